@@ -1,0 +1,5 @@
+"""`python -m rpcdiag`"""
+
+from rpcdiag.ui.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,265 @@
+"""The pipeline, top to bottom: captures and logs in, a diagnosis out."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.case import Accounting, CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, Conversation, LogRow
+from rpcdiag.diagnose.finding import Finding
+from rpcdiag.diagnose.judge import judge
+from rpcdiag.errors import InputError, RpcdiagError
+from rpcdiag.flows.flow import Flow
+from rpcdiag.flows.table import FlowTable
+from rpcdiag.model.packets import Address
+from rpcdiag.remedies.advise import advise
+from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.track import strict
+from rpcdiag.track.facts import Connection, Fate, Referral
+from rpcdiag.track.origin import Asking, Origins, tcp_endpoints
+from rpcdiag.track.tracker import Tracker
+from rpcdiag.track.twins import conversations
+
+DYNAMIC_PORTS = range(49152, 65536)  # since Vista and Server 2008
+MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
+
+
+class Diagnosis(NamedTuple):
+    """A case with its findings and their remedies.
+
+    `troubles` are inputs that could not be read at all, `cuts` those that were read up to a place.
+    """
+
+    case: Case
+    findings: tuple[Finding, ...]
+    remedies: dict[str, tuple[Remedy, ...]]  # by finding id
+    troubles: tuple[RpcdiagError, ...]
+    cuts: tuple[RpcdiagError, ...]
+    interrupted: bool = False  # by the user: what was known by then is here
+
+
+def analyze(paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: int | None = None) -> Diagnosis:
+    """Diagnose captures with their firewall logs.
+
+    An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
+    """
+    troubles: list[RpcdiagError] = []
+    table, tracker = FlowTable(), Tracker()
+    readers: list[CaptureReader] = []
+    interrupted = False
+    try:
+        for path in _by_first_packet(paths, troubles):
+            _read(path, readers, table, tracker, troubles)
+    except KeyboardInterrupt:
+        interrupted = True
+    tracker.close()
+    facts = tuple(_capture_facts(index, reader, table.points(index)) for index, reader in enumerate(readers))
+    case = _case(facts, table, tracker)
+    if logs:
+        case = _with_logs(case, logs, troubles, log_offset_ns)
+    findings = judge(case)
+    return Diagnosis(
+        case=case,
+        findings=findings,
+        remedies={finding.id: advise(case, finding) for finding in findings},
+        troubles=tuple(troubles),
+        cuts=tuple(reader.trouble for reader in readers if reader.trouble is not None),
+        interrupted=interrupted,
+    )
+
+
+def _read(
+    path: str, readers: list[CaptureReader], table: FlowTable, tracker: Tracker, troubles: list[RpcdiagError]
+) -> None:
+    """Take one capture in."""
+    try:
+        reader = CaptureReader(path)
+    except RpcdiagError as error:
+        troubles.append(error)
+        return
+    table.begin(len(readers))
+    readers.append(reader)
+    for block in reader.blocks():
+        tracker.feed(table.feed(block))
+
+
+def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list[str]:
+    """The order that does not depend on how the files were named."""
+    if len(paths) < 2:
+        return list(paths)
+    if paths.count("-") and len(paths) > 1:
+        troubles.append(InputError("-", "standard input cannot be read together with other captures"))
+        paths = [path for path in paths if path != "-"]
+    firsts = []
+    for path in dict.fromkeys(paths):
+        try:
+            reader = CaptureReader(path)
+        except RpcdiagError as error:
+            troubles.append(error)
+            continue
+        blocks = reader.blocks()
+        next(blocks, None)
+        blocks.close()
+        firsts.append((reader.first_ns or 0, path))
+    return [path for _, path in sorted(firsts)]
+
+
+def _capture_facts(index: int, reader: CaptureReader, points: Iterable[int]) -> CaptureFacts:
+    return CaptureFacts(
+        index=index,
+        path=reader.path,
+        format=reader.format,
+        link_types=reader.link_types,
+        packets=reader.packets,
+        first_ns=reader.first_ns,
+        last_ns=reader.last_ns,
+        cut_short=str(reader.trouble) if reader.trouble else None,
+        notes=(),
+        skipped=dict(sorted(reader.skipped.items())),
+        points={point: reader.point(point).name for point in sorted(points)},
+    )
+
+
+def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker) -> Case:
+    """Join flows, connections and referrals."""
+    carriers = {flow.index: flow for flow in table.flows(())}
+    told = [
+        Asking(referral, carriers[index]) for index in carriers for referral in tracker.referrals(index)
+    ]
+    flows = sorted(
+        _interesting(table, told), key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet)
+    )
+    groups = conversations(flows)
+    member = {position: number for number, group in enumerate(groups) for position in group}
+    group_of = {flow.index: member[position] for position, flow in enumerate(flows)}
+    kept, copies = _once(told, group_of)
+    origins = Origins(kept, {capture.index: capture.first_ns or 0 for capture in captures})
+    last = {capture.index: capture.last_ns or 0 for capture in captures}
+
+    case_flows: list[CaseFlow] = []
+    for position, flow in enumerate(flows):
+        rpc = tracker.connection(flow, table.sides(flow), last[flow.capture])
+        origin = origins.of(flow, rpc)
+        same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
+        case_flows.append(
+            CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
+        )
+    id_of = {flow.flow.index: flow.id for flow in case_flows}
+    by_id = {flow.id: flow for flow in case_flows}
+    case_referrals = tuple(
+        CaseReferral(
+            id=f"r{number + 1}",
+            referral=asking.referral,
+            asked_on=by_id[id_of[asking.flow.index]],
+            flows=tuple(flow.id for flow in case_flows if _used(flow, number)),
+            copies=tuple((id_of[flow], request, response) for flow, request, response in copies[number]),
+        )
+        for number, asking in enumerate(kept)
+    )
+    return Case(
+        captures=captures,
+        logs=(),
+        flows=tuple(case_flows),
+        conversations=tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups),
+        referrals=case_referrals,
+        hosts=table.hosts(),
+        rows={},
+        accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc]),
+    )
+
+
+def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
+    """Flows that carried RPC or went where a referral points, and attempts that look like it."""
+    flows = list(table.flows(tcp_endpoints(told)))
+    listed = {flow.index for flow in flows}
+    pairs = {(flow.client.address, flow.server.address) for flow in flows}
+    failed: dict[tuple[Address, Address], list[Flow]] = {}
+    for flow in table.failed():
+        failed.setdefault((flow.client.address, flow.server.address), []).append(flow)
+    for pair, attempts in failed.items():
+        ports = {flow.server.port for flow in attempts}
+        if len(ports) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
+            flows += [
+                flow for flow in attempts if flow.index not in listed and flow.server.port in DYNAMIC_PORTS
+            ]
+    return flows
+
+
+def _used(flow: CaseFlow, referral: int) -> bool:
+    return flow.origin.referral == referral and flow.origin.kind != "other_client"
+
+
+def _once(
+    told: Sequence[Asking], group_of: dict[int, int]
+) -> tuple[list[Asking], list[list[tuple[int, int, int]]]]:
+    """Referrals by time, each once: copies of one exchange at other capture points are noted with it."""
+    kept: list[Asking] = []
+    copies: list[list[tuple[int, int, int]]] = []
+    seen: dict[tuple[object, ...], int] = {}
+    counts: dict[tuple[object, ...], int] = {}
+    for asking in sorted(told, key=lambda one: (one.referral.response_ns, one.flow.capture, one.referral.response_packet)):
+        referral = asking.referral
+        what = (group_of[asking.flow.index], referral.kind, referral.interface, referral.clsid, referral.oxid)
+        at = (*what, asking.flow.index)
+        counts[at] = counts.get(at, 0) + 1
+        key = (*what, counts[at])  # the n-th of its kind on its connection
+        place = seen.get(key)
+        if place is None:
+            seen[key] = len(kept)
+            kept.append(asking)
+            copies.append([])
+        else:
+            copies[place].append((asking.flow.index, referral.request_packet, referral.response_packet))
+    return kept, copies
+
+
+def _accounting(captures: Sequence[CaptureFacts], table: FlowTable, rpcs: Sequence[Connection]) -> Accounting:
+    skipped: dict[str, int] = {}
+    for capture in captures:
+        for reason, count in capture.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
+    fates = dict.fromkeys(Fate, 0)
+    for rpc in rpcs:
+        for fate, count in rpc.fates.items():
+            fates[fate] += count
+    return Accounting(
+        packets=sum(capture.packets for capture in captures),
+        packets_in_flows=table.packets_in_flows,
+        packets_skipped=dict(sorted(skipped.items())),
+        stream_bytes=sum(rpc.stream_bytes for rpc in rpcs),
+        bytes_in_pdus=sum(rpc.bytes_in_pdus for rpc in rpcs),
+        bytes_skipped=sum(rpc.bytes_skipped for rpc in rpcs),
+        bytes_missing=sum(rpc.bytes_missing for rpc in rpcs),
+        requests=sum(rpc.requests for rpc in rpcs),
+        fates=fates,
+        evicted_flows=table.evicted,
+    )
+
+
+def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], offset_ns: int | None) -> Case:
+    """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
+    from rpcdiag.logs.match import Attempt, match  # the log formats are loaded only where there is a log
+    from rpcdiag.logs.reader import read, with_rotated
+
+    attempts = []
+    for number, conversation in enumerate(case.conversations):
+        flow = conversation.near.flow
+        times = tuple(syn.time_ns for syn in flow.syns) or (flow.start_ns,)
+        packets = tuple(syn.packet for syn in flow.syns) or (flow.first_packet,)
+        ip_ids = tuple(syn.ip_id for syn in flow.syns)
+        attempts.append(Attempt(number, flow.capture, flow.client, flow.server, flow.isn, times, packets, ip_ids))
+    logs: list[CaseLog] = []
+    rows: dict[int, list[LogRow]] = {}
+    for path in with_rotated(paths):
+        try:
+            file = read(path)
+        except RpcdiagError as error:
+            troubles.append(error)
+            continue
+        matched = match(file, attempts, offset_ns=offset_ns)
+        for found in matched.matches:
+            rows.setdefault(found.attempt, []).extend(
+                LogRow(len(logs), position, file.entries[position], found.grade, found.basis)
+                for position in found.entries
+            )
+        logs.append(CaseLog(len(logs), file, matched.clock, matched.matches))
+    return case._replace(logs=tuple(logs), rows={number: tuple(found) for number, found in rows.items()})

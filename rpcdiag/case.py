@@ -1,0 +1,172 @@
+"""Everything known, frozen: all that rules, policies and reports may look at."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rpcdiag.flows.flow import Flow, Host
+from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.match import Clock, LogMatch
+from rpcdiag.logs.reader import LogFile
+from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import Connection, Fate, Referral
+from rpcdiag.track.origin import Origin
+from rpcdiag.track.strict import StrictRpc
+
+
+class CaptureFacts(NamedTuple):
+    """One capture file; `cut_short` says at which place it ended too early, or None."""
+
+    index: int
+    path: str
+    format: str
+    link_types: tuple[str, ...]
+    packets: int
+    first_ns: int | None
+    last_ns: int | None
+    cut_short: str | None
+    notes: tuple[str, ...]
+    skipped: dict[str, int]
+    points: dict[int, str]  # name of each capture point
+
+
+class CaseFlow(NamedTuple):
+    """A flow with everything that other stages know of it; `id` is `f1`, `f2` ... by time."""
+
+    id: str
+    flow: Flow
+    rpc: Connection | None
+    origin: Origin
+    strict: StrictRpc
+    same_as: tuple[str, ...]
+    conversation: int  # position in Case.conversations
+
+    @property
+    def point(self) -> tuple[int, int]:
+        return self.flow.capture, self.flow.point
+
+
+class CaseReferral(NamedTuple):
+    """A referral; the same one seen at several capture points is one."""
+
+    id: str
+    referral: Referral
+    asked_on: CaseFlow
+    flows: tuple[str, ...]  # that used it, or tried to
+    copies: tuple[tuple[str, int, int], ...]  # (flow id, request packet, response packet) at the other points
+
+
+class Conversation(NamedTuple):
+    """The copies of one flow at all capture points, the one nearest to the client first."""
+
+    flows: tuple[CaseFlow, ...]
+
+    @property
+    def near(self) -> CaseFlow:
+        return self.flows[0]
+
+    @property
+    def client(self) -> Address:
+        return self.near.flow.client.address
+
+    @property
+    def server(self) -> Address:
+        return self.near.flow.server.address
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(flow.id for flow in self.flows)
+
+
+class LogRow(NamedTuple):
+    """A row that belongs to a flow: entry number `position` of log number `log`."""
+
+    log: int
+    position: int
+    entry: LogEntry
+    grade: str
+    basis: str
+
+
+class CaseLog(NamedTuple):
+    """A log file, its clock against the captures, and what matched; the key of a match is a conversation."""
+
+    index: int
+    file: LogFile
+    clock: Clock
+    matches: tuple[LogMatch, ...]
+
+
+class Accounting(NamedTuple):
+    """Sums that must hold: see `Case.sums_hold`."""
+
+    packets: int
+    packets_in_flows: int
+    packets_skipped: dict[str, int]
+    stream_bytes: int
+    bytes_in_pdus: int
+    bytes_skipped: int
+    bytes_missing: int
+    requests: int
+    fates: dict[Fate, int]
+    evicted_flows: int
+
+    @property
+    def sums_hold(self) -> bool:
+        """Every packet is in a flow or counted under a reason, and so on for bytes and requests."""
+        return (
+            self.packets == self.packets_in_flows + sum(self.packets_skipped.values())
+            and self.stream_bytes == self.bytes_in_pdus + self.bytes_skipped + self.bytes_missing
+            and self.requests == sum(self.fates.values())
+        )
+
+
+class Case(NamedTuple):
+    """All facts of one run."""
+
+    captures: tuple[CaptureFacts, ...]
+    logs: tuple[CaseLog, ...]
+    flows: tuple[CaseFlow, ...]
+    conversations: tuple[Conversation, ...]
+    referrals: tuple[CaseReferral, ...]
+    hosts: tuple[Host, ...]
+    rows: dict[int, tuple[LogRow, ...]]  # of each conversation
+    accounting: Accounting
+
+    def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
+        """The log rows that belong to the conversation."""
+        return self.rows.get(conversation.near.conversation, ())
+
+    def drops_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
+        """Those of them in which a device says that it refused it."""
+        return tuple(row for row in self.rows_of(conversation) if row.entry.drops)
+
+    def referral_of(self, flow: CaseFlow) -> CaseReferral | None:
+        """The referral that explains the flow."""
+        return None if flow.origin.referral is None else self.referrals[flow.origin.referral]
+
+    def attempts_of(self, referral: CaseReferral) -> tuple[Conversation, ...]:
+        """The conversations that went where the referral points."""
+        wanted = {self.flow(id).conversation for id in referral.flows}
+        return tuple(self.conversations[position] for position in sorted(wanted))
+
+    def flow(self, id: str) -> CaseFlow:
+        """The flow called `id`."""
+        return self.flows[int(id[1:]) - 1]
+
+    def between(self, client: Address, server: Address) -> Iterator[Conversation]:
+        """The conversations of one direction between two hosts."""
+        for conversation in self.conversations:
+            if conversation.client == client and conversation.server == server:
+                yield conversation
+
+    def host(self, capture: int, point: int, address: Address) -> Host | None:
+        """What the address looks like at a capture point."""
+        for host in self.hosts:
+            if (host.capture, host.point, host.address) == (capture, point, address):
+                return host
+        return None
+
+    def point_name(self, flow: CaseFlow) -> str | None:
+        """Name of the flow's capture point, where its file has several."""
+        points = self.captures[flow.flow.capture].points
+        return points.get(flow.flow.point) if len(points) > 1 else None

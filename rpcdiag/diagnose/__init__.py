@@ -1,0 +1,1 @@
+"""A case in; findings, each with its evidence, out."""

@@ -1,0 +1,189 @@
+"""Observations that several rules make: evidence for a failed connection, and who it was that refused it."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
+from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
+from rpcdiag.track.facts import Fate
+from rpcdiag.track.origin import MAPPER_PORTS
+
+SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
+ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
+DYNAMIC_FROM = 49152
+OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
+UNAVAILABLE = 0x800706BA
+MAX_SHOWN = 8
+
+
+def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
+    """Conversations that never opened, in one of these ways."""
+    for conversation in case.conversations:
+        if conversation.near.flow.outcome in outcomes and not opened_anywhere(conversation):
+            yield conversation
+
+
+def opened_anywhere(conversation: Conversation) -> bool:
+    """Whether some capture point saw the connection open: then the client's view is a capture artefact or a return path."""
+    return any(flow.flow.outcome not in FAILED_TO_OPEN for flow in conversation.flows)
+
+
+def silent_long_enough(case: Case, conversation: Conversation) -> bool:
+    """Whether silence means something: the client tried again and the capture ran on, or a log says drop."""
+    flow = conversation.near.flow
+    return bool(case.drops_of(conversation)) or (flow.watched_ns >= SYN_PATIENCE_NS and flow.syn_count >= 2)
+
+
+def syns(case: Case, conversation: Conversation) -> Seen:
+    """The SYNs at the point nearest to the client."""
+    near = conversation.near
+    flow = near.flow
+    times = "once" if flow.syn_count == 1 else f"{flow.syn_count} times"
+    where = case.point_name(near)
+    says = f"{flow.client.address} asks {flow.server} to connect (SYN), {times}" + (f", seen at {where}" if where else "")
+    return Seen(says, flow.capture, tuple(syn.packet for syn in flow.syns[:MAX_SHOWN]))
+
+
+def silence(conversation: Conversation) -> Missing:
+    """That nothing answered them."""
+    flow = conversation.near.flow
+    return Missing("no SYN-ACK, no RST, no ICMP error", flow.capture, flow.first_packet, flow.watched_ns)
+
+
+def not_seen_beyond(case: Case, conversation: Conversation) -> list[Evidence]:
+    """Capture points that see other traffic of the pair, and nothing of this conversation."""
+    here = {flow.point for flow in conversation.flows}
+    elsewhere: dict[tuple[int, int], CaseFlow] = {}
+    for other in case.between(conversation.client, conversation.server):
+        for flow in other.flows:
+            if flow.point not in here:
+                elsewhere.setdefault(flow.point, flow)
+    found: list[Evidence] = []
+    for (capture, _), flow in sorted(elsewhere.items(), key=lambda item: item[0]):
+        name = case.point_name(flow) or case.captures[capture].path
+        says = f"never seen at {name}, where other packets of the pair pass: lost between the two points"
+        found.append(Missing(says, capture, flow.flow.last_packet, conversation.near.flow.watched_ns))
+    return found
+
+
+def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
+    """Log rows as evidence, one piece for each log and kind of row."""
+    grouped: dict[tuple[int, str], list[int]] = {}
+    for row in rows:
+        entry = row.entry
+        by = f" by rule {entry.rule}" if entry.rule else ""
+        code = f", {entry.code_name or hex(entry.code)}" if entry.code else ""
+        at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
+        grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)
+    return [
+        Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN])) for (log, says), lines in sorted(grouped.items())
+    ]
+
+
+class Refuser(Enum):
+    """Who sent the RST or ICMP error that ended an attempt."""
+
+    SERVER = "the server itself"
+    DEVICE = "a device in the path"
+    UNKNOWN = "not known"
+
+
+def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evidence], Confidence]:
+    """Who refused the attempt, how we know, and how sure that is."""
+    near = conversation.near
+    flow = near.flow
+    rejecting = [row for row in case.drops_of(conversation)]
+    if flow.icmp and flow.outcome is TcpOutcome.PROHIBITED:
+        error = flow.icmp[0]
+        from rpcdiag.dissect.status import icmp_name
+
+        what = icmp_name(error.kind, error.code, error.version) or f"type {error.kind} code {error.code}"
+        seen = Seen(f"{error.sender} answers with ICMP: {what}", flow.capture, (error.packet,))
+        return Refuser.DEVICE, [seen], Confidence.ESTABLISHED
+    if flow.reset is None:
+        return Refuser.UNKNOWN, [], Confidence.OPEN
+    seen = Seen(f"RST with TTL {flow.reset.ttl}", flow.capture, (flow.reset.packet,))
+    beyond = not_seen_beyond(case, conversation)
+    if beyond or rejecting:
+        return Refuser.DEVICE, [seen, *beyond], Confidence.ESTABLISHED
+    far = conversation.flows[-1]
+    if far is not near and far.flow.reset is not None:
+        behind = Seen(
+            f"the same RST is seen at {case.point_name(far) or 'the other capture'}, nearer to the server",
+            far.flow.capture, (far.flow.reset.packet,),
+        )  # fmt: skip
+        return Refuser.SERVER, [seen, behind], Confidence.ESTABLISHED
+    host = case.host(flow.capture, flow.point, flow.server.address)
+    if host is None or not host.ttls:
+        return Refuser.UNKNOWN, [seen], Confidence.POSSIBLE
+    usual = ", ".join(str(ttl) for ttl in host.ttls[:3])
+    if flow.reset.ttl in host.ttls:
+        says = f"RST with TTL {flow.reset.ttl}, like the server's other packets"
+        return Refuser.SERVER, [seen._replace(says=says)], Confidence.ESTABLISHED
+    says = f"RST with TTL {flow.reset.ttl}; the server's other packets have {usual}"
+    return Refuser.DEVICE, [seen._replace(says=says)], Confidence.ESTABLISHED
+
+
+def alive(case: Case, conversation: Conversation) -> Seen | None:
+    """A packet that shows the server answering on another port at the same capture point."""
+    flow = conversation.near.flow
+    host = case.host(flow.capture, flow.point, flow.server.address)
+    for port, packet in host.answered if host else ():
+        if port != flow.server.port:
+            return Seen(f"{flow.server.address} answers on port {port}", flow.capture, (packet,))
+    return None
+
+
+def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:
+    """Packets and a log row that agree prove; packets alone do not."""
+    return Confidence.PROVEN if case.drops_of(conversation) else without_log
+
+
+def handed_out(case: Case, conversation: Conversation) -> list[Evidence]:
+    """The referral that sent the client to this port, if one is known."""
+    flow = conversation.near
+    referral = case.referral_of(flow)
+    if referral is None:
+        return []
+    port = flow.flow.server.port
+    packet = next((one.packet for one in referral.referral.endpoints if one.port == port), None)
+    if packet is None:
+        says = f"a sealed {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
+        return [Seen(says, referral.asked_on.flow.capture, (referral.referral.response_packet,))]
+    says = f"{referral.asked_on.flow.server.address} names port {port} ({referral.referral.kind})"
+    return [Seen(says, referral.asked_on.flow.capture, (referral.referral.request_packet, packet))]
+
+
+def is_dynamic(port: int) -> bool:
+    """Whether the port lies in a range that Windows hands out from."""
+    return port >= DYNAMIC_FROM or port in OLD_DYNAMIC
+
+
+def is_mapper(conversation: Conversation) -> bool:
+    return conversation.near.flow.server.port in MAPPER_PORTS
+
+
+def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:
+    """Flows on which the callback's target used DCOM on its sender before: what makes it a callback."""
+    start = callback.near.flow.start_ns
+    found = []
+    for conversation in case.between(callback.server, callback.client):
+        near = conversation.near
+        if near.rpc is not None and near.rpc.orpc_calls and near.flow.start_ns < start:
+            found.append(near)
+    return found
+
+
+def rule_of(case: Case, conversation: Conversation) -> str | None:
+    """The first rule that a log names for the refusal."""
+    return next((row.entry.rule for row in case.drops_of(conversation) if row.entry.rule), None)
+
+
+def unanswered_calls(flow: CaseFlow) -> int:
+    return flow.rpc.fates[Fate.UNANSWERED] if flow.rpc else 0
+
+
+def is_system(rule: str) -> bool:
+    """Whether a TMG or ISA rule is one of the system policy; ISA 2004 writes them without the prefix."""
+    return rule.startswith("[System]") or rule.startswith("Allow RPC from ISA Server to trusted servers")

@@ -1,0 +1,1 @@
+"""One file is one way to fail: prose, a generator, its name."""

@@ -1,0 +1,80 @@
+"""The server knows or refuses the caller: a network that works.
+
+Looks like: a request is answered by a fault with status 5, or an activation by HRESULT 0x80070005.
+Because: rights (DCOM limits, group membership, the service's own list), an RPC filter on the server, or a logon that
+failed and shows only now.
+Not this: an activation below packet integrity on a hardened server (dcom-hardening); the mapper itself refusing
+(mapper-refuses-anonymous).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.auth import level_name
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
+from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.track.facts import FaultFact, ReferralKind
+
+ACCESS_DENIED = 0x80070005
+_DENIED = frozenset({5, ACCESS_DENIED})
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        for fault in near.rpc.faults if near.rpc else ():
+            if fault.status not in _DENIED or (fault.interface and fault.interface.uuid == EPMAPPER):
+                continue
+            packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
+            logon = fault.after_auth3
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{conversation.server} refuses {conversation.client} the call {_call(fault)}: access denied"
+                + ("; it is the first answer after the logon, which may be what failed" if logon else ""),
+                severity=Severity.ERROR,
+                confidence=Confidence.LIKELY if logon else Confidence.ESTABLISHED,
+                client=conversation.client,
+                server=conversation.server,
+                flows=conversation.ids,
+                evidence=(Seen(f"{_call(fault)} is answered by fault 0x00000005", near.flow.capture, packets),),
+                errors=(ACCESS_DENIED,),
+                subject=Subject(port=near.flow.server.port, interface=fault.interface, status=fault.status),
+                next_observation=f"Wrong password or missing right? Look at the Security log of {conversation.server} at "
+                "that second: event 4625 is a failed logon, 4624 a good one."
+                if logon
+                else None,
+            )
+    for referral in case.referrals:
+        if referral.referral.kind is ReferralKind.ACTIVATION and referral.referral.status == ACCESS_DENIED:
+            asked = referral.asked_on
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{asked.flow.server.address} refuses {asked.flow.client.address} the activation: access denied",
+                severity=Severity.ERROR,
+                confidence=Confidence.ESTABLISHED,
+                client=asked.flow.client.address,
+                server=asked.flow.server.address,
+                flows=(asked.id, *asked.same_as),
+                referrals=(referral.id,),
+                evidence=(
+                    Seen(
+                        "the activation is answered by HRESULT 0x80070005", asked.flow.capture,
+                        (referral.referral.request_packet, referral.referral.response_packet),
+                    ),
+                ),
+                errors=(ACCESS_DENIED,),
+                subject=Subject(clsid=referral.referral.clsid, dcom=True, status=ACCESS_DENIED),
+            )  # fmt: skip
+
+
+def _call(fault: FaultFact) -> str:
+    if fault.interface is None:
+        return f"operation {fault.opnum}" if fault.opnum is not None else "(its request is not in the capture)"
+    name = interface_name(fault.interface.uuid, fault.interface.version) or fault.interface.uuid
+    operation = operation_name(fault.interface.uuid, fault.opnum) if fault.opnum is not None else None
+    level = f" at level {level_name(fault.auth_level)}" if fault.auth_level else ""
+    return f"{name}.{operation or f'operation {fault.opnum}'}{level}"
+
+
+RULE = Rule(id="access-denied", cause="P1", title="Access is denied", check=check, errors=(ACCESS_DENIED,))

@@ -1,0 +1,94 @@
+"""The server does not speak the interface at this port.
+
+Looks like: bind_ack rejects every context of the interface (provider_rejection, abstract syntax not supported), or
+bind_nak comes instead.
+Because: another process has the port now, the port was wrong to begin with, or the server is of another version.
+Not this: a rejected NDR32 beside an accepted NDR64, which is how modern Windows answers every bind.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, Conversation
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.dcerpc import Syntax
+from rpcdiag.dissect.interfaces import interface_name
+from rpcdiag.dissect.status import status_name
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.track.facts import Bind
+
+UNKNOWN_INTERFACE = 0x800706B5
+_LOGON_NAKS = frozenset({8, 9})  # authentication type unknown, invalid checksum: see bad-credentials
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        if near.rpc is None:
+            continue
+        for bind in near.rpc.binds:
+            for interface in _rejected(bind):
+                if any(use.interface == interface and use.accepted for use in near.rpc.interfaces):
+                    continue
+                yield _finding(case, conversation, bind, interface)
+
+
+def _rejected(bind: Bind) -> list[Syntax]:
+    """Interfaces of which no context was accepted."""
+    if bind.answer == "nak" and bind.nak_reason not in _LOGON_NAKS:
+        return list(dict.fromkeys(context.interface for context in bind.contexts))[:1]
+    if bind.answer != "ack":
+        return []
+    results: dict[Syntax, list[int]] = {}
+    for context, result in zip(bind.contexts, bind.results, strict=False):
+        results.setdefault(context.interface, []).append(result.result)
+    return [
+        interface for interface, codes in results.items() if 0 not in codes and any(code in (1, 2) for code in codes)
+    ]
+
+
+def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Syntax) -> Finding:
+    near = conversation.near
+    name = interface_name(interface.uuid, interface.version) or interface.uuid
+    others = bind.alter or any(use.accepted for use in (near.rpc.interfaces if near.rpc else ()))
+    referral = case.referral_of(near)
+    packets = tuple(packet for packet in (bind.packet, bind.answer_packet) if packet)
+    evidence: list[Evidence] = []
+    if referral is not None:
+        evidence.append(
+            Seen(
+                f"the port was handed out ({referral.referral.kind})",
+                referral.asked_on.flow.capture, (referral.referral.response_packet,),
+            )
+        )  # fmt: skip
+    evidence.append(Seen(f"bind of {name} is answered: {_answer(bind)}", near.flow.capture, packets))
+    return Finding(
+        rule=RULE.id,
+        summary=f"port {near.flow.server.port} of {conversation.server} does not serve {name}",
+        severity=Severity.WARNING if others else Severity.ERROR,
+        confidence=Confidence.ESTABLISHED,
+        client=conversation.client,
+        server=conversation.server,
+        flows=conversation.ids,
+        referrals=(referral.id,) if referral else (),
+        evidence=tuple(evidence),
+        errors=(UNKNOWN_INTERFACE,),
+        subject=Subject(port=near.flow.server.port, interface=interface, dynamic=True),
+    )
+
+
+def _answer(bind: Bind) -> str:
+    if bind.answer == "nak":
+        name = status_name(bind.nak_reason or 0, "bind_nak_reason")
+        return f"bind_nak, {name or f'reason {bind.nak_reason}'}"
+    reasons = {result.reason for result in bind.results if result.result in (1, 2)}
+    names = [status_name(reason, "bind_ack_reason") or f"reason {reason}" for reason in sorted(reasons)]
+    return "rejected, " + ", ".join(names)
+
+
+RULE = Rule(
+    id="bind-rejected",
+    cause="F7",
+    title="The interface is not served at this port",
+    check=check,
+    errors=(UNKNOWN_INTERFACE,),
+)

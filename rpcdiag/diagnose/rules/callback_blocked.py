@@ -1,0 +1,100 @@
+"""The server cannot call its client back.
+
+Looks like: the client uses an object on the server (DCOM); then the server tries to reach the client, port 135 or the
+port of the client's own object, and gets no answer or a refusal. The call that gave it the callback fails or hangs.
+Because: the client's firewall admits nothing from the server.
+Not this: a server that connects for reasons of its own, with no DCOM call of the client before.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.finding import Direction, Finding, Rule, Subject
+from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.track.facts import Fate
+
+SINK_FAILED = 0x80040202
+_ABOUT_CALLBACKS = frozenset({observe.UNAVAILABLE, SINK_FAILED})
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in observe.failed(case, *FAILED_TO_OPEN):
+        if conversation.near.flow.outcome is TcpOutcome.UNANSWERED and not observe.silent_long_enough(
+            case, conversation
+        ):
+            continue
+        port = conversation.near.flow.server.port
+        if not observe.is_mapper(conversation) and not observe.is_dynamic(port):
+            continue
+        forward = observe.dcom_forward(case, conversation)
+        if forward:
+            yield _finding(case, conversation, forward)
+
+
+def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) -> Finding:
+    flow = conversation.near.flow
+    waiting = list(_waiting(forward, flow.start_ns))
+    what = "answers" if flow.outcome is TcpOutcome.UNANSWERED else "refuses"
+    who = "nothing" if flow.outcome is TcpOutcome.UNANSWERED else "something"
+    return Finding(
+        rule=RULE.id,
+        summary=f"{flow.client.address} cannot call {flow.server.address} back: {who} {what} on port {flow.server.port} "
+        f"of the client {flow.server.address}",
+        severity=Severity.ERROR,
+        confidence=observe.surer(case, conversation, Confidence.ESTABLISHED if waiting else Confidence.LIKELY),
+        client=flow.server.address,
+        server=flow.client.address,
+        direction=Direction.SERVER_TO_CLIENT,
+        flows=(*conversation.ids, *(used.id for used in forward)),
+        evidence=(
+            Seen(
+                f"{flow.server.address} uses an object on {flow.client.address}",
+                forward[0].flow.capture, (forward[0].flow.first_packet,),
+            ),
+            observe.syns(case, conversation),
+            *([observe.silence(conversation)] if flow.outcome is TcpOutcome.UNANSWERED else
+              observe.refuser(case, conversation)[1]),
+            *observe.not_seen_beyond(case, conversation),
+            *waiting,
+            *observe.logged(case, case.drops_of(conversation)),
+        ),
+        errors=(observe.UNAVAILABLE, SINK_FAILED),
+        subject=Subject(port=flow.server.port, dynamic=not observe.is_mapper(conversation), dcom=True,
+                        log_rule=observe.rule_of(case, conversation)),
+        next_observation=None if waiting else
+        f"Capture on {flow.server.address}: do the SYNs of {flow.client.address} arrive there?",
+    )  # fmt: skip
+
+
+def _waiting(forward: list[CaseFlow], start_ns: int) -> Iterator[Evidence]:
+    """Forward calls that were open when the callback was tried, or that came back with an error of it."""
+    for flow in forward:
+        if flow.rpc is None:
+            continue
+        for carried in flow.rpc.carried:
+            if carried.result in _ABOUT_CALLBACKS and carried.time_ns >= start_ns:
+                packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
+                yield Seen(f"the client's call comes back with {carried.result:#010x}", flow.flow.capture, packets)
+        for call in flow.rpc.open_calls:
+            if call.fate is Fate.UNANSWERED and call.time_ns <= start_ns:
+                yield Seen("the client's call is never answered", flow.flow.capture, (call.packet,))
+
+
+RULE = Rule(
+    id="callback-blocked",
+    cause="D3",
+    title="The server cannot call its client back",
+    check=check,
+    explains=(
+        "mapper-blocked",
+        "mapper-rejected",
+        "mapper-closed",
+        "dynamic-port-blocked",
+        "dynamic-port-rejected",
+        "dynamic-port-closed",
+        "unavailable-in-reply",
+    ),
+    errors=(observe.UNAVAILABLE, SINK_FAILED),
+)

@@ -1,0 +1,71 @@
+"""The activation is not signed, and the server demands that it is.
+
+Looks like: an activation bound below packet integrity by a caller who logs on is refused at once: fault 5 or
+HRESULT 0x80070005. The logon itself succeeds.
+Because: servers have required packet integrity for activation since March 2023 (CVE-2021-26414, KB5004442).
+Not this: a refusal at packet integrity or privacy (access-denied).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.auth import level_name
+from rpcdiag.dissect.interfaces import IACTIVATION, IREMOTE_SCM_ACTIVATOR
+from rpcdiag.model.evidence import Confidence, Seen, Severity
+
+ACCESS_DENIED = 0x80070005
+INTEGRITY = 5
+_ACTIVATORS = frozenset({IREMOTE_SCM_ACTIVATOR, IACTIVATION})
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        if near.rpc is None:
+            continue
+        weak = next(
+            (
+                use
+                for use in near.rpc.interfaces
+                if use.interface.uuid in _ACTIVATORS and use.auth_level is not None and 1 < use.auth_level < INTEGRITY
+            ),
+            None,
+        )
+        if weak is None or weak.auth_level is None:
+            continue
+        refusals = [fault.packet for fault in near.rpc.faults if fault.status == 5 and fault.interface == weak.interface]
+        refusals += [
+            referral.referral.response_packet
+            for referral in case.referrals
+            if referral.asked_on.id in conversation.ids and referral.referral.status == ACCESS_DENIED
+        ]
+        if refusals:
+            level = level_name(weak.auth_level)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity",
+                severity=Severity.ERROR,
+                confidence=Confidence.LIKELY,
+                client=conversation.client,
+                server=conversation.server,
+                flows=conversation.ids,
+                evidence=(
+                    Seen(f"the activator is bound at level {level}", near.flow.capture, (near.rpc.binds[0].packet,)),
+                    Seen("the activation is refused at once", near.flow.capture, tuple(refusals[:8])),
+                ),
+                errors=(ACCESS_DENIED,),
+                subject=Subject(dcom=True, interface=weak.interface, status=ACCESS_DENIED),
+                next_observation=f"DistributedCOM event 10036 in the System log of {conversation.server} names this client "
+                "and its level; without it, the refusal is a matter of rights.",
+            )
+
+
+RULE = Rule(
+    id="dcom-hardening",
+    cause="P2",
+    title="The activation is weaker than the server demands",
+    check=check,
+    explains=("access-denied",),
+    errors=(ACCESS_DENIED,),
+)

@@ -1,0 +1,146 @@
+"""The server handed out a dynamic port and nothing answers there.
+
+Looks like: ept_map, an activation or an OXID resolution succeeds; SYNs to the port it named stay unanswered.
+Because: something in between, or the server's own firewall, passes port 135 but not the dynamic range.
+Not this: a RST (closed or rejected, not dropped); a capture that ends before the client's retries do.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, CaseReferral, Conversation, LogRow
+from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
+from rpcdiag.track.origin import OriginKind
+
+_SURE = {
+    OriginKind.EPT_MAP: Confidence.ESTABLISHED,
+    OriginKind.EPT_LOOKUP: Confidence.ESTABLISHED,
+    OriginKind.ACTIVATION: Confidence.ESTABLISHED,
+    OriginKind.RESOLVE_OXID: Confidence.ESTABLISHED,
+    OriginKind.INFERRED: Confidence.LIKELY,
+    OriginKind.OTHER_CLIENT: Confidence.LIKELY,
+}
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
+        if observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
+            continue
+        if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
+            continue
+        yield _silent(case, conversation)
+    for referral in case.referrals:
+        rows = [] if referral.flows else _never_sent(case, referral)
+        if rows:
+            yield _held_back(case, referral, rows)
+
+
+def _address_is_wrong(case: Case, conversation: Conversation) -> bool:
+    """An address other than the server's that asked it there is another cause (binding-unreachable)."""
+    referral = case.referral_of(conversation.near)
+    return referral is not None and referral.asked_on.flow.server.address != conversation.server
+
+
+def _silent(case: Case, conversation: Conversation) -> Finding:
+    near = conversation.near
+    port = near.flow.server.port
+    referral = case.referral_of(near)
+    beyond = observe.not_seen_beyond(case, conversation)
+    drops = case.drops_of(conversation)
+    known = _SURE.get(near.origin.kind, Confidence.LIKELY if beyond else Confidence.POSSIBLE)
+    confidence = observe.surer(case, conversation, known)
+    sent = f"was sent to port {port} of" if referral else f"asks for port {port} of"
+    where = " (dropped between the two capture points)" if beyond and not drops else ""
+    by = observe.rule_of(case, conversation)
+    return Finding(
+        rule=RULE.id,
+        summary=f"{conversation.client} {sent} {conversation.server} and never got an answer{where}"
+        + (": the firewall log shows the drop" if drops else "")
+        + (f" by {by}" if drops and by else ""),
+        severity=Severity.ERROR,
+        confidence=confidence,
+        client=conversation.client,
+        server=conversation.server,
+        flows=conversation.ids,
+        referrals=(referral.id,) if referral else (),
+        evidence=(
+            *observe.handed_out(case, conversation),
+            observe.syns(case, conversation),
+            observe.silence(conversation),
+            *beyond,
+            *observe.logged(case, drops),
+        ),
+        errors=(observe.UNAVAILABLE,),
+        subject=_subject(case, conversation, referral),
+        next_observation=None
+        if confidence in (Confidence.PROVEN, Confidence.ESTABLISHED) and (drops or beyond)
+        else f"Which firewall? Look for port {port} in the drop log of {conversation.server} "
+        "(pfirewall.log; dropped packets are logged only where that is switched on), and capture on "
+        f"{conversation.server}: SYNs that arrive there are dropped by its own firewall, the others before it.",
+    )
+
+
+def _subject(case: Case, conversation: Conversation, referral: CaseReferral | None) -> Subject:
+    return Subject(
+        port=conversation.near.flow.server.port,
+        interface=referral.referral.interface if referral else None,
+        clsid=referral.referral.clsid if referral else None,
+        dynamic=True,
+        dcom=bool(referral and referral.referral.kind in ("activation", "resolve_oxid")),
+        log_rule=observe.rule_of(case, conversation),
+        log_format=next((case.logs[row.log].file.format for row in case.drops_of(conversation)), None),
+    )
+
+
+def _never_sent(case: Case, referral: CaseReferral) -> list[LogRow]:
+    """Drops of outgoing packets to what the referral named: those packets never reached the wire."""
+    client = referral.asked_on.flow.client.address
+    server = referral.asked_on.flow.server.address
+    ports = {endpoint.port for endpoint in referral.referral.endpoints if endpoint.protseq == "ncacn_ip_tcp"}
+    return [
+        LogRow(log.index, position, entry, "D", "no packet to match")
+        for log in case.logs
+        for position, entry in enumerate(log.file.entries)
+        if entry.drops
+        and entry.path == "out"
+        and entry.source == client
+        and entry.destination == server
+        and entry.destination_port in ports
+    ]
+
+
+def _held_back(case: Case, referral: CaseReferral, rows: list[LogRow]) -> Finding:
+    asked = referral.asked_on.flow
+    port = rows[0].entry.destination_port
+    capture = case.captures[asked.capture]
+    waited = max(0, (capture.last_ns or 0) - referral.referral.response_ns)
+    response = referral.referral.response_packet
+    return Finding(
+        rule=RULE.id,
+        summary=f"{asked.client.address} was sent to port {port} of {asked.server.address}; its own firewall "
+        "refuses the outgoing connection",
+        severity=Severity.ERROR,
+        confidence=Confidence.LIKELY,
+        client=asked.client.address,
+        server=asked.server.address,
+        flows=(referral.asked_on.id,),
+        referrals=(referral.id,),
+        evidence=(
+            Seen(f"{asked.server.address} names port {port}", asked.capture, (response,)),
+            Missing(f"no SYN to port {port} follows", asked.capture, response, waited),
+            *observe.logged(case, rows),
+        ),
+        errors=(observe.UNAVAILABLE,),
+        subject=Subject(port=port, interface=referral.referral.interface, dynamic=True, local_host=True),
+    )
+
+
+RULE = Rule(
+    id="dynamic-port-blocked",
+    cause="F1",
+    title="A dynamic RPC port is blocked",
+    check=check,
+    errors=(observe.UNAVAILABLE,),
+)

@@ -1,0 +1,64 @@
+"""The port is dynamic: a firewall rule for its number would break at the next restart.
+
+Looks like: a blocked port was handed out by the mapper or by DCOM, out of the dynamic range.
+Because: Windows gives the service another one when it starts again, so the rule that cures today's drop is tomorrow's
+mystery. Opening 1025-65535 instead opens everything.
+Not this: a fixed endpoint, which may be opened by its number.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, CaseReferral, Conversation
+from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS
+from rpcdiag.flows.flow import FAILED_TO_OPEN
+from rpcdiag.model.evidence import Confidence, Seen, Severity
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in observe.failed(case, *FAILED_TO_OPEN):
+        port = conversation.near.flow.server.port
+        referral = case.referral_of(conversation.near)
+        if referral is None or not observe.is_dynamic(port) or port in FIXED_TCP_PORTS:
+            continue
+        yield _finding(case, conversation, referral, port)
+
+
+def _finding(case: Case, conversation: Conversation, referral: CaseReferral, port: int) -> Finding:
+    moved = _other_port(case, referral, port)
+    capture = referral.asked_on.flow.capture
+    return Finding(
+        rule=RULE.id,
+        summary=f"port {port} of {conversation.server} is dynamic: do not write a firewall rule for this number, "
+        "it changes when the service restarts",
+        severity=Severity.NOTE,
+        confidence=Confidence.ESTABLISHED if moved else Confidence.LIKELY,
+        client=conversation.client,
+        server=conversation.server,
+        flows=conversation.ids,
+        referrals=(referral.id,),
+        evidence=(
+            Seen(f"port {port} was handed out on request", capture, (referral.referral.response_packet,)),
+            *([moved] if moved else []),
+        ),
+        subject=Subject(port=port, interface=referral.referral.interface, dynamic=True),
+    )
+
+
+def _other_port(case: Case, referral: CaseReferral, port: int) -> Seen | None:
+    """The same interface handed out at another port of the same server."""
+    wanted = referral.referral.interface
+    for other in case.referrals:
+        if wanted is None or other.referral.interface != wanted:
+            continue
+        if other.asked_on.flow.server.address != referral.asked_on.flow.server.address:
+            continue
+        ports = {endpoint.port for endpoint in other.referral.endpoints if endpoint.port}
+        if ports and port not in ports:
+            says = f"the same interface at another time: port {min(ports)}"
+            return Seen(says, other.asked_on.flow.capture, (other.referral.response_packet,))
+    return None
+
+
+RULE = Rule(id="ephemeral-port-rule", cause="F6", title="A rule for this port number would not last", check=check)

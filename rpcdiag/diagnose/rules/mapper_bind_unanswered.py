@@ -1,0 +1,58 @@
+"""Port 135 accepts connections and does not answer binds.
+
+Looks like: the TCP connection opens, the bind is acknowledged by TCP, no bind_ack comes.
+Because: the RPC service hangs, or something in the path swallows the bind or its answer.
+Not this: only DCOM binds fail while mapper binds are answered (strict-filter).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        if not observe.is_mapper(conversation) or near.rpc is None or not near.rpc.binds:
+            continue
+        bind = near.rpc.binds[0]
+        last = case.captures[near.flow.capture].last_ns or 0
+        end = near.flow.reset.time_ns if near.flow.reset else near.flow.end_ns if near.flow.fin_from_server else last
+        waited = end - bind.time_ns
+        closed_on_it = near.flow.fin_from_server is not None or (
+            near.flow.reset is not None and not near.flow.reset.from_client
+        )
+        if bind.answer is not None or (waited < observe.ANSWER_PATIENCE_NS and not closed_on_it):
+            continue
+        if near.rpc.bytes_missing and near.rpc.pdus > 1:
+            continue
+        yield Finding(
+            rule=RULE.id,
+            summary=f"port 135 of {conversation.server} accepts the connection of {conversation.client} and never "
+            "answers its bind",
+            severity=Severity.ERROR,
+            confidence=Confidence.ESTABLISHED if near.flow.syn_ack else Confidence.LIKELY,
+            client=conversation.client,
+            server=conversation.server,
+            flows=conversation.ids,
+            evidence=(
+                *([Seen("the connection opens (SYN-ACK)", near.flow.capture, (near.flow.syn_ack,))] if near.flow.syn_ack else []),
+                Seen("bind", near.flow.capture, (bind.packet,)),
+                Missing("no bind_ack, no bind_nak", near.flow.capture, bind.packet, max(0, waited)),
+            ),
+            errors=(observe.UNAVAILABLE,),
+            next_observation=f"Capture on {conversation.server} itself: a bind that arrives there and is not answered "
+            "means that its RpcSs hangs; one that does not arrive is lost on the way.",
+        )  # fmt: skip
+
+
+RULE = Rule(
+    id="mapper-bind-unanswered",
+    cause="E5",
+    title="The endpoint mapper does not answer the bind",
+    check=check,
+    errors=(observe.UNAVAILABLE,),
+)

@@ -1,0 +1,25 @@
+"""Nothing listens on port 135.
+
+Looks like: the server itself answers the SYN with a RST.
+Because: the RPC services do not run, or this is no Windows host (a wrong address, a container, a NAT device).
+Not this: a RST with a foreign TTL (a device rejects); silence (a filter).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose import observe, refused
+from rpcdiag.diagnose.finding import Finding, Rule
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in refused.refusals(case, by_device=False):
+        if observe.is_mapper(conversation):
+            yield refused.finding(
+                case, conversation, RULE.id, f"nothing listens on port 135 of {conversation.server}"
+            )  # fmt: skip
+
+
+RULE = Rule(
+    id="mapper-closed", cause="E4", title="Nothing listens on port 135", check=check, errors=(observe.UNAVAILABLE,)
+)

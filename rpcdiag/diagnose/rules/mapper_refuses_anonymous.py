@@ -1,0 +1,44 @@
+"""The mapper refuses a caller who does not say who he is.
+
+Looks like: ept_map, asked without authentication, is answered by a fault with status 5.
+Because: a policy restricts unauthenticated RPC clients (RestrictRemoteClients), or an RPC filter guards the mapper.
+Not this: a fault 5 on another interface (access-denied).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.dissect.interfaces import EPMAPPER
+from rpcdiag.model.evidence import Confidence, Seen, Severity
+
+ACCESS_DENIED = 0x80070005
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        for fault in near.rpc.faults if near.rpc else ():
+            if fault.interface is None or fault.interface.uuid != EPMAPPER or fault.status != 5:
+                continue
+            packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"the endpoint mapper of {conversation.server} refuses to answer {conversation.client} (fault 5)",
+                severity=Severity.ERROR,
+                confidence=Confidence.ESTABLISHED if not fault.auth_level else Confidence.LIKELY,
+                client=conversation.client,
+                server=conversation.server,
+                flows=conversation.ids,
+                evidence=(Seen("the lookup is answered by a fault, access denied", near.flow.capture, packets),),
+                errors=(ACCESS_DENIED, 0x800706BA),
+            )
+
+
+RULE = Rule(
+    id="mapper-refuses-anonymous",
+    cause="E7",
+    title="The endpoint mapper refuses the caller",
+    check=check,
+    errors=(ACCESS_DENIED,),
+)

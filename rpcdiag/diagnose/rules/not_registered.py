@@ -1,0 +1,68 @@
+"""The mapper does not know the interface.
+
+Looks like: ept_map is answered with no tower and status 0x16c9a0d6, also after the client repeats it authenticated.
+Because: the service does not run there, does not listen on TCP, or the name led to the wrong host.
+Not this: the end of an ept_lookup listing, which carries the same number; a blocked port, which gives no answer.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, CaseReferral
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.interfaces import interface_name
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.track.facts import ReferralKind
+
+NOT_REGISTERED = 0x800706D9
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for referral in case.referrals:
+        told = referral.referral
+        if told.kind is not ReferralKind.EPT_MAP or not told.status:
+            continue
+        asked = referral.asked_on.flow
+        what = _name(referral)
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{asked.server.address} answers, but has no endpoint for {what}: "
+            "the service does not run there, or this is the wrong host",
+            severity=Severity.ERROR,
+            confidence=Confidence.ESTABLISHED,
+            client=asked.client.address,
+            server=asked.server.address,
+            flows=(referral.asked_on.id, *referral.asked_on.same_as),
+            referrals=(referral.id,),
+            evidence=tuple(_evidence(referral, what)),
+            errors=(NOT_REGISTERED,),
+            subject=Subject(interface=told.interface, status=told.status),
+            next_observation=f"Which endpoints does it have? 'portqry -n {asked.server.address} -e 135' lists them: "
+            "if other services of the expected role are missing too, the name leads to the wrong host.",
+        )
+
+
+def _name(referral: CaseReferral) -> str:
+    wanted = referral.referral.interface
+    if wanted is None:
+        return "the interface asked for"
+    name = interface_name(wanted.uuid, wanted.version)
+    return f"{name} ({wanted.uuid} v{wanted.version})" if name else f"{wanted.uuid} v{wanted.version}"
+
+
+def _evidence(referral: CaseReferral, what: str) -> Iterator[Evidence]:
+    capture = referral.asked_on.flow.capture
+    for number, one in enumerate(referral.referral.tries):
+        again = " again, on the same connection," if number else ""
+        status = f"{one.status:#010x}" if one.status is not None else "an unreadable status"
+        yield Seen(
+            f"asked{again} for {what}: no tower, status {status}", capture, (one.request_packet, one.response_packet)
+        )
+
+
+RULE = Rule(
+    id="not-registered",
+    cause="A1",
+    title="The interface is not registered with the mapper",
+    check=check,
+    errors=(NOT_REGISTERED,),
+)

@@ -1,0 +1,44 @@
+"""Large packets get lost, small ones pass.
+
+Looks like: small segments are acknowledged, full-size ones are repeated and never are.
+Because: a link with a smaller MTU (VPN, tunnel) and ICMP "fragmentation needed" that does not come back.
+Not this: small segments that are lost as well (a filter).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
+
+LARGE = 1200
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for conversation in case.conversations:
+        near = conversation.near
+        flow = near.flow
+        if flow.outcome is not TcpOutcome.STALLED or near.rpc is None or flow.stalled_size < LARGE:
+            continue
+        yield Finding(
+            rule=RULE.id,
+            summary=f"segments of {flow.stalled_size} bytes between {conversation.client} and {conversation.server} get "
+            "lost while smaller ones pass: a path MTU problem",
+            severity=Severity.ERROR,
+            confidence=Confidence.LIKELY if flow.acknowledged_size else Confidence.POSSIBLE,
+            client=conversation.client,
+            server=conversation.server,
+            flows=conversation.ids,
+            evidence=(
+                Seen(f"{flow.stalled_size} bytes are repeated", flow.capture, flow.repeated[:8]),
+                Missing("no acknowledgement", flow.capture, flow.repeated[0], max(0, flow.end_ns - flow.start_ns)),
+            ),
+            errors=(0x800706BA, 0x800706BE),
+            subject=Subject(port=flow.server.port),
+            next_observation=f"'ping -f -l 1472 {conversation.server}' from {conversation.client}: if it fails and "
+            "'-l 1372' works, the path is narrower than its ends believe.",
+        )
+
+
+RULE = Rule(id="path-mtu", cause="M1", title="Large packets get lost on the way", check=check)

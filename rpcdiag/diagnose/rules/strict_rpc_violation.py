@@ -1,0 +1,55 @@
+"""These connections do not begin at the endpoint mapper.
+
+Looks like: an interface other than the mapper bound on port 135, or a dynamic port that DCOM handed out.
+Because: that is how DCOM works. A firewall that enforces strict RPC compliance (ISA/TMG, and others under other names)
+drops it; where none is in the path, nothing is wrong.
+Not this: a port that the mapper may have granted before the capture began, which is indeterminate.
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case, CaseFlow
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
+from rpcdiag.track.strict import Verdict
+
+MAX_SHOWN = 6
+_SURENESS = tuple(Confidence)
+
+
+def check(case: Case) -> Iterator[Finding]:
+    pairs: dict[tuple[Address, Address], list[CaseFlow]] = {}
+    for conversation in case.conversations:
+        for flow in conversation.flows:
+            if flow.strict.verdict is Verdict.VIOLATION:
+                pairs.setdefault((conversation.client, conversation.server), []).append(flow)
+    for (client, server), flows in pairs.items():
+        kinds = sorted({flow.strict.kind for flow in flows})
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{len(flows)} connection{'s' if len(flows) > 1 else ''} of {client} to {server} "
+            f"({', '.join(kinds)}) would be dropped where strict RPC compliance is enforced",
+            severity=Severity.NOTE,
+            confidence=min((flow.strict.confidence for flow in flows), key=_SURENESS.index),
+            client=client,
+            server=server,
+            flows=tuple(flow.id for flow in flows),
+            referrals=tuple(
+                dict.fromkeys(referral.id for flow in flows if (referral := case.referral_of(flow)) is not None)
+            ),
+            evidence=tuple(_evidence(case, flow) for flow in flows[:MAX_SHOWN]),
+            subject=Subject(dcom=True),
+        )
+
+
+def _evidence(case: Case, flow: CaseFlow) -> Evidence:
+    bind = flow.rpc.binds[0].packet if flow.rpc and flow.rpc.binds else flow.flow.first_packet
+    referral = case.referral_of(flow)
+    packets = (bind,)
+    if referral is not None and referral.asked_on.flow.capture == flow.flow.capture:
+        packets = (referral.referral.response_packet, bind)
+    return Seen(f"port {flow.flow.server.port}: {flow.strict.reason}", flow.flow.capture, packets)
+
+
+RULE = Rule(id="strict-rpc-violation", cause="E6", title="DCOM that skips the endpoint mapper", check=check)

@@ -1,0 +1,111 @@
+"""What is known of one TCP conversation at one capture point."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from rpcdiag.model.packets import Address, Endpoint
+
+
+class TcpOutcome(StrEnum):
+    """How a connection went, as far as TCP tells."""
+
+    ESTABLISHED = "established"
+    REFUSED = "refused"  # RST to the SYN
+    UNANSWERED = "unanswered"
+    PROHIBITED = "prohibited"  # ICMP error to the SYN
+    MIDSTREAM = "midstream"  # the capture starts inside
+    RESET = "reset"  # RST while the other side waited for an answer
+    IDLE_DROPPED = "idle-dropped"  # after a long silence nothing got through any more
+    STALLED = "stalled"  # data repeated and never acknowledged
+
+
+FAILED_TO_OPEN = frozenset({TcpOutcome.REFUSED, TcpOutcome.UNANSWERED, TcpOutcome.PROHIBITED})
+
+
+class Syn(NamedTuple):
+    packet: int
+    time_ns: int
+    ip_id: int
+    ttl: int
+
+
+class Reset(NamedTuple):
+    """The first RST of the conversation; `ttl` is to be compared with other packets of the same sender."""
+
+    packet: int
+    time_ns: int
+    from_client: bool
+    ttl: int
+
+
+class IcmpError(NamedTuple):
+    """An ICMP error that quotes a packet of the conversation."""
+
+    packet: int
+    time_ns: int
+    sender: Address
+    version: int
+    kind: int
+    code: int
+    quotes_client: bool
+
+
+class Silence(NamedTuple):
+    """The longest time between two packets of the conversation."""
+
+    after_packet: int
+    before_packet: int
+    lasted_ns: int
+
+
+class Flow(NamedTuple):
+    """One five-tuple in both directions at one capture point, from its client's side.
+
+    `roles` says how client and server were told apart: `syn`, `content` (who asks) or `port` (who seems to listen).
+    `watched_ns`: how long the capture point recorded anything after the first SYN.
+    """
+
+    index: int
+    capture: int
+    point: int
+    client: Endpoint
+    server: Endpoint
+    roles: str
+    first_packet: int
+    last_packet: int
+    start_ns: int
+    end_ns: int
+    packets: int
+    outcome: TcpOutcome
+    syns: tuple[Syn, ...]  # the first 16
+    syn_count: int
+    isn: int | None
+    syn_ack: int | None
+    syn_ack_ns: int | None
+    reset: Reset | None
+    fin_from_client: int | None
+    fin_from_server: int | None
+    icmp: tuple[IcmpError, ...]
+    client_ttl: int | None
+    server_ttl: int | None
+    client_bytes: int
+    server_bytes: int
+    repeats_from_client: int  # of the last data segment, never acknowledged
+    repeats_from_server: int
+    repeated: tuple[int, ...]  # packets of those repeats
+    stalled_size: int  # bytes of the segment that was repeated and never acknowledged, 0 if none was
+    acknowledged_size: int  # bytes of the largest segment of the same side that was acknowledged
+    silence: Silence | None
+    watched_ns: int
+    last_data_packet: int | None = None  # of the client, the last packet with payload
+    last_data_ns: int | None = None
+
+
+class Host(NamedTuple):
+    """What the TCP packets of one address look like at one capture point: the yardstick for a RST."""
+
+    capture: int
+    point: int
+    address: Address
+    ttls: tuple[int, ...]  # of its packets other than RSTs, the most frequent first
+    answered: tuple[tuple[int, int], ...]  # (port, packet of a SYN-ACK)

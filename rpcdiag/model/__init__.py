@@ -1,0 +1,1 @@
+"""Small types that all stages name: where a packet is, what proves a claim, how sure we are."""

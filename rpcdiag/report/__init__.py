@@ -1,0 +1,1 @@
+"""A diagnosis in; text, JSON and other outputs out."""

@@ -1,0 +1,318 @@
+"""A report to read: for each pair of hosts the cause first, then the proof, then the cure, then what happened."""
+
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import NamedTuple
+
+from rpcdiag.analysis import Diagnosis
+from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
+from rpcdiag.diagnose.finding import Direction, Finding
+from rpcdiag.diagnose.judge import rule_of
+from rpcdiag.dissect.interfaces import class_name
+from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen, Severity
+from rpcdiag.model.packets import Address
+from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.report import names
+from rpcdiag.report.names import clean
+from rpcdiag.report.output import Options, Output
+from rpcdiag.report.style import Style
+from rpcdiag.track.facts import Fate, ReferralKind
+from rpcdiag.track.origin import OriginKind
+
+MAX_STORIES = 30
+MAX_EVENTS = 40  # of one story
+MAX_REMEDIES = 3
+_LABEL = 8
+
+
+class Pair(NamedTuple):
+    client: Address
+    server: Address
+
+
+class Event(NamedTuple):
+    """One line of what happened."""
+
+    time_ns: int
+    packets: str
+    text: str
+    bad: bool = False
+
+
+def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
+    style = Style(options.color)
+    yield from _inputs(diagnosis, style, options.width)
+    case = diagnosis.case
+    stories = _stories(diagnosis)
+    if not stories:
+        yield ""
+        yield from wrap(_nothing(case), options.width)
+        return
+    for pair in stories[:MAX_STORIES]:
+        yield ""
+        yield from _story(diagnosis, pair, style, options.width)
+    if len(stories) > MAX_STORIES:
+        yield ""
+        yield f"{len(stories) - MAX_STORIES} more pairs of hosts, without findings as severe: -T json lists them all."
+    yield ""
+    yield from _ending(diagnosis, style, options.width)
+
+
+def _inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
+    case = diagnosis.case
+    for capture in case.captures:
+        span = ""
+        if capture.first_ns is not None and capture.last_ns is not None:
+            span = f", {names.day_and_time(capture.first_ns)} UTC, {names.duration(capture.last_ns - capture.first_ns)}"
+        yield from wrap(
+            f"{clean(capture.path)}: {capture.format}, {capture.packets} packets{span}", width, subsequent_indent="  "
+        )
+        if capture.cut_short:
+            yield from style.bad(wrap(f"cut short: {clean(capture.cut_short)}", width, subsequent_indent="  "))
+    for log in case.logs:
+        drops = sum(entry.drops for entry in log.file.entries)
+        bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
+        matched = len({position for match in log.matches for position in match.entries})
+        yield from wrap(
+            f"{clean(log.file.path)}: {log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, "
+            f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
+            width,
+            subsequent_indent="  ",
+        )
+        for line in log.file.bad[:3]:
+            yield from wrap(f"  line {line.line}: {clean(line.why)}", width, subsequent_indent="    ")
+
+
+def _nothing(case: Case) -> str:
+    return (
+        "No RPC in these packets: nothing on port 135 or 593, no RPC by content on any port. If the error was repeated "
+        "while the capture ran, the call was local (the RPC services of the client itself), went over another "
+        "interface, or inside a tunnel or SMB session."
+    )
+
+
+def _stories(diagnosis: Diagnosis) -> list[Pair]:
+    """The pairs, those with findings first and in their order."""
+    pairs = dict.fromkeys(_pair(finding) for finding in diagnosis.findings if finding.severity is not Severity.NOTE)
+    for conversation in diagnosis.case.conversations:
+        pairs.setdefault(Pair(conversation.client, conversation.server))
+    for finding in diagnosis.findings:
+        pairs.setdefault(_pair(finding))
+    return list(pairs)
+
+
+def _pair(finding: Finding) -> Pair:
+    return Pair(finding.client, finding.server)
+
+
+def _story(diagnosis: Diagnosis, pair: Pair, style: Style, width: int) -> Iterator[str]:
+    findings = [finding for finding in diagnosis.findings if _pair(finding) == pair]
+    worst = findings[0].severity if findings else None
+    title = f"{pair.client} -> {pair.server}"
+    verdict = worst.upper() if worst and worst is not Severity.NOTE else "OK" if _all_well(diagnosis.case, pair) else "--"
+    rule = "=" * max(3, width - len(title) - len(verdict) - 4)
+    yield style.title(f"{title} {rule} ", worst) + style.verdict(verdict, worst)
+    main = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    for number, finding in enumerate(main):
+        if number:
+            yield ""
+        yield from _finding(diagnosis, finding, style, width)
+    for finding in findings:
+        if finding.severity is Severity.NOTE:
+            yield ""
+            yield from _note(finding, style, width)
+    events = list(_events(diagnosis.case, pair))
+    if events:
+        yield ""
+        yield style.label("WHAT HAPPENED")
+        yield from _timeline(events, style, width)
+
+
+def _all_well(case: Case, pair: Pair) -> bool:
+    return all(one.near.flow.outcome is TcpOutcome.ESTABLISHED for one in case.between(*pair))
+
+
+def _finding(diagnosis: Diagnosis, finding: Finding, style: Style, width: int) -> Iterator[str]:
+    rule = rule_of(finding.rule)
+    times = f", {finding.count} times" if finding.count > 1 else ""
+    yield from _labelled(style, "CAUSE", f"{rule.title}. {clean(finding.summary)}.", width, finding.severity)
+    way = "the connection goes from client to server"
+    if finding.direction is Direction.SERVER_TO_CLIENT:
+        way = f"the failing connection is from the server {finding.server} to the client {finding.client}"
+    yield from _labelled(style, "", f"[{finding.rule}, {finding.confidence}{times}] {way}", width)
+    if finding.errors:
+        yield from _labelled(style, "READS", "; ".join(names.error(error) for error in finding.errors), width)
+    yield from _proof(diagnosis.case, finding.evidence, style, width)
+    remedies = diagnosis.remedies[finding.id]
+    for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
+        yield from _cure(remedy, number if len(remedies) > 1 else 0, style, width)
+    if finding.next_observation:
+        yield from _labelled(style, "NEXT", clean(finding.next_observation), width)
+
+
+def _note(finding: Finding, style: Style, width: int) -> Iterator[str]:
+    yield from _labelled(style, "NOTE", f"{clean(finding.summary)}. [{finding.rule}, {finding.confidence}]", width)
+
+
+def _proof(case: Case, evidence: tuple[Evidence, ...], style: Style, width: int) -> Iterator[str]:
+    for number, one in enumerate(evidence):
+        yield from _labelled(style, "" if number else "PROOF", f"{_where(case, one)}: {clean(one.says)}", width)
+
+
+def _where(case: Case, evidence: Evidence) -> str:
+    several = len(case.captures) > 1
+    match evidence:
+        case Seen():
+            plural = "s" if len(evidence.packets) > 1 else ""
+            of = f" of capture {evidence.capture + 1}" if several else ""
+            return f"packet{plural} {names.numbers(evidence.packets)}{of}"
+        case Missing():
+            of = f" of capture {evidence.capture + 1}" if several else ""
+            return f"after packet {evidence.after}{of}, for {names.duration(evidence.waited_ns)}"
+        case Logged():
+            plural = "s" if len(evidence.lines) > 1 else ""
+            of = f" of {clean(case.logs[evidence.log].file.path)}" if len(case.logs) > 1 else ""
+            return f"log line{plural} {names.numbers(evidence.lines)}{of}"
+
+
+def _cure(remedy: Remedy, number: int, style: Style, width: int) -> Iterator[str]:
+    yield from _labelled(style, f"CURE {number}" if number else "CURE", clean(remedy.where), width)
+    yield from _labelled(style, "", clean(remedy.why) + ".", width)
+    for command in remedy.commands:
+        for line in command.text.splitlines():
+            if command.shell == "steps":
+                yield from wrap(
+                    clean(line), width, initial_indent=" " * (_LABEL + 2), subsequent_indent=" " * (_LABEL + 5)
+                )
+            else:
+                yield style.command(" " * (_LABEL + 2) + clean(line))
+    yield from _labelled(style, "", f"Price: {clean(remedy.price)}.", width)
+
+
+def _labelled(style: Style, label: str, text: str, width: int, severity: Severity | None = None) -> Iterator[str]:
+    lines = wrap(text, width - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
+    for number, line in enumerate(lines):
+        head = style.label(label.ljust(_LABEL)) if number == 0 else " " * _LABEL
+        yield head + (style.cause(line, severity) if severity else line)
+
+
+def _events(case: Case, pair: Pair) -> Iterator[Event]:
+    """What was asked, answered, tried, and what came of it, by time; copies at other capture points left out."""
+    found: list[Event] = []
+    for referral in case.referrals:
+        asked = referral.asked_on.flow
+        if (asked.client.address, asked.server.address) == pair:
+            found.append(_asked(referral))
+    for conversation in case.between(*pair):
+        found.extend(_tried(case, conversation))
+    yield from sorted(found, key=lambda event: event.time_ns)
+
+
+def _asked(referral: CaseReferral) -> Event:
+    told = referral.referral
+    status = "" if not told.status else f", {names.error(told.status)}"
+    match told.kind:
+        case ReferralKind.EPT_MAP:
+            what = f"asks the mapper for {names.interface(told.interface)}"
+        case ReferralKind.EPT_LOOKUP:
+            what = "lists the mapper's entries"
+        case ReferralKind.ACTIVATION:
+            name = (class_name(told.clsid) or told.clsid) if told.clsid else "an object"
+            what = f"activates {name} (DCOM)"
+        case _:
+            what = "asks where an object lives (OXID)"
+    ports = list(dict.fromkeys(str(one.port) for one in told.endpoints if one.port is not None))
+    if told.readable == "sealed":
+        answer = "the answer is sealed"
+    elif ports:
+        answer = f"told: port {', '.join(ports[:6])}{' ...' if len(ports) > 6 else ''}"
+    else:
+        answer = "no endpoint"
+    again = f" ({len(told.tries)} times)" if len(told.tries) > 1 else ""
+    packets = f"{told.request_packet}-{told.response_packet}"
+    return Event(told.request_ns, packets, f"{what}{again}: {answer}{status}", bool(told.status))
+
+
+def _tried(case: Case, conversation: Conversation) -> Iterator[Event]:
+    near = conversation.near
+    flow, rpc = near.flow, near.rpc
+    used = list(dict.fromkeys(names.interface(use.interface) for use in rpc.interfaces)) if rpc else []
+    over = f" for {', '.join(used[:4])}{' ...' if len(used) > 4 else ''}" if used else ""
+    bad = flow.outcome not in (TcpOutcome.ESTABLISHED, TcpOutcome.MIDSTREAM)
+    outcome = _OUTCOMES[flow.outcome]
+    if flow.outcome in FAILED_TO_OPEN and flow.syn_count > 1:
+        outcome += f" ({flow.syn_count} SYNs)"
+    packets = f"{flow.first_packet}-{flow.last_packet}"
+    told = _told(case, near)
+    yield Event(flow.start_ns, packets, f"port {flow.server.port}{over}: {outcome}{_calls(near)}{told}", bad)
+
+
+_OUTCOMES = {
+    TcpOutcome.ESTABLISHED: "connects",
+    TcpOutcome.REFUSED: "refused (RST)",
+    TcpOutcome.UNANSWERED: "no answer",
+    TcpOutcome.PROHIBITED: "refused (ICMP)",
+    TcpOutcome.MIDSTREAM: "was open before the capture",
+    TcpOutcome.RESET: "connects, then RST",
+    TcpOutcome.IDLE_DROPPED: "connects, lost after a silence",
+    TcpOutcome.STALLED: "connects, then nothing gets through",
+}
+
+
+def _calls(flow: CaseFlow) -> str:
+    rpc = flow.rpc
+    if rpc is None or not rpc.pdus:
+        return ""
+    parts = [f"{rpc.requests} calls"]
+    for fate, word in ((Fate.FAULT, "faults"), (Fate.UNANSWERED, "unanswered"), (Fate.REJECTED, "rejected")):
+        if rpc.fates[fate]:
+            parts.append(f"{rpc.fates[fate]} {word}")
+    if any(bind.answer is None for bind in rpc.binds):
+        parts.append("a bind without answer")
+    return ", " + ", ".join(parts)
+
+
+def _told(case: Case, flow: CaseFlow) -> str:
+    """Who referred the client here."""
+    origin = flow.origin
+    if origin.kind is OriginKind.MAPPER:
+        return ""
+    referral = case.referral_of(flow)
+    if origin.kind is OriginKind.INFERRED and referral is not None:
+        return f" [inferred: follows the sealed answer in packet {referral.referral.response_packet}]"
+    if origin.kind is OriginKind.OTHER_CLIENT:
+        return " [another client was told of this port]"
+    if referral is not None:
+        return f" [told in packet {referral.referral.response_packet}]"
+    if origin.kind is OriginKind.BEFORE_CAPTURE:
+        return " [told before the capture, if at all]"
+    return f" [{origin.kind}]"
+
+
+def _timeline(events: list[Event], style: Style, width: int) -> Iterator[str]:
+    shown = events[:MAX_EVENTS]
+    room = max(len(event.packets) for event in shown)
+    for event in shown:
+        head = f"  {names.time_of_day(event.time_ns)}  #{event.packets.ljust(room)}  "
+        lines = wrap(clean(event.text), max(24, width - len(head)), break_long_words=False) or [""]
+        for number, line in enumerate(lines):
+            text = style.bad_line(line) if event.bad else line
+            yield (head if number == 0 else " " * len(head)) + text
+    if len(events) > len(shown):
+        yield f"  ... and {len(events) - len(shown)} more"
+
+
+def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
+    counts = {severity: sum(finding.severity is severity for finding in diagnosis.findings) for severity in Severity}
+    said = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
+    sums = diagnosis.case.accounting
+    skipped = sum(sums.packets_skipped.values())
+    yield from wrap(
+        f"{said or 'no findings'}. {sums.packets} packets: {sums.packets_in_flows} in flows, {skipped} counted aside; "
+        f"{len(diagnosis.case.flows)} RPC flows, {len(diagnosis.case.referrals)} referrals, {sums.requests} calls.",
+        width,
+    )
+
+
+OUTPUT = Output("text", "a report to read", render)

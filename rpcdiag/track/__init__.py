@@ -1,0 +1,1 @@
+"""Segments of the flows that matter in; RPC connections, calls and their fates, and referrals, out."""

@@ -1,0 +1,171 @@
+"""What is known of an RPC connection, its calls, and the referrals made on it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from rpcdiag.dissect.dcerpc import Context, Result, Syntax
+from rpcdiag.model.packets import Address
+
+
+class Bind(NamedTuple):
+    """A bind or alter_context and its answer: `ack`, `nak`, or None for silence."""
+
+    packet: int
+    time_ns: int
+    alter: bool
+    contexts: tuple[Context, ...]
+    association_group: int
+    auth_type: int | None
+    auth_level: int | None
+    size: int
+    answer: str | None = None
+    answer_packet: int | None = None
+    answer_ns: int | None = None
+    results: tuple[Result, ...] = ()
+    nak_reason: int | None = None
+
+
+class InterfaceUse(NamedTuple):
+    """One interface of a connection; `accepted` is None where no answer was seen."""
+
+    interface: Syntax
+    accepted: bool | None
+    auth_type: int | None
+    auth_level: int | None
+    calls: int
+
+
+class Fate(StrEnum):
+    """What became of a request."""
+
+    RESPONSE = "response"
+    FAULT = "fault"
+    UNANSWERED = "unanswered"
+    REJECTED = "rejected"  # on a context that was never accepted, or the connection was closed on it
+    CUT = "cut"  # the answer may lie in what the capture does not hold
+    ONE_WAY = "one_way"  # asked for no answer
+
+
+class FaultFact(NamedTuple):
+    """A request that ended in a fault."""
+
+    request_packet: int | None
+    packet: int
+    time_ns: int
+    interface: Syntax | None
+    opnum: int | None
+    status: int
+    flags: int
+    auth_level: int | None
+    after_auth3: bool  # the first answer after the third leg of a logon
+
+
+class OpenCall(NamedTuple):
+    """A request without an answer."""
+
+    packet: int
+    time_ns: int
+    interface: Syntax | None
+    opnum: int
+    fate: Fate
+
+
+class CarriedError(NamedTuple):
+    """An ORPC call that was answered, with an error code as its result."""
+
+    request_packet: int | None
+    packet: int
+    time_ns: int
+    interface: Syntax | None
+    opnum: int | None
+    result: int
+
+
+class Damage(NamedTuple):
+    """A PDU that did not decode."""
+
+    packet: int
+    why: str
+    cut: bool
+
+
+class Connection(NamedTuple):
+    """Everything that RPC did on one flow. Lists are bounded; the counters are not."""
+
+    flow: int
+    pdus: int
+    first_pdu: int | None
+    binds: tuple[Bind, ...]
+    interfaces: tuple[InterfaceUse, ...]
+    requests: int
+    fates: dict[Fate, int]
+    orphan_answers: int
+    faults: tuple[FaultFact, ...]
+    open_calls: tuple[OpenCall, ...]
+    carried: tuple[CarriedError, ...]
+    damage: tuple[Damage, ...]
+    secondary_address: str | None
+    orpc_calls: int  # requests that name an object
+    bytes_in_pdus: int
+    bytes_skipped: int
+    bytes_missing: int
+    last_pdu_ns: int | None
+    stream_bytes: int  # as the reassembly counts them: the three above add up to it
+
+
+class ReferralKind(StrEnum):
+    EPT_MAP = "ept_map"
+    EPT_LOOKUP = "ept_lookup"
+    ACTIVATION = "activation"
+    RESOLVE_OXID = "resolve_oxid"
+
+
+class Readable(StrEnum):
+    CLEAR = "clear"
+    SEALED = "sealed"
+    CARVED = "carved"
+    CUT = "cut"
+
+
+class Referred(NamedTuple):
+    """One endpoint handed out; `address` is None where the server wrote 0.0.0.0 or a name."""
+
+    protseq: str
+    address: Address | None
+    host: str | None
+    port: int | None
+    pipe: str | None
+    text: str
+    interface: Syntax | None
+    packet: int
+
+
+class Try(NamedTuple):
+    """One asking of a lookup that was asked more than once."""
+
+    request_packet: int
+    response_packet: int
+    status: int | None
+
+
+class Referral(NamedTuple):
+    """A server telling a client where something lives; asked and answered on flow `flow`."""
+
+    flow: int
+    kind: ReferralKind
+    interface: Syntax | None
+    clsid: str | None
+    iids: tuple[str, ...]
+    oxid: int | None
+    ipid: str | None
+    status: int | None
+    endpoints: tuple[Referred, ...]
+    request_packet: int
+    request_ns: int
+    response_packet: int
+    response_ns: int
+    readable: Readable
+    size: int  # bytes of the answer's stub
+    tries: tuple[Try, ...]
+    asked_address: Address | None = None  # of the server, as the client wrote it into the tower it asked with
+    results: tuple[int, ...] = ()  # HRESULT of each interface that an activation asked for

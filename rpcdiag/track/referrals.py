@@ -1,0 +1,250 @@
+"""Bodies of the mapper and of DCOM to referrals.
+
+A body that cannot be read leaves what its last four bytes say; a sealed one leaves that it was there.
+"""
+
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from rpcdiag.dissect import activation, epm, oxid
+from rpcdiag.dissect.dcerpc import PRIVACY, Auth, Syntax
+from rpcdiag.dissect.dcom import DualStrings
+from rpcdiag.dissect.epm import Tower
+from rpcdiag.dissect.fragments import Stub
+from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
+from rpcdiag.dissect.ndr import Ndr
+from rpcdiag.errors import DecodeError
+from rpcdiag.track.facts import Readable, Referral, ReferralKind, Referred, Try
+
+MAX_ENDPOINTS = 4096
+
+_KINDS = {
+    (EPMAPPER, epm.EPT_MAP): ReferralKind.EPT_MAP,
+    (EPMAPPER, epm.EPT_LOOKUP): ReferralKind.EPT_LOOKUP,
+    (IREMOTE_SCM_ACTIVATOR, activation.REMOTE_GET_CLASS_OBJECT): ReferralKind.ACTIVATION,
+    (IREMOTE_SCM_ACTIVATOR, activation.REMOTE_CREATE_INSTANCE): ReferralKind.ACTIVATION,
+    (IACTIVATION, activation.REMOTE_ACTIVATION): ReferralKind.ACTIVATION,
+    (IOBJECT_EXPORTER, oxid.RESOLVE_OXID): ReferralKind.RESOLVE_OXID,
+    (IOBJECT_EXPORTER, oxid.RESOLVE_OXID2): ReferralKind.RESOLVE_OXID,
+}
+
+
+class Asked(NamedTuple):
+    """A request that may lead to a referral."""
+
+    interface: Syntax
+    opnum: int
+    packet: int
+    time_ns: int
+    stub: Stub
+    sealed: bool
+    big: bool
+    wide: bool
+
+
+class Answered(NamedTuple):
+    """Its answer."""
+
+    packet: int
+    time_ns: int
+    stub: Stub
+    sealed: bool
+    big: bool
+    wide: bool
+
+
+class _Content(NamedTuple):
+    interface: Syntax | None = None
+    clsid: str | None = None
+    iids: tuple[str, ...] = ()
+    oxid: int | None = None
+    ipid: str | None = None
+    status: int | None = None
+    endpoints: tuple[Referred, ...] = ()
+    readable: Readable = Readable.CLEAR
+    asked_address: IPv4Address | None = None
+    results: tuple[int, ...] = ()
+
+
+def refers(interface: Syntax | None, opnum: int) -> bool:
+    """Whether the answer to this operation hands out endpoints."""
+    return interface is not None and (interface.uuid, opnum) in _KINDS
+
+
+def sealed(auth: Auth | None) -> bool:
+    """Whether the stub of a PDU with this trailer is encrypted; a signed one is readable."""
+    return auth is not None and auth.level == PRIVACY
+
+
+def make(flow: int, asked: Asked, answered: Answered) -> Referral:
+    """The referral that this exchange is."""
+    kind = _KINDS[(asked.interface.uuid, asked.opnum)]
+    if answered.sealed:
+        content = _Content(readable=Readable.SEALED)
+    else:
+        content = _read(kind, asked, answered)
+    return Referral(
+        flow=flow,
+        kind=kind,
+        interface=content.interface,
+        clsid=content.clsid,
+        iids=content.iids,
+        oxid=content.oxid,
+        ipid=content.ipid,
+        status=content.status,
+        endpoints=content.endpoints[:MAX_ENDPOINTS],
+        request_packet=asked.packet,
+        request_ns=asked.time_ns,
+        response_packet=answered.packet,
+        response_ns=answered.time_ns,
+        readable=content.readable,
+        size=answered.stub.length,
+        tries=(Try(asked.packet, answered.packet, content.status),),
+        asked_address=content.asked_address,
+        results=content.results,
+    )
+
+
+def joined(before: Referral, after: Referral) -> Referral | None:
+    """One lookup for two, where the second asks the first again or goes on with its listing."""
+    if before.kind is not after.kind:
+        return None
+    if before.kind is ReferralKind.EPT_MAP:
+        if before.status in (0, None) or before.interface != after.interface or after.readable is Readable.SEALED:
+            return None
+        return after._replace(
+            request_packet=before.request_packet, request_ns=before.request_ns, tries=before.tries + after.tries
+        )
+    if before.kind is ReferralKind.EPT_LOOKUP and before.status == 0:
+        # the last answer's status only says that there is no more
+        done = after.status == epm.NOT_REGISTERED
+        return after._replace(
+            request_packet=before.request_packet,
+            request_ns=before.request_ns,
+            endpoints=(before.endpoints + after.endpoints)[:MAX_ENDPOINTS],
+            status=0 if done else after.status,
+            tries=before.tries[:1] + after.tries if done else (*before.tries[:1], *after.tries),
+        )
+    return None
+
+
+def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
+    if kind is ReferralKind.EPT_MAP:
+        content = _asked_map(asked)
+    elif kind is ReferralKind.ACTIVATION:
+        content = _asked_activation(asked)
+    else:
+        content = _Content()
+    stub = answered.stub
+    for wide in (answered.wide, not answered.wide):
+        ndr = Ndr(stub.data, stub.length, big=answered.big, wide=wide)
+        try:
+            return _answer(kind, asked, content, ndr, answered.packet)
+        except DecodeError:
+            continue
+    status = None if stub.cut else epm.status_of(stub.data, big=answered.big)
+    return content._replace(readable=Readable.CUT, status=status)
+
+
+def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr, packet: int) -> _Content:
+    if kind is ReferralKind.EPT_MAP:
+        mapped = epm.decode_map_response(ndr)
+        return content._replace(
+            status=mapped.status, endpoints=tuple(_referred(tower, packet) for tower in mapped.towers)
+        )
+    if kind is ReferralKind.EPT_LOOKUP:
+        listed = epm.decode_lookup_response(ndr)
+        towers = (entry.tower for entry in listed.entries)
+        return content._replace(
+            status=listed.status, endpoints=tuple(_referred(tower, packet) for tower in towers if tower)
+        )
+    if kind is ReferralKind.RESOLVE_OXID:
+        resolved = oxid.decode_resolve_response(ndr, asked.opnum)
+        return content._replace(
+            oxid=_oxid_asked(asked), ipid=resolved.ipid, status=resolved.status, endpoints=_bound(resolved.bindings, packet)
+        )
+    if asked.interface.uuid == IACTIVATION:
+        activated = activation.decode_remote_activation_response(ndr)
+    else:
+        activated = activation.decode_response(ndr)
+    return content._replace(
+        oxid=activated.oxid,
+        ipid=activated.ipid_rem_unknown,
+        status=activated.status,
+        results=activated.results,
+        endpoints=_bound(activated.bindings, packet),
+    )
+
+
+def _oxid_asked(asked: Asked) -> int | None:
+    if asked.sealed:
+        return None
+    try:
+        return oxid.decode_resolve_request(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=asked.wide))
+    except DecodeError:
+        return None
+
+
+def _asked_map(asked: Asked) -> _Content:
+    if asked.sealed:
+        return _Content()
+    for wide in (asked.wide, not asked.wide):
+        try:
+            wanted = epm.decode_map_request(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide)).tower
+        except DecodeError:
+            continue
+        if wanted:
+            return _Content(interface=wanted.interface, asked_address=_known(wanted.address))
+    return _Content()
+
+
+def _asked_activation(asked: Asked) -> _Content:
+    if asked.sealed:
+        return _Content()
+    ndr = Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=asked.wide)
+    try:
+        if asked.interface.uuid == IACTIVATION:
+            wanted = activation.decode_remote_activation_request(ndr)
+        else:
+            wanted = activation.decode_request(ndr, asked.opnum)
+    except DecodeError:
+        return _Content()
+    return _Content(
+        interface=Syntax(wanted.iids[0], "0.0") if wanted.iids else None, clsid=wanted.clsid, iids=wanted.iids
+    )
+
+
+def _referred(tower: Tower, packet: int) -> Referred:
+    address = _known(tower.address)
+    host = str(address) if address else tower.host
+    return Referred(
+        protseq=tower.protseq,
+        address=address,
+        host=host,
+        port=tower.port,
+        pipe=tower.pipe,
+        text=f"{host or ''}[{tower.pipe if tower.port is None else tower.port}]",
+        interface=tower.interface,
+        packet=packet,
+    )
+
+
+def _known(address: IPv4Address | None) -> IPv4Address | None:
+    """The address, unless it is the 0.0.0.0 that means "the host you asked"."""
+    return address if address is not None and int(address) else None
+
+
+def _bound(bindings: DualStrings | None, packet: int) -> tuple[Referred, ...]:
+    return tuple(
+        Referred(
+            protseq=binding.protseq,
+            address=binding.address,
+            host=binding.host,
+            port=binding.port,
+            pipe=binding.endpoint if binding.protseq == "ncacn_np" else None,
+            text=binding.text,
+            interface=None,
+            packet=packet,
+        )
+        for binding in (bindings.strings if bindings else ())
+    )

@@ -1,0 +1,89 @@
+"""Did this connection begin at the endpoint mapper? The question that "Enforce strict RPC compliance" asks.
+
+Two checks, kept apart: the first bind on port 135 must name the mapper; a dynamic port must have been granted by the
+mapper to that client. What the capture cannot know is indeterminate. Every direction is judged by itself: a callback
+is a connection of the server, and the server its client.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
+from rpcdiag.flows.flow import Flow
+from rpcdiag.model.evidence import Confidence
+from rpcdiag.track.facts import Bind, Connection
+from rpcdiag.track.origin import MAPPER_PORTS, Origin, OriginKind
+
+
+class Verdict(StrEnum):
+    COMPLIANT = "compliant"
+    VIOLATION = "violation"
+    INDETERMINATE = "indeterminate"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class StrictKind(StrEnum):
+    MAPPED = "mapped"
+    DCOM_ON_135 = "dcom-on-135"
+    DCOM_FOLLOW_UP = "dcom-follow-up"
+    CACHED_OR_LATE = "cached-or-late-capture"
+    FIXED_ENDPOINT = "fixed-endpoint"
+    DIRECT = "direct"
+
+
+class StrictRpc(NamedTuple):
+    verdict: Verdict
+    kind: StrictKind
+    confidence: Confidence
+    reason: str
+
+
+def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
+    """The verdict on one flow."""
+    if flow.server.port in MAPPER_PORTS:
+        return _on_mapper_port(rpc)
+    match origin.kind:
+        case OriginKind.EPT_MAP | OriginKind.EPT_LOOKUP:
+            return StrictRpc(
+                Verdict.COMPLIANT, StrictKind.MAPPED, origin.confidence, f"the mapper granted the port: {origin.why}"
+            )
+        case OriginKind.ACTIVATION | OriginKind.RESOLVE_OXID | OriginKind.OBJECT_REFERENCE | OriginKind.INFERRED:
+            return StrictRpc(
+                Verdict.VIOLATION, StrictKind.DCOM_FOLLOW_UP, origin.confidence,
+                f"DCOM, not the mapper, handed out the port: {origin.why}",
+            )  # fmt: skip
+        case OriginKind.WELL_KNOWN:
+            return StrictRpc(Verdict.NOT_APPLICABLE, StrictKind.FIXED_ENDPOINT, origin.confidence, origin.why)
+        case OriginKind.OTHER_CLIENT | OriginKind.BEFORE_CAPTURE:
+            return StrictRpc(Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, origin.why)
+        case _:
+            return StrictRpc(Verdict.VIOLATION, StrictKind.DIRECT, Confidence.LIKELY, origin.why)
+
+
+def foreign_bind(rpc: Connection) -> Bind | None:
+    """The first bind or alter_context that names something else than the mapper."""
+    for bind in rpc.binds:
+        if any(context.interface.uuid != EPMAPPER for context in bind.contexts):
+            return bind
+    return None
+
+
+def _on_mapper_port(rpc: Connection | None) -> StrictRpc:
+    if rpc is None or not rpc.pdus:
+        return StrictRpc(
+            Verdict.NOT_APPLICABLE, StrictKind.MAPPED, Confidence.OPEN, "no RPC was seen on this connection"
+        )
+    if not rpc.binds:
+        return StrictRpc(
+            Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, "the bind lies before the capture"
+        )
+    bind = foreign_bind(rpc)
+    if bind is None:
+        return StrictRpc(
+            Verdict.COMPLIANT, StrictKind.MAPPED, Confidence.PROVEN, f"packet {rpc.binds[0].packet} binds the mapper"
+        )
+    uuid = next(context.interface.uuid for context in bind.contexts if context.interface.uuid != EPMAPPER)
+    return StrictRpc(
+        Verdict.VIOLATION, StrictKind.DCOM_ON_135, Confidence.PROVEN,
+        f"packet {bind.packet} binds {interface_name(uuid) or uuid} on the mapper's port, not the mapper",
+    )  # fmt: skip

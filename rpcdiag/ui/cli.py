@@ -1,0 +1,185 @@
+"""The command line. Data goes to standard output, everything else to standard error.
+
+Exit codes: 0 done; 1 done, with a finding at or above --fail-on; 2 usage, or an input that cannot be read;
+3 an input was cut short; 4 something that the request needs is missing; 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rpcdiag.model.version import __version__
+
+if TYPE_CHECKING:  # to start quickly: --help loads nothing else
+    from rpcdiag.analysis import Diagnosis
+    from rpcdiag.diagnose.finding import Rule
+
+OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
+_SEVERITIES = ("note", "warning", "error")
+OUTPUTS = ("text", "json")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    chosen = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = chosen.run
+    try:
+        return run(chosen)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has had enough; Python would complain once more when it closes it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def complain(text: object) -> None:
+    """One line to standard error."""
+    from rpcdiag.report.names import clean
+
+    print(f"rpcdiag: {clean(str(text))}", file=sys.stderr)  # noqa: T201  the one place that talks to standard error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rpcdiag",
+        description="Why does Windows say 'The RPC server is unavailable'? Reads captures and firewall logs and says "
+        "which hop failed, in which direction, who had handed out the port, and what to change.",
+        epilog="Exit: 0 nothing found, 1 findings, 2 unreadable input, 3 an input was cut short, 4 something is missing.",
+    )
+    parser.add_argument("--version", action="version", version=f"rpcdiag {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _analyze_arguments(commands.add_parser("analyze", help="diagnose captures, with firewall logs beside them"))
+    explain = commands.add_parser("explain", help="what an error code, an error text or a rule means")
+    explain.add_argument("text", nargs="+", metavar="CODE|TEXT|RULE")
+    explain.set_defaults(run=_explain)
+    endpoints = commands.add_parser("endpoints", help="every endpoint that any server handed out in a capture")
+    endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
+    endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    endpoints.set_defaults(run=_endpoints)
+    demo = commands.add_parser("demo", help="run the main job on the captures that ship with the program")
+    demo.add_argument("story", nargs="?", help="one of them; all of them without")
+    _looks(demo)
+    demo.set_defaults(run=_demo)
+    for name, what in (
+        ("rules", "the ways to fail that are known"),
+        ("formats", "the captures and firewall logs that can be read"),
+        ("interfaces", "the RPC interfaces and COM classes that are known by name"),
+        ("schema", "the JSON Schema of what -T json writes"),
+    ):
+        listing = commands.add_parser(name, help=what)
+        if name == "interfaces":
+            listing.add_argument("text", nargs="?", help="part of a name or UUID")
+        listing.set_defaults(run=_list, what=name)
+    return parser
+
+
+def _looks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also .gz .xz .zst; - for stdin")
+    parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log; may be repeated")
+    parser.add_argument(
+        "--log-offset", type=float, metavar="SECONDS", help="what the log's clock is ahead of the capture's, if known"
+    )
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text", help="the kind of report")
+    parser.add_argument("-o", dest="file", metavar="FILE", help="write the report there")
+    parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
+    parser.add_argument("--all-flows", action="store_true", help="list every flow, also where many are alike")
+    _looks(parser)
+    parser.set_defaults(run=_analyze)
+
+
+def _analyze(chosen: argparse.Namespace) -> int:
+    from rpcdiag.analysis import analyze
+
+    offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
+    diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset)
+    for trouble in diagnosis.troubles:
+        complain(trouble)
+    for cut in diagnosis.cuts:
+        complain(cut)
+    if diagnosis.case.captures:
+        from rpcdiag.ui.show import show
+
+        try:
+            show(diagnosis, chosen.output, chosen.file, chosen.color, all_flows=chosen.all_flows)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            complain(f"{chosen.file}: {error.strerror or error}")
+            return UNREADABLE
+    return _exit_code(diagnosis, chosen.fail_on)
+
+
+def _exit_code(diagnosis: "Diagnosis", fail_on: str) -> int:
+    from rpcdiag.errors import MissingPiece
+
+    if diagnosis.interrupted:
+        return INTERRUPTED
+    if diagnosis.troubles:
+        return MISSING if all(isinstance(one, MissingPiece) for one in diagnosis.troubles) else UNREADABLE
+    if diagnosis.cuts:
+        return CUT
+    if fail_on == "never":
+        return OK
+    least = _SEVERITIES.index(fail_on)
+    return FOUND if any(_SEVERITIES.index(one.severity) >= least for one in diagnosis.findings) else OK
+
+
+def _explain(chosen: argparse.Namespace) -> int:
+    from rpcdiag.diagnose.judge import rules
+    from rpcdiag.ui.explain import RuleCard, explain
+    from rpcdiag.ui.show import write
+
+    cards = [RuleCard(rule.id, rule.cause, rule.title, _prose(rule), rule.errors) for rule in rules()]
+    said = explain(" ".join(chosen.text), cards)
+    if said is None:
+        complain(f"'{' '.join(chosen.text)}' is no code, text or rule that is known; 'rpcdiag rules' lists the rules")
+        return UNREADABLE
+    write(said.splitlines(), None)
+    return OK
+
+
+def _prose(rule: "Rule") -> str:
+    return sys.modules[rule.check.__module__].__doc__ or ""
+
+
+def _endpoints(chosen: argparse.Namespace) -> int:
+    from rpcdiag.analysis import analyze
+    from rpcdiag.ui.listings import endpoints
+    from rpcdiag.ui.show import write
+
+    diagnosis = analyze(chosen.captures)
+    for trouble in (*diagnosis.troubles, *diagnosis.cuts):
+        complain(trouble)
+    if diagnosis.case.captures:
+        write(endpoints(diagnosis.case, as_json=chosen.output == "json"), None)
+    return _exit_code(diagnosis, "never")
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.demo import demo
+
+    return demo(chosen.story, chosen.color, complain)
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui import listings
+    from rpcdiag.ui.show import write
+
+    match chosen.what:
+        case "rules":
+            lines = listings.rules()
+        case "formats":
+            lines = listings.formats()
+        case "interfaces":
+            lines = listings.interfaces(chosen.text)
+        case _:
+            lines = listings.schema()
+    write(lines, None)
+    return OK
