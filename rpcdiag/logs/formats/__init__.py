@@ -1,1 +1,1 @@
-"""TODO"""
+"""One file is one firewall log format."""

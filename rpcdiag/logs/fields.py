@@ -1,0 +1,62 @@
+"""Values that several log formats write alike."""
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
+
+from rpcdiag.model.packets import Address
+
+SECOND = 1_000_000_000
+
+
+def address(text: str | None) -> Address | None:
+    """The address, or None where there is a dash, a mask or a name."""
+    if not text or text == "-":
+        return None
+    try:
+        return IPv6Address(text.partition("%")[0]) if ":" in text else IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def number(text: str | None) -> int | None:
+    """A decimal number of at most ten digits; None for everything else."""
+    return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
+
+
+def port(text: str | None) -> int | None:
+    value = number(text)
+    return value if value is not None and value <= 65535 else None
+
+
+def endpoint(text: str) -> tuple[Address | None, int | None]:
+    """`10.0.0.1:135` or `[2001:db8::1]:135`"""
+    host, colon, digits = text.rpartition(":")
+    if not colon:
+        return address(text), None
+    return address(host.strip("[]")), port(digits)
+
+
+def when(date: str, time: str) -> tuple[int, int]:
+    """`2011-03-02`, `10:15:41.123` as (ns as if it were UTC, resolution in ns).
+
+    Raises:
+        ValueError: no such time.
+    """
+    whole, _, fraction = time.partition(".")
+    moment = datetime.strptime(f"{date} {whole}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    ns = int(moment.timestamp()) * SECOND
+    if not fraction:
+        return ns, SECOND
+    if not fraction.isdigit() or len(fraction) > 9:
+        raise ValueError(f"fraction of a second {fraction!r}")
+    return ns + int(fraction) * 10 ** (9 - len(fraction)), 10 ** (9 - len(fraction))
+
+
+def unsigned(text: str | None) -> int | None:
+    """A result code in hexadecimal or decimal, signed or not, as 32 unsigned bits."""
+    if not text or text == "-":
+        return None
+    try:
+        return int(text, 0) & 0xFFFFFFFF
+    except ValueError:
+        return None

@@ -1,0 +1,92 @@
+"""Windows Firewall, pfirewall.log.
+
+Told by its header lines, or by the shape of its rows where the header was lost. Time is local and in whole seconds;
+one row per dropped packet, one per admitted connection. `tcpsyn` is the sequence number of the packet: for a SYN the
+initial one, the best key into a capture. A DROP with path SEND was refused before any packet was made.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
+from rpcdiag.logs.fields import address, number, port, when
+
+_HEADER = re.compile(r"#Software:\s*Microsoft Windows Firewall|#Fields:\s*date time action protocol src-ip", re.I)
+_ACTIONS = {
+    "ALLOW": "allow",
+    "DROP": "drop",
+    "OPEN": "open",
+    "OPEN-INBOUND": "open",
+    "CLOSE": "close",
+    "INFO-EVENTS-LOST": "lost",
+}
+_PATHS = {"SEND": "out", "RECEIVE": "in", "FORWARD": "fwd"}
+_COLUMNS = (
+    "date time action protocol src-ip dst-ip src-port dst-port size tcpflags tcpsyn tcpack tcpwin icmptype icmpcode info "
+    "path pid"
+).split()
+_START = re.compile(
+    r"(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:ALLOW|DROP|OPEN|OPEN-INBOUND|CLOSE|INFO-EVENTS-LOST)\b)"
+)
+_ROW = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:" + "|".join(_ACTIONS) + r") \S+ \S+ \S+", re.M)
+
+
+def why_not(head: str) -> str | None:
+    """Why a file that starts like this is not ours; None when it is."""
+    if _HEADER.search(head) or _ROW.search(head):
+        return None
+    return "not windows-firewall: no '#Software: Microsoft Windows Firewall' and no row with date, time and ALLOW or DROP"
+
+
+def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
+    columns, basis = _COLUMNS, "local"
+    for line_number, line in enumerate(lines, start=1):
+        text = line.strip(" \t\r\n\x00")
+        if text.startswith("#"):
+            if text.startswith("#Fields:"):
+                columns = text.split()[1:] or _COLUMNS
+            elif text.startswith("#Time Format:"):
+                basis = "utc" if "UTC" in text.upper() else "local"
+            continue
+        if not text:
+            continue
+        for row in _START.split(text):  # two rows may have been glued together
+            if row.strip():
+                yield _entry(line_number, row, columns, basis)
+
+
+def _entry(line: int, row: str, columns: list[str], basis: str) -> LogEntry | BadLine:
+    values = row.split()
+    fields = dict(zip(columns, values, strict=False))
+    action = _ACTIONS.get(fields.get("action", ""))
+    if action is None:
+        return BadLine(line, f"no known action in {row[:60]!r}")
+    if action != "lost" and len(values) < min(len(columns), 8):
+        return BadLine(line, f"{len(values)} values where {len(columns)} are announced")
+    try:
+        written, resolution = when(fields["date"], fields["time"])
+    except (KeyError, ValueError) as error:
+        return BadLine(line, f"no time: {error}")
+    protocol = fields.get("protocol", "-").lower()
+    with_ports = protocol in ("tcp", "udp")
+    flags = fields.get("tcpflags")
+    return LogEntry(
+        line=line,
+        written_ns=written,
+        resolution_ns=resolution,
+        basis=basis,
+        action=action,
+        protocol=protocol,
+        source=address(fields.get("src-ip")),
+        source_port=port(fields.get("src-port")) if with_ports else None,
+        destination=address(fields.get("dst-ip")),
+        destination_port=port(fields.get("dst-port")) if with_ports else None,
+        path=_PATHS.get(fields.get("path", "-"), "unknown"),
+        flags=flags if flags and flags != "-" else None,
+        sequence=number(fields.get("tcpsyn")) if flags and flags != "-" else None,
+        pid=number(fields.get("pid")),
+        lost=number(fields.get("info")) or 0 if action == "lost" else 0,
+    )
+
+
+FORMAT = LogFormat("windows-firewall", "Windows Firewall, pfirewall.log", why_not, parse)
