@@ -1,0 +1,177 @@
+"""The JSON Schema of the document that `-T json` writes. Fields are added freely, so others than these may be there."""
+
+from typing import Any
+
+_CONFIDENCE = {"enum": ["proven", "established", "likely", "possible", "open"]}
+_STATUS = {"type": ["string", "null"], "pattern": "^0x[0-9a-f]{8}$"}
+_UUID = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+_COUNT = {"type": "integer", "minimum": 0}
+_PACKET = {"type": "integer", "minimum": 1}
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_TIME = {"type": "integer"}
+_TIME_OR_NULL = {"type": ["integer", "null"]}
+
+
+def _object(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  a schema is nested dicts
+    return {"type": "object", "required": list(fields), "properties": fields}
+
+
+def _list(of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+_END = _object(address=_TEXT, port={"type": "integer", "minimum": 0, "maximum": 65535})
+_SYNTAX = _object(uuid=_UUID, version=_TEXT, name=_TEXT_OR_NULL)
+_CALLS = _object(requests=_COUNT, responses=_COUNT, faults=_COUNT, unanswered=_COUNT)
+_COMMAND = _object(shell=_TEXT, text=_TEXT)
+
+_CAPTURE = _object(
+    index=_COUNT,
+    path=_TEXT,
+    format=_TEXT,
+    link_types=_list(_TEXT),
+    packets=_COUNT,
+    first_ns=_TIME_OR_NULL,
+    last_ns=_TIME_OR_NULL,
+    cut_short={"type": "boolean"},
+    notes=_list(_TEXT),
+)
+_LOG = _object(
+    index=_COUNT,
+    path=_TEXT,
+    format=_TEXT,
+    entries=_COUNT,
+    drops=_COUNT,
+    matched=_COUNT,
+    bad_lines=_COUNT,
+    clock=_object(
+        offset_ns=_TIME_OR_NULL,
+        basis={"enum": ["measured", "utc", "given", "none"]},
+        matches=_COUNT,
+        spread_ns=_COUNT,
+    ),
+)
+_FLOW = _object(
+    id=_TEXT,
+    capture=_COUNT,
+    interface=_TEXT_OR_NULL,
+    same_as=_list(_TEXT),
+    protocol={"enum": ["tcp", "udp"]},
+    transport={"enum": ["ncacn_ip_tcp", "ncacn_np", "ncadg_ip_udp", "ncacn_http"]},
+    pipe=_TEXT_OR_NULL,
+    client=_object(**_END["properties"], name=_TEXT_OR_NULL),
+    server=_object(**_END["properties"], name=_TEXT_OR_NULL),
+    first_packet=_PACKET,
+    last_packet=_PACKET,
+    start_ns=_TIME,
+    end_ns=_TIME,
+    outcome={
+        "enum": ["established", "refused", "unanswered", "prohibited", "midstream", "reset", "idle-dropped", "stalled"]
+    },
+    syns=_COUNT,
+    interfaces=_list(
+        _object(
+            **_SYNTAX["properties"],
+            accepted={"type": ["boolean", "null"]},
+            auth_type=_TEXT_OR_NULL,
+            auth_level=_TEXT_OR_NULL,
+        )
+    ),
+    calls=_CALLS,
+    origin=_object(
+        kind={
+            "enum": [
+                "mapper", "ept_map", "ept_lookup", "activation", "resolve_oxid", "object_reference", "well_known",
+                "inferred", "other_client", "before_capture", "unexplained",
+            ]
+        },
+        referral=_TEXT_OR_NULL,
+        confidence=_CONFIDENCE,
+    ),
+    strict_rpc=_object(
+        verdict={"enum": ["compliant", "violation", "indeterminate", "not_applicable"]},
+        kind={
+            "enum": ["mapped", "dcom-on-135", "dcom-follow-up", "cached-or-late-capture", "fixed-endpoint", "direct"]
+        },
+        confidence=_CONFIDENCE,
+        reason=_TEXT,
+    ),
+)  # fmt: skip
+_REFERRAL = _object(
+    id=_TEXT,
+    kind={"enum": ["ept_map", "ept_lookup", "activation", "resolve_oxid", "object_reference"]},
+    capture=_COUNT,
+    client=_END,
+    server=_END,
+    interface={"anyOf": [_SYNTAX, {"type": "null"}]},
+    status=_STATUS,
+    endpoints=_list(
+        _object(
+            protseq=_TEXT,
+            address=_TEXT_OR_NULL,
+            port={"type": ["integer", "null"]},
+            pipe=_TEXT_OR_NULL,
+            text=_TEXT,
+        )
+    ),
+    request_packet=_PACKET,
+    response_packet=_PACKET,
+    readable={"enum": ["clear", "sealed", "carved", "cut"]},
+    flows=_list(_TEXT),
+)
+_EVIDENCE = {
+    "oneOf": [
+        _object(kind={"const": "seen"}, says=_TEXT, capture=_COUNT, packets={**_list(_PACKET), "minItems": 1}),
+        _object(kind={"const": "missing"}, says=_TEXT, capture=_COUNT, after_packet=_PACKET, waited_ns=_COUNT),
+        _object(kind={"const": "logged"}, says=_TEXT, log=_COUNT, lines=_list(_PACKET)),
+    ]
+}
+_FINDING = _object(
+    id=_TEXT,
+    rule={"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+    cause=_TEXT,
+    title=_TEXT,
+    severity={"enum": ["error", "warning", "note"]},
+    confidence=_CONFIDENCE,
+    client=_TEXT,
+    server=_TEXT,
+    direction={"enum": ["client-to-server", "server-to-client"]},
+    summary=_TEXT,
+    flows=_list(_TEXT),
+    referrals=_list(_TEXT),
+    evidence={**_list(_EVIDENCE), "minItems": 1},
+    errors=_list(_object(code=_STATUS, symbol=_TEXT_OR_NULL)),
+    next_observation=_TEXT_OR_NULL,
+    remedies=_list(
+        _object(id=_TEXT, where=_TEXT, why=_TEXT, commands=_list(_COMMAND), price=_TEXT, replay=_TEXT_OR_NULL)
+    ),
+    filter=_TEXT_OR_NULL,
+)
+_ACCOUNTING = _object(
+    packets=_COUNT,
+    packets_in_flows=_COUNT,
+    packets_skipped={"type": "object", "additionalProperties": _COUNT},
+    stream_bytes=_COUNT,
+    bytes_in_pdus=_COUNT,
+    bytes_skipped=_COUNT,
+    bytes_missing=_COUNT,
+    requests=_COUNT,
+    request_fates={"type": "object", "additionalProperties": _COUNT},
+)
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "rpcdiag diagnosis",
+    **_object(
+        schema_version={"const": 1},
+        program=_object(name={"const": "rpcdiag"}, version=_TEXT),
+        captures=_list(_CAPTURE),
+        logs=_list(_LOG),
+        flows=_list(_FLOW),
+        flow_groups=_list(_object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, calls=_CALLS)),
+        referrals=_list(_REFERRAL),
+        findings=_list(_FINDING),
+        accounting=_ACCOUNTING,
+    ),
+}

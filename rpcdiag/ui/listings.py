@@ -1,0 +1,104 @@
+"""What the program knows, as lists to read."""
+
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+
+from rpcdiag.case import Case
+from rpcdiag.report import names
+from rpcdiag.track.facts import Referred
+
+
+def rules() -> Iterator[str]:
+    """Every rule: its name, the cause in the catalogue, its title, its prose."""
+    import sys
+
+    from rpcdiag.diagnose.judge import rules as all_rules
+
+    for rule in sorted(all_rules(), key=lambda rule: (rule.cause, rule.id)):
+        yield f"{rule.id}  ({rule.cause})  {rule.title}"
+        for line in (sys.modules[rule.check.__module__].__doc__ or "").strip().splitlines():
+            yield f"    {line}".rstrip()
+        yield ""
+
+
+def formats() -> Iterator[str]:
+    """Captures and logs that can be read."""
+    import sys
+
+    from rpcdiag import plugins
+
+    yield "Captures (told by content):"
+    yield "    pcap       both byte orders, microseconds and nanoseconds"
+    yield "    pcapng     several sections and interfaces, each with its own clock resolution"
+    yield "    either one plain, or compressed with gzip, xz or zstd, or on standard input (-)"
+    yield "    link types: Ethernet (VLAN, QinQ, PPPoE), raw IP, Linux cooked v1 and v2, BSD loopback"
+    yield ""
+    yield "Firewall logs (told by content, plain or gzip):"
+    for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
+        yield f"    {one.name:18} {one.title}"
+        for line in (sys.modules[one.parse.__module__].__doc__ or "").strip().splitlines()[2:]:
+            yield f"        {line}".rstrip()
+
+
+def interfaces(text: str | None) -> Iterator[str]:
+    """The table of names, or the rows that hold `text`."""
+    from rpcdiag.dissect.interfaces import all_interfaces
+
+    wanted = (text or "").lower()
+    for one in all_interfaces():
+        if wanted in f"{one.uuid} {one.name} {one.process}".lower():
+            yield f"{one.uuid}  {one.version or '-':8} {one.kind:6} {one.name}" + (
+                f"  ({one.process})" if one.process else ""
+            )
+
+
+def schema() -> Iterator[str]:
+    from rpcdiag.report.schema import SCHEMA
+
+    yield json.dumps(SCHEMA, indent=1)
+
+
+def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
+    """What every server handed out, each endpoint once, with the packets that say so."""
+    found: dict[tuple[str, str, str, str], tuple[list[int], list[str]]] = {}
+    for referral in case.referrals:
+        for endpoint in referral.referral.endpoints:
+            interface = endpoint.interface or referral.referral.interface
+            key = (
+                str(referral.asked_on.flow.server.address),
+                endpoint.protseq,
+                _place(endpoint),
+                names.interface(interface) if interface else "",
+            )
+            packets, clients = found.setdefault(key, ([], []))
+            if endpoint.packet not in packets:
+                packets.append(endpoint.packet)
+            if str(referral.asked_on.flow.client.address) not in clients:
+                clients.append(str(referral.asked_on.flow.client.address))
+    if as_json:
+        rows = [
+            {"server": server, "protseq": protseq, "endpoint": place, "interface": interface or None,
+             "packets": packets, "told_to": clients}
+            for (server, protseq, place, interface), (packets, clients) in found.items()
+        ]  # fmt: skip
+        yield json.dumps({"schema_version": 1, "endpoints": rows}, indent=1)
+        return
+    if not found:
+        yield "No endpoint was handed out in these packets."
+        return
+    server_before = None
+    for (server, protseq, place, interface), (packets, clients) in sorted(found.items()):
+        if server != server_before:
+            yield f"{server}"
+            server_before = server
+        head = f"  {protseq:13} {names.clean(place):24} "
+        told = f"told to {', '.join(clients[:3])} in packet {names.numbers(tuple(packets), 4)}"
+        for number, line in enumerate(wrap(f"{interface or 'object exporter'}  [{told}]", 78 - len(head) if len(head) < 50 else 40)):
+            yield (head if number == 0 else " " * len(head)) + line
+
+
+def _place(endpoint: Referred) -> str:
+    if endpoint.port is not None:
+        return f"{endpoint.host + ' ' if endpoint.host else ''}{endpoint.port}"
+    return endpoint.pipe or endpoint.text
