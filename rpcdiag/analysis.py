@@ -131,7 +131,8 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
     groups = conversations(flows)
     member = {position: number for number, group in enumerate(groups) for position in group}
     group_of = {flow.index: member[position] for position, flow in enumerate(flows)}
-    kept, copies = _once(told, group_of)
+    nearest = {flows[position].index: place for group in groups for place, position in enumerate(group)}
+    kept, copies = _once(told, group_of, nearest)
     origins = Origins(kept, {capture.index: capture.first_ns or 0 for capture in captures})
     last = {capture.index: capture.last_ns or 0 for capture in captures}
 
@@ -189,27 +190,24 @@ def _used(flow: CaseFlow, referral: int) -> bool:
 
 
 def _once(
-    told: Sequence[Asking], group_of: dict[int, int]
+    told: Sequence[Asking], group_of: dict[int, int], nearest: dict[int, int]
 ) -> tuple[list[Asking], list[list[tuple[int, int, int]]]]:
-    """Referrals by time, each once: copies of one exchange at other capture points are noted with it."""
-    kept: list[Asking] = []
-    copies: list[list[tuple[int, int, int]]] = []
-    seen: dict[tuple[object, ...], int] = {}
+    """Referrals by time, each once: as the point nearest to the client saw it, copies at others noted with it."""
+    same: dict[tuple[object, ...], list[Asking]] = {}
     counts: dict[tuple[object, ...], int] = {}
-    for asking in sorted(told, key=lambda one: (one.referral.response_ns, one.flow.capture, one.referral.response_packet)):
+    for asking in sorted(told, key=lambda one: (one.flow.index, one.referral.response_ns, one.referral.response_packet)):
         referral = asking.referral
         what = (group_of[asking.flow.index], referral.kind, referral.interface, referral.clsid, referral.oxid)
         at = (*what, asking.flow.index)
         counts[at] = counts.get(at, 0) + 1
-        key = (*what, counts[at])  # the n-th of its kind on its connection
-        place = seen.get(key)
-        if place is None:
-            seen[key] = len(kept)
-            kept.append(asking)
-            copies.append([])
-        else:
-            copies[place].append((asking.flow.index, referral.request_packet, referral.response_packet))
-    return kept, copies
+        same.setdefault((*what, counts[at]), []).append(asking)  # the n-th of its kind on its connection
+    groups = [sorted(group, key=lambda one: nearest[one.flow.index]) for group in same.values()]
+    groups.sort(key=lambda group: (group[0].referral.response_ns, group[0].flow.index, group[0].referral.response_packet))
+    copies = [
+        [(one.flow.index, one.referral.request_packet, one.referral.response_packet) for one in group[1:]]
+        for group in groups
+    ]
+    return [group[0] for group in groups], copies
 
 
 def _accounting(captures: Sequence[CaptureFacts], table: FlowTable, rpcs: Sequence[Connection]) -> Accounting:

@@ -6,9 +6,10 @@ from functools import cache
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.model.evidence import Confidence, Evidence, Severity
+from rpcdiag.model.evidence import Confidence, Evidence, Logged, Seen, Severity
 
 MAX_EVIDENCE = 12  # of one finding; what is alike is counted, not listed
+MAX_NUMBERS = 32  # packets or lines of one piece of evidence
 _SEVERITIES = tuple(Severity)
 _CONFIDENCES = tuple(Confidence)
 
@@ -55,8 +56,31 @@ def _folded(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _joined(first: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    fresh = tuple(evidence for evidence in more if evidence not in first)
-    return (first + fresh)[:MAX_EVIDENCE] if len(first) < MAX_EVIDENCE else first
+    """Evidence that says the same becomes one piece with the packets and lines of both; one wait speaks for all."""
+    joined = list(first)
+    for evidence in more:
+        for place, known in enumerate(joined):
+            if type(known) is type(evidence) and known.says == evidence.says:
+                joined[place] = _merged(known, evidence)
+                break
+        else:
+            if len(joined) < MAX_EVIDENCE:
+                joined.append(evidence)
+    return tuple(joined)
+
+
+def _merged(one: Evidence, other: Evidence) -> Evidence:
+    match one, other:
+        case Seen(), Seen() if one.capture == other.capture:
+            return one._replace(packets=_both(one.packets, other.packets))
+        case Logged(), Logged() if one.log == other.log:
+            return one._replace(lines=_both(one.lines, other.lines))
+        case _:
+            return one
+
+
+def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(one + other))[:MAX_NUMBERS]
 
 
 def _explained(finding: Finding, findings: Sequence[Finding], known: Sequence[Rule]) -> bool:

@@ -77,7 +77,8 @@ def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
         at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
         grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)
     return [
-        Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN])) for (log, says), lines in sorted(grouped.items())
+        Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN]))
+        for (log, says), lines in sorted(grouped.items(), key=lambda item: (item[0][0], min(item[1])))
     ]
 
 

@@ -1,6 +1,6 @@
 """Values that several log formats write alike."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 
 from rpcdiag.model.packets import Address
@@ -43,8 +43,9 @@ def when(date: str, time: str) -> tuple[int, int]:
         ValueError: no such time.
     """
     whole, _, fraction = time.partition(".")
-    moment = datetime.strptime(f"{date} {whole}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    ns = int(moment.timestamp()) * SECOND
+    if len(date) != 10 or len(whole) != 8:
+        raise ValueError(f"time {date} {time}"[:40])
+    ns = int(datetime.fromisoformat(f"{date}T{whole}+00:00").timestamp()) * SECOND
     if not fraction:
         return ns, SECOND
     if not fraction.isdigit() or len(fraction) > 9:

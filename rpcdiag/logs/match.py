@@ -173,7 +173,7 @@ def _clock(
              if pairs.exact]  # fmt: skip
     utc = bool(log.entries) and log.entries[0].basis in ("utc", "offset")
     if exact:
-        return _measured(exact, bounds)
+        return _measured(exact, bounds, uptime=log.entries[0].basis == "uptime")
     if utc:
         fitting = [bound for bound in bounds if bound[0] <= LATE and bound[1] >= -LATE]
         if fitting or not bounds:
@@ -205,7 +205,7 @@ def _bound(entries: Sequence[LogEntry], pairs: _Pairs) -> tuple[int, int] | None
     return least, greatest
 
 
-def _measured(exact: Sequence[tuple[int, int]], all_bounds: Sequence[tuple[int, int]]) -> Clock:
+def _measured(exact: Sequence[tuple[int, int]], all_bounds: Sequence[tuple[int, int]], *, uptime: bool) -> Clock:
     """The offset from rows whose packets are known beyond doubt, narrowed by the others that agree."""
     low, high = exact[0]
     for bound in (*exact[1:], *all_bounds):
@@ -215,8 +215,8 @@ def _measured(exact: Sequence[tuple[int, int]], all_bounds: Sequence[tuple[int, 
     offset = _rounded(low, high)
     return Clock(
         offset, "measured", agreeing, max(0, high - low),
-        f"{_signed(offset)} measured on {agreeing} connection{'s' if agreeing > 1 else ''}, "
-        f"uncertain by {max(0, high - low) / SECOND:.2f} s",
+        f"{'counts from the start of its machine' if uptime else _signed(offset)}, measured on {agreeing} "
+        f"connection{'s' if agreeing > 1 else ''}, uncertain by {max(0, high - low) / SECOND:.2f} s",
     )  # fmt: skip
 
 

@@ -100,13 +100,13 @@ def _zones(rows: list[LogRow]) -> tuple[str, str] | None:
 def _end(case: Case, near: CaseFlow, bind: Bind) -> Iterator[Evidence]:
     flow = near.flow
     capture, last = flow.capture, case.captures[flow.capture].last_ns or 0
-    if flow.reset is not None:
+    if flow.fin_from_server is not None and (flow.reset is None or flow.reset.packet > flow.fin_from_server):
+        yield Missing("no bind_ack before the FIN", capture, bind.packet, max(0, flow.end_ns - bind.time_ns))
+        yield Seen("the server's side closes the connection (FIN)", capture, (flow.fin_from_server,))
+    elif flow.reset is not None:
         by = "client" if flow.reset.from_client else "server's side"
         yield Missing("no bind_ack before the RST", capture, bind.packet, max(0, flow.reset.time_ns - bind.time_ns))
         yield Seen(f"RST from the {by}", capture, (flow.reset.packet,))
-    elif flow.fin_from_server is not None:
-        yield Missing("no bind_ack before the FIN", capture, bind.packet, max(0, flow.end_ns - bind.time_ns))
-        yield Seen("the server's side closes the connection (FIN)", capture, (flow.fin_from_server,))
     else:
         yield Missing("no bind_ack, no bind_nak", capture, bind.packet, max(0, last - bind.time_ns))
     if flow.repeated:

@@ -50,7 +50,10 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
             continue
         if not text:
             continue
-        for row in _START.split(text):  # two rows may have been glued together
+        if text.count(" ") < len(columns):
+            yield _entry(line_number, text, columns, basis)
+            continue
+        for row in _START.split(text):  # two rows have been glued together
             if row.strip():
                 yield _entry(line_number, row, columns, basis)
 

@@ -113,11 +113,11 @@ def _story(diagnosis: Diagnosis, pair: Pair, style: Style, width: int) -> Iterat
     verdict = worst.upper() if worst and worst is not Severity.NOTE else "OK" if _all_well(diagnosis.case, pair) else "--"
     rule = "=" * max(3, width - len(title) - len(verdict) - 4)
     yield style.title(f"{title} {rule} ", worst) + style.verdict(verdict, worst)
-    main = [finding for finding in findings if finding.severity is not Severity.NOTE]
-    for number, finding in enumerate(main):
+    shown: set[Remedy] = set()  # a cure is printed once
+    for number, finding in enumerate(finding for finding in findings if finding.severity is not Severity.NOTE):
         if number:
             yield ""
-        yield from _finding(diagnosis, finding, style, width)
+        yield from _finding(diagnosis, finding, shown, style, width)
     for finding in findings:
         if finding.severity is Severity.NOTE:
             yield ""
@@ -133,10 +133,13 @@ def _all_well(case: Case, pair: Pair) -> bool:
     return all(one.near.flow.outcome is TcpOutcome.ESTABLISHED for one in case.between(*pair))
 
 
-def _finding(diagnosis: Diagnosis, finding: Finding, style: Style, width: int) -> Iterator[str]:
+def _finding(
+    diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: Style, width: int
+) -> Iterator[str]:
     rule = rule_of(finding.rule)
     times = f", {finding.count} times" if finding.count > 1 else ""
-    yield from _labelled(style, "CAUSE", f"{rule.title}. {clean(finding.summary)}.", width, finding.severity)
+    summary = finding.summary[:1].upper() + finding.summary[1:]
+    yield from _labelled(style, "CAUSE", f"{rule.title}. {clean(summary)}.", width, finding.severity)
     way = "the connection goes from client to server"
     if finding.direction is Direction.SERVER_TO_CLIENT:
         way = f"the failing connection is from the server {finding.server} to the client {finding.client}"
@@ -146,13 +149,19 @@ def _finding(diagnosis: Diagnosis, finding: Finding, style: Style, width: int) -
     yield from _proof(diagnosis.case, finding.evidence, style, width)
     remedies = diagnosis.remedies[finding.id]
     for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
-        yield from _cure(remedy, number if len(remedies) > 1 else 0, style, width)
+        label = f"CURE {number}" if len(remedies) > 1 else "CURE"
+        if remedy in shown:
+            yield from _labelled(style, label, f"as above: {clean(remedy.where)}", width)
+        else:
+            yield from _cure(remedy, label, style, width)
+        shown.add(remedy)
     if finding.next_observation:
         yield from _labelled(style, "NEXT", clean(finding.next_observation), width)
 
 
 def _note(finding: Finding, style: Style, width: int) -> Iterator[str]:
-    yield from _labelled(style, "NOTE", f"{clean(finding.summary)}. [{finding.rule}, {finding.confidence}]", width)
+    summary = finding.summary[:1].upper() + finding.summary[1:]
+    yield from _labelled(style, "NOTE", f"{clean(summary)}. [{finding.rule}, {finding.confidence}]", width)
 
 
 def _proof(case: Case, evidence: tuple[Evidence, ...], style: Style, width: int) -> Iterator[str]:
@@ -176,8 +185,8 @@ def _where(case: Case, evidence: Evidence) -> str:
             return f"log line{plural} {names.numbers(evidence.lines)}{of}"
 
 
-def _cure(remedy: Remedy, number: int, style: Style, width: int) -> Iterator[str]:
-    yield from _labelled(style, f"CURE {number}" if number else "CURE", clean(remedy.where), width)
+def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]:
+    yield from _labelled(style, label, clean(remedy.where), width)
     yield from _labelled(style, "", clean(remedy.why) + ".", width)
     for command in remedy.commands:
         for line in command.text.splitlines():
@@ -231,7 +240,7 @@ def _asked(referral: CaseReferral) -> Event:
         answer = "no endpoint"
     again = f" ({len(told.tries)} times)" if len(told.tries) > 1 else ""
     packets = f"{told.request_packet}-{told.response_packet}"
-    return Event(told.request_ns, packets, f"{what}{again}: {answer}{status}", bool(told.status))
+    return Event(told.request_ns, packets, f"{what}{again}, {answer}{status}", bool(told.status))
 
 
 def _tried(case: Case, conversation: Conversation) -> Iterator[Event]:
@@ -264,7 +273,7 @@ def _calls(flow: CaseFlow) -> str:
     rpc = flow.rpc
     if rpc is None or not rpc.pdus:
         return ""
-    parts = [f"{rpc.requests} calls"]
+    parts = [f"{rpc.requests} call{'' if rpc.requests == 1 else 's'}"]
     for fate, word in ((Fate.FAULT, "faults"), (Fate.UNANSWERED, "unanswered"), (Fate.REJECTED, "rejected")):
         if rpc.fates[fate]:
             parts.append(f"{rpc.fates[fate]} {word}")
