@@ -14,7 +14,7 @@ from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
-from rpcdiag.track.facts import Connection, Fate, Referral
+from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import Asking, Origins, tcp_endpoints
 from rpcdiag.track.tracker import Tracker
 from rpcdiag.track.twins import conversations
@@ -132,7 +132,10 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
     member = {position: number for number, group in enumerate(groups) for position in group}
     group_of = {flow.index: member[position] for position, flow in enumerate(flows)}
     nearest = {flows[position].index: place for group in groups for place, position in enumerate(group)}
-    kept, copies = _once(told, group_of, nearest)
+    exchanges, all_copies = _once(told, group_of, nearest)
+    alive = [asking for asking in exchanges if asking.referral.kind is ReferralKind.SERVER_ALIVE2]
+    kept = [asking for asking in exchanges if asking not in alive]
+    copies = [noted for asking, noted in zip(exchanges, all_copies, strict=True) if asking not in alive]
     origins = Origins(kept, {capture.index: capture.first_ns or 0 for capture in captures})
     last = {capture.index: capture.last_ns or 0 for capture in captures}
 
@@ -162,6 +165,9 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
         flows=tuple(case_flows),
         conversations=tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups),
         referrals=case_referrals,
+        resolvers=tuple(
+            CaseReferral("", asking.referral, by_id[id_of[asking.flow.index]], (), ()) for asking in alive
+        ),
         hosts=table.hosts(),
         rows={},
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc]),

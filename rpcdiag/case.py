@@ -128,6 +128,7 @@ class Case(NamedTuple):
     flows: tuple[CaseFlow, ...]
     conversations: tuple[Conversation, ...]
     referrals: tuple[CaseReferral, ...]
+    resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
     hosts: tuple[Host, ...]
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
     accounting: Accounting

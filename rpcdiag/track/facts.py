@@ -118,6 +118,7 @@ class ReferralKind(StrEnum):
     EPT_LOOKUP = "ept_lookup"
     ACTIVATION = "activation"
     RESOLVE_OXID = "resolve_oxid"
+    SERVER_ALIVE2 = "server_alive2"  # names addresses, never ports: nobody is sent to a port by it
 
 
 class Readable(StrEnum):

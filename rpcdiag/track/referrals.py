@@ -26,6 +26,7 @@ _KINDS = {
     (IACTIVATION, activation.REMOTE_ACTIVATION): ReferralKind.ACTIVATION,
     (IOBJECT_EXPORTER, oxid.RESOLVE_OXID): ReferralKind.RESOLVE_OXID,
     (IOBJECT_EXPORTER, oxid.RESOLVE_OXID2): ReferralKind.RESOLVE_OXID,
+    (IOBJECT_EXPORTER, oxid.SERVER_ALIVE2): ReferralKind.SERVER_ALIVE2,
 }
 
 
@@ -158,6 +159,9 @@ def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr, packe
         return content._replace(
             status=listed.status, endpoints=tuple(_referred(tower, packet) for tower in towers if tower)
         )
+    if kind is ReferralKind.SERVER_ALIVE2:
+        alive = oxid.decode_alive_response(ndr)
+        return content._replace(status=alive.status, endpoints=_bound(alive.bindings, packet))
     if kind is ReferralKind.RESOLVE_OXID:
         resolved = oxid.decode_resolve_response(ndr, asked.opnum)
         return content._replace(

@@ -16,11 +16,11 @@ from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.track.facts import ReferralKind
 
 WITHIN_NS = 120_000_000_000
-_DCOM = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID})
+_DCOM = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID, ReferralKind.SERVER_ALIVE2})
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for referral in case.referrals:
+    for referral in (*case.referrals, *case.resolvers):
         told, asked = referral.referral, referral.asked_on.flow
         if told.kind not in _DCOM:
             continue
@@ -31,7 +31,8 @@ def check(case: Case) -> Iterator[Finding]:
         }
         tries = [one for one in _attempts(case, referral) if one.server in foreign]
         worked = any(
-            one.near.flow.outcome not in FAILED_TO_OPEN and not observe.is_mapper(one) for one in _attempts(case, referral)
+            one.near.flow.outcome not in FAILED_TO_OPEN and (not observe.is_mapper(one) or one.server in foreign)
+            for one in _attempts(case, referral)
         )
         if tries and not worked and all(one.near.flow.outcome in FAILED_TO_OPEN for one in tries):
             yield _finding(case, referral, tries)
@@ -63,7 +64,7 @@ def _finding(case: Case, referral: CaseReferral, tries: list[Conversation]) -> F
         client=asked.client.address,
         server=asked.server.address,
         flows=tuple(dict.fromkeys(id for one in tries for id in one.ids)),
-        referrals=(referral.id,),
+        referrals=(referral.id,) if referral.id else (),
         evidence=(
             Seen(f"the answer names {texts}", asked.capture, (told.request_packet, told.response_packet)),
             observe.syns(case, first),

@@ -196,7 +196,7 @@ def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]
                 )
             else:
                 yield style.command(" " * (_LABEL + 2) + clean(line))
-    yield from _labelled(style, "", f"Price: {clean(remedy.price)}.", width)
+    yield from _labelled(style, "", f"Price: {clean(remedy.price.rstrip('.'))}.", width)
 
 
 def _labelled(style: Style, label: str, text: str, width: int, severity: Severity | None = None) -> Iterator[str]:

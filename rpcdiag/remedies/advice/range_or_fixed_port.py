@@ -18,6 +18,8 @@ _NETLOGON = "12345678-1234-abcd-ef00-01234567cffb"
 
 def make(case: Case, finding: Finding) -> Iterator[Remedy]:
     subject = finding.subject
+    if subject.log_format == "windows-firewall":
+        return  # the log shows that the host's own firewall drops it
     server, client = finding.server, finding.client
     if finding.direction is Direction.SERVER_TO_CLIENT:
         server, client = client, server
@@ -90,7 +92,7 @@ def _fixed(uuid: str | None, clsid: str | None) -> Remedy | None:
 
 
 ADVICE = Advice(
-    id="fixed-or-narrow-range",
+    id="range-or-fixed-port",
     rules=(
         "mapper-blocked",
         "mapper-rejected",

@@ -47,8 +47,8 @@ def scope(address: Address) -> str:
 def _allow(case: Case, finding: Finding, host: Address, other: Address) -> Remedy:
     subject = finding.subject
     remote = scope(other)
-    name = (interface_name(subject.interface.uuid) if subject.interface else None) or "the RPC service"
-    description = f"Lets {remote} reach {name} of this host by RPC; see rpcdiag finding {finding.rule}."
+    name = (interface_name(subject.interface.uuid) if subject.interface else None) or "RPC service"
+    description = f"Lets {remote} reach {name} of this host, whatever its RPC ports are ({finding.rule})."
     lines = []
     if finding.rule in _MAPPER_RULES or subject.dynamic or subject.port == 135:
         lines.append(
@@ -58,21 +58,24 @@ def _allow(case: Case, finding: Finding, host: Address, other: Address) -> Remed
     if finding.rule not in _MAPPER_RULES and subject.port not in (135, 593):
         port = str(subject.port) if subject.port in FIXED_TCP_PORTS else "RPC"
         program, service, _ = service_of(subject.interface.uuid) if subject.interface else (None, None, None)
-        lines.append(_rule(f"{name} by RPC from {remote}", port, program or "<path of the service's program>", service,
+        lines.append(_rule(f"{name}, RPC dynamic ports, from {remote}", port, program or "<program path>", service,
                            remote, description))  # fmt: skip
     return Remedy(
         id="windows-firewall-rpc-rule",
         where=f"Windows Firewall of {host}, elevated PowerShell",
         why="admits the program's RPC ports whatever their numbers are after the next restart, and only for that subnet",
-        commands=(Command("powershell", "\n".join(lines)), *_find_program("<path" in "".join(lines))),
+        commands=(Command("powershell", "\n".join(lines)), *_find_program("<program path>" in "".join(lines))),
         price=f"{remote} can reach that service of {host}; nothing else opens. Narrow the subnet where you can: single "
-        "addresses in a perimeter. Choosing remote computers or users instead needs connections authenticated by IPsec.",
+        "addresses in a perimeter. Choosing remote computers or users instead needs connections authenticated by IPsec",
     )
 
 
 def _find_program(needed: bool) -> tuple[Command, ...]:
     """How to learn the program, where the interface does not tell it."""
-    return (Command("cmd", "netstat -anob"),) if needed else ()
+    if not needed:
+        return ()
+    steps = "Put the path of the program that netstat shows for the port in the place of <program path>."
+    return Command("cmd", "netstat -anob"), Command("steps", steps)
 
 
 def _rule(name: str, port: str, program: str, service: str | None, remote: str, description: str) -> str:
@@ -117,7 +120,7 @@ def _log(host: Address) -> Remedy:
 
 
 ADVICE = Advice(
-    id="windows-firewall",
+    id="host-firewall",
     rules=(
         "mapper-blocked",
         "mapper-rejected",
