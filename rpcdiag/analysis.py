@@ -96,16 +96,15 @@ def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list
         except RpcdiagError as error:
             troubles.append(error)
             continue
-        blocks = reader.blocks()
-        next(blocks, None)
-        blocks.close()
+        for _ in reader.blocks():
+            break
         firsts.append((reader.first_ns or 0, path))
     return [path for _, path in sorted(firsts)]
 
 
 def _capture_facts(index: int, reader: CaptureReader, points: Iterable[int]) -> CaptureFacts:
     return CaptureFacts(
-        index=index,
+        number=index,
         path=reader.path,
         format=reader.format,
         link_types=reader.link_types,
@@ -121,23 +120,21 @@ def _capture_facts(index: int, reader: CaptureReader, points: Iterable[int]) -> 
 
 def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker) -> Case:
     """Join flows, connections and referrals."""
-    carriers = {flow.index: flow for flow in table.flows(())}
-    told = [
-        Asking(referral, carriers[index]) for index in carriers for referral in tracker.referrals(index)
-    ]
+    carriers = {flow.number: flow for flow in table.flows(())}
+    told = [Asking(referral, carriers[index]) for index in carriers for referral in tracker.referrals(index)]
     flows = sorted(
         _interesting(table, told), key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet)
     )
     groups = conversations(flows)
     member = {position: number for number, group in enumerate(groups) for position in group}
-    group_of = {flow.index: member[position] for position, flow in enumerate(flows)}
-    nearest = {flows[position].index: place for group in groups for place, position in enumerate(group)}
+    group_of = {flow.number: member[position] for position, flow in enumerate(flows)}
+    nearest = {flows[position].number: place for group in groups for place, position in enumerate(group)}
     exchanges, all_copies = _once(told, group_of, nearest)
     alive = [asking for asking in exchanges if asking.referral.kind is ReferralKind.SERVER_ALIVE2]
     kept = [asking for asking in exchanges if asking not in alive]
     copies = [noted for asking, noted in zip(exchanges, all_copies, strict=True) if asking not in alive]
-    origins = Origins(kept, {capture.index: capture.first_ns or 0 for capture in captures})
-    last = {capture.index: capture.last_ns or 0 for capture in captures}
+    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures})
+    last = {capture.number: capture.last_ns or 0 for capture in captures}
 
     case_flows: list[CaseFlow] = []
     for position, flow in enumerate(flows):
@@ -147,13 +144,13 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
         )
-    id_of = {flow.flow.index: flow.id for flow in case_flows}
+    id_of = {flow.flow.number: flow.id for flow in case_flows}
     by_id = {flow.id: flow for flow in case_flows}
     case_referrals = tuple(
         CaseReferral(
             id=f"r{number + 1}",
             referral=asking.referral,
-            asked_on=by_id[id_of[asking.flow.index]],
+            asked_on=by_id[id_of[asking.flow.number]],
             flows=tuple(flow.id for flow in case_flows if _used(flow, number)),
             copies=tuple((id_of[flow], request, response) for flow, request, response in copies[number]),
         )
@@ -166,7 +163,7 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
         conversations=tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups),
         referrals=case_referrals,
         resolvers=tuple(
-            CaseReferral("", asking.referral, by_id[id_of[asking.flow.index]], (), ()) for asking in alive
+            CaseReferral("", asking.referral, by_id[id_of[asking.flow.number]], (), ()) for asking in alive
         ),
         hosts=table.hosts(),
         rows={},
@@ -177,7 +174,7 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
 def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
     flows = list(table.flows(tcp_endpoints(told)))
-    listed = {flow.index for flow in flows}
+    listed = {flow.number for flow in flows}
     pairs = {(flow.client.address, flow.server.address) for flow in flows}
     failed: dict[tuple[Address, Address], list[Flow]] = {}
     for flow in table.failed():
@@ -185,9 +182,7 @@ def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
     for pair, attempts in failed.items():
         ports = {flow.server.port for flow in attempts}
         if len(ports) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [
-                flow for flow in attempts if flow.index not in listed and flow.server.port in DYNAMIC_PORTS
-            ]
+            flows += [flow for flow in attempts if flow.number not in listed and flow.server.port in DYNAMIC_PORTS]
     return flows
 
 
@@ -201,16 +196,20 @@ def _once(
     """Referrals by time, each once: as the point nearest to the client saw it, copies at others noted with it."""
     same: dict[tuple[object, ...], list[Asking]] = {}
     counts: dict[tuple[object, ...], int] = {}
-    for asking in sorted(told, key=lambda one: (one.flow.index, one.referral.response_ns, one.referral.response_packet)):
+    for asking in sorted(
+        told, key=lambda one: (one.flow.number, one.referral.response_ns, one.referral.response_packet)
+    ):
         referral = asking.referral
-        what = (group_of[asking.flow.index], referral.kind, referral.interface, referral.clsid, referral.oxid)
-        at = (*what, asking.flow.index)
+        what = (group_of[asking.flow.number], referral.kind, referral.interface, referral.clsid, referral.oxid)
+        at = (*what, asking.flow.number)
         counts[at] = counts.get(at, 0) + 1
         same.setdefault((*what, counts[at]), []).append(asking)  # the n-th of its kind on its connection
-    groups = [sorted(group, key=lambda one: nearest[one.flow.index]) for group in same.values()]
-    groups.sort(key=lambda group: (group[0].referral.response_ns, group[0].flow.index, group[0].referral.response_packet))
+    groups = [sorted(group, key=lambda one: nearest[one.flow.number]) for group in same.values()]
+    groups.sort(
+        key=lambda group: (group[0].referral.response_ns, group[0].flow.number, group[0].referral.response_packet)
+    )
     copies = [
-        [(one.flow.index, one.referral.request_packet, one.referral.response_packet) for one in group[1:]]
+        [(one.flow.number, one.referral.request_packet, one.referral.response_packet) for one in group[1:]]
         for group in groups
     ]
     return [group[0] for group in groups], copies

@@ -16,7 +16,7 @@ from rpcdiag.track.strict import StrictRpc
 class CaptureFacts(NamedTuple):
     """One capture file; `cut_short` says at which place it ended too early, or None."""
 
-    index: int
+    number: int
     path: str
     format: str
     link_types: tuple[str, ...]
@@ -90,7 +90,7 @@ class LogRow(NamedTuple):
 class CaseLog(NamedTuple):
     """A log file, its clock against the captures, and what matched; the key of a match is a conversation."""
 
-    index: int
+    number: int
     file: LogFile
     clock: Clock
     matches: tuple[LogMatch, ...]

@@ -41,9 +41,13 @@ def interfaces() -> dict[str, str]:
     listed = [f"    {uuid!r}: {text!r},\n" for uuid, text in sorted(operations.items())]
     return {
         "interfaces.py": head.format("UUID: version, name, kind, process.")
-        + "NAMES: dict[str, tuple[str, str, str, str]] = {\n" + "".join(names) + "}\n",
+        + "NAMES: dict[str, tuple[str, str, str, str]] = {\n"
+        + "".join(names)
+        + "}\n",
         "operations.py": head.format("UUID: `number name; number name; ...`.")
-        + "OPERATIONS: dict[str, str] = {\n" + "".join(listed) + "}\n",
+        + "OPERATIONS: dict[str, str] = {\n"
+        + "".join(listed)
+        + "}\n",
     }
 
 

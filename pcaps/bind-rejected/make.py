@@ -24,7 +24,9 @@ def build() -> Story:
     must = {
         "exit": 1,
         "only_errors": ["bind-rejected"],
-        "rules": {"bind-rejected": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked, answered]}},
+        "rules": {
+            "bind-rejected": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked, answered]}
+        },
     }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 

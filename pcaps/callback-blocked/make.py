@@ -27,7 +27,9 @@ def build() -> Story:
     ipid = exchanges.exporter(used)
     used.send(pdus.bind([(CONNECTION_POINT, "0.0", [pdus.NDR32])], alter=True, call_id=4, first_context=1))
     used.reply(pdus.bind_ack(pdus.ACCEPTED_32, "", alter=True, call_id=4))
-    advise = pdus.request(5, pdus.orpcthis() + bytes(120), call_id=5, context=1, instance=ipid, auth=exchanges.SIGNATURE)
+    advise = pdus.request(
+        5, pdus.orpcthis() + bytes(120), call_id=5, context=1, instance=ipid, auth=exchanges.SIGNATURE
+    )
     asked = used.send(advise)
     recording.wait(3_000_000)
     back = Tcp(recording, SERVER, 61000, CLIENT, 135)

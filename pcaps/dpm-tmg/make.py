@@ -60,8 +60,18 @@ def build() -> Story:
     stray = Tcp(recording, TOOLS, 56803, TMG, 445)
     stray.middle()
     stray.stray()
-    log.row(logs.tmg(recording.now, f"{TOOLS}:56803", f"{TMG}:445", INBOUND, "Denied", NOT_SYN, "-",
-                     service="Microsoft CIFS (TCP)"))
+    log.row(
+        logs.tmg(
+            recording.now,
+            f"{TOOLS}:56803",
+            f"{TMG}:445",
+            INBOUND,
+            "Denied",
+            NOT_SYN,
+            "-",
+            service="Microsoft CIFS (TCP)",
+        )
+    )
     stray_line = log.text.count("\n")
 
     # outbound, by the mapper: works

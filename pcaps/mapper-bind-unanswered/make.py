@@ -22,7 +22,9 @@ def build() -> Story:
     must = {
         "exit": 1,
         "only_errors": ["mapper-bind-unanswered"],
-        "rules": {"mapper-bind-unanswered": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked]}},
+        "rules": {
+            "mapper-bind-unanswered": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked]}
+        },
         "flows": [{"first_packet": first, "outcome": "established", "origin": "mapper", "strict": "compliant"}],
     }
     return Story({"capture.pcapng": recording.pcapng()}, must)

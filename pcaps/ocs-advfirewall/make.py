@@ -27,14 +27,19 @@ def noise(start: int) -> list[tuple[int, str]]:
             case 2:
                 row = logs.pfirewall(ns, "DROP", host, 138, "10.30.1.255", 138, hours=HOURS, protocol="UDP", size=229)
             case 3:
-                row = logs.pfirewall(ns, "DROP", host, 50000 + number, "239.255.255.250", 1900, hours=HOURS,
-                                     protocol="UDP", size=161)
+                row = logs.pfirewall(
+                    ns, "DROP", host, 50000 + number, "239.255.255.250", 1900, hours=HOURS, protocol="UDP", size=161
+                )
             case 4:
-                row = logs.pfirewall(ns, "DROP", "fe80::1:2", 5355, "ff02::1:3", 5355, hours=HOURS, protocol="UDP", size=82)
+                row = logs.pfirewall(
+                    ns, "DROP", "fe80::1:2", 5355, "ff02::1:3", 5355, hours=HOURS, protocol="UDP", size=82
+                )
             case 5:
                 row = logs.pfirewall(ns, "ALLOW", host, 40000 + number, DIRECTOR, 5061, hours=HOURS)
             case _:
-                row = logs.pfirewall(ns, "DROP", host, 30000 + number, DIRECTOR, 3389, hours=HOURS, isn=77_000_000 + number)
+                row = logs.pfirewall(
+                    ns, "DROP", host, 30000 + number, DIRECTOR, 3389, hours=HOURS, isn=77_000_000 + number
+                )
         rows.append((ns, row))
     date_time = logs.pfirewall(start, "ALLOW", "-", "-", "-", "-", hours=HOURS).split(" ALLOW")[0]
     rows.append((start, f"{date_time} INFO-EVENTS-LOST - - - - - - - - - - - - 7 -\r\n"))

@@ -22,8 +22,9 @@ def build() -> Story:
 
     # the other side of the firewall sees the same packets 80 microseconds later or earlier, one hop on
     far = Recording(START)
-    exchanges.lookup(far, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153, client_ttl=127, server_ttl=128,
-                     interface_number=1)
+    exchanges.lookup(
+        far, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153, client_ttl=127, server_ttl=128, interface_number=1
+    )
     frames = [*near.frames, *[Frame(frame.time_ns + 80_000, 1, frame.data) for frame in far.frames]]
     must = {
         "exit": 1,

@@ -23,7 +23,7 @@ def why_not(head: bytes) -> str | None:
     return None if head[:4] in _MAGICS else "not pcap: no magic number a1b2c3d4 in either byte order"
 
 
-class Damaged(Exception):  # noqa: N818  private to the stage: the reader turns it into CorruptInput
+class Damaged(Exception):
     """The file contradicts itself at byte `offset` of the block."""
 
     def __init__(self, offset: int, why: str) -> None:

@@ -110,9 +110,7 @@ class Scanner:
         if fragment & 0x3FFF:
             self.fragments.append((number, time, point, ip, min(end, stop)))
             return FRAGMENT
-        return self._transport(
-            b, ip + length, end, stop, protocol, ip + 12, 4, ttl, ip_id, number, time, point
-        )
+        return self._transport(b, ip + length, end, stop, protocol, ip + 12, 4, ttl, ip_id, number, time, point)
 
     def _ipv6(
         self, b: bytearray | bytes, ip: int, end: int, wire_end: int, number: int, time: int, point: int

@@ -37,7 +37,7 @@ class Source:
         try:
             if os.path.isdir(path):
                 raise InputError(path, "is a directory")
-            return open(path, "rb", buffering=0)  # noqa: SIM115  closed with the Source
+            return open(path, "rb", buffering=0)
         except FileNotFoundError:
             raise InputError(path, "no such file") from None
         except OSError as error:
@@ -53,14 +53,15 @@ class Source:
         elif head.startswith(_XZ):
             import lzma
 
-            self.compression, stream = "xz", lzma.LZMAFile(joined)  # type: ignore[arg-type]  # only read() is called
+            self.compression = "xz"
+            stream = lzma.LZMAFile(joined)  # type: ignore[arg-type]  # noqa: SIM115  only read() is called; close() closes it
         elif head.startswith(_ZSTD):
             try:
                 import zstandard
             except ImportError:
                 raise MissingPiece(f"{self.path} is compressed with zstd", "pip install zstandard") from None
             self.compression = "zstd"
-            stream = zstandard.ZstdDecompressor().stream_reader(joined, read_across_frames=True)
+            stream = zstandard.ZstdDecompressor().stream_reader(joined, read_across_frames=True)  # type: ignore[arg-type]  # only read() is called
         else:
             return raw, head
         try:

@@ -33,7 +33,7 @@ class Subject(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A claim with its evidence. `flows` and `referrals` are ids; the judge adds `id` and `count`."""
+    """A claim with its evidence. `flows` and `referrals` are ids; the judge adds `id` and `times`."""
 
     rule: str
     summary: str
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
     next_observation: str | None = None
     subject: Subject = Subject()
     id: str = ""
-    count: int = 1
+    times: int = 1  # that it was found between these two
 
 
 class Rule(NamedTuple):

@@ -50,7 +50,7 @@ def _folded(findings: Sequence[Finding]) -> list[Finding]:
             flows=tuple(dict.fromkeys(first.flows + finding.flows)),
             referrals=tuple(dict.fromkeys(first.referrals + finding.referrals)),
             errors=tuple(dict.fromkeys(first.errors + finding.errors)),
-            count=first.count + 1,
+            times=first.times + 1,
         )
     return list(by_cause.values())
 

@@ -41,7 +41,9 @@ def syns(case: Case, conversation: Conversation) -> Seen:
     flow = near.flow
     times = "once" if flow.syn_count == 1 else f"{flow.syn_count} times"
     where = case.point_name(near)
-    says = f"{flow.client.address} asks {flow.server} to connect (SYN), {times}" + (f", seen at {where}" if where else "")
+    says = f"{flow.client.address} asks {flow.server} to connect (SYN), {times}" + (
+        f", seen at {where}" if where else ""
+    )
     return Seen(says, flow.capture, tuple(syn.packet for syn in flow.syns[:MAX_SHOWN]))
 
 
@@ -94,7 +96,6 @@ def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evide
     """Who refused the attempt, how we know, and how sure that is."""
     near = conversation.near
     flow = near.flow
-    rejecting = [row for row in case.drops_of(conversation)]
     if flow.icmp and flow.outcome is TcpOutcome.PROHIBITED:
         error = flow.icmp[0]
         from rpcdiag.dissect.status import icmp_name
@@ -106,7 +107,7 @@ def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evide
         return Refuser.UNKNOWN, [], Confidence.OPEN
     seen = Seen(f"RST with TTL {flow.reset.ttl}", flow.capture, (flow.reset.packet,))
     beyond = not_seen_beyond(case, conversation)
-    if beyond or rejecting:
+    if beyond or case.drops_of(conversation):
         return Refuser.DEVICE, [seen, *beyond], Confidence.ESTABLISHED
     far = conversation.flows[-1]
     if far is not near and far.flow.reset is not None:

@@ -101,7 +101,7 @@ def decode_dual_strings(reader: Reader) -> DualStrings:
 
 def _texts(array: list[int], skip: int) -> list[tuple[int, str]]:
     """Entries of a number, `skip - 1` reserved numbers and a text that a zero ends; a zero ends the list."""
-    found = []
+    found: list[tuple[int, str]] = []
     at = 0
     while at < len(array) and array[at] and len(found) < MAX_BINDINGS:
         end = at + skip
@@ -201,7 +201,7 @@ def decode_objref(reader: Reader) -> Objref:
         raise Malformed("objref_flags", 4, f"kind {kind}")
     reader.skip(8, "std_flags")
     oxid, oid, ipid = reader.u64("oxid"), reader.u64("oid"), reader.uuid("ipid")
-    clsid = reader.uuid("clsid") if kind == OBJREF_HANDLER else None
+    handler = reader.uuid("clsid") if kind == OBJREF_HANDLER else None
     if kind == OBJREF_EXTENDED:
         reader.skip(4, "signature1")
-    return Objref(kind, iid, oxid, oid, ipid, decode_dual_strings(reader), clsid, b"", 0)
+    return Objref(kind, iid, oxid, oid, ipid, decode_dual_strings(reader), handler, b"", 0)

@@ -177,9 +177,11 @@ class Framer:
                 if end > len(tail):
                     if starts_piece:
                         break  # believed for its place; the rest of it is still to come
-                elif self._start + end in ends or (end + HEADER <= len(tail) and plausible(tail, end)):
-                    break
-                elif end + HEADER > len(tail) and not final:
+                elif (
+                    self._start + end in ends
+                    or (end + HEADER <= len(tail) and plausible(tail, end))
+                    or (end + HEADER > len(tail) and not final)
+                ):
                     break
             at += 1
         else:

@@ -65,7 +65,7 @@ class Flow(NamedTuple):
     `watched_ns`: how long the capture point recorded anything after the first SYN.
     """
 
-    index: int
+    number: int
     capture: int
     point: int
     client: Endpoint

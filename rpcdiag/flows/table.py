@@ -89,7 +89,7 @@ class FlowTable:
                     self._role(conversation, side, b[payload : payload + HEADER])
                     data = bytes(b[payload : payload + captured])
                     found.append(Segment(conversation.index, side, None, sequence, data, length, number, time))
-            elif protocol == ICMP or protocol == ICMPV6:
+            elif protocol in (ICMP, ICMPV6):
                 sender = _address(bytes(b[source : source + size]))
                 error = IcmpError(number, time, sender, 4 if size == 4 else 6, sport, dport, True)
                 self._icmp(point, error, bytes(b[payload : payload + captured]))
@@ -196,7 +196,7 @@ class FlowTable:
     @staticmethod
     def _role(conversation: Conversation, side: int, data: bytes | bytearray) -> None:
         if conversation.client is None:
-            conversation.client = (side if sent_by_client(data) else 1 - side, "content")
+            conversation.client = (side if sent_by_client(bytes(data)) else 1 - side, "content")
 
     def _icmp(self, point: int, error: IcmpError, quoted: bytes) -> None:
         quote = quoted_tcp(quoted)
@@ -255,7 +255,7 @@ class FlowTable:
         start = conversation.syns[0].time_ns if conversation.syns else conversation.first_ns
         data = conversation.last_data[client]
         return Flow(
-            index=conversation.index,
+            number=conversation.index,
             capture=conversation.capture,
             point=conversation.point,
             client=_end(conversation, client),
@@ -293,10 +293,12 @@ class FlowTable:
 
     def sides(self, flow: Flow) -> tuple[int, int]:
         """The segment sides of the flow's client and server."""
-        conversation = self._all[flow.index]
-        client = 0 if conversation.ports[0] == flow.client.port and _address(
-            conversation.addresses[0]
-        ) == flow.client.address else 1
+        conversation = self._all[flow.number]
+        client = (
+            0
+            if conversation.ports[0] == flow.client.port and _address(conversation.addresses[0]) == flow.client.address
+            else 1
+        )
         return client, 1 - client
 
     def hosts(self) -> tuple[Host, ...]:

@@ -19,13 +19,45 @@ class Conversation:
     """One five-tuple since its SYN. Holds no payload; a few hundred bytes whatever its length."""
 
     __slots__ = (
-        "addresses", "bytes", "capture", "client", "copies", "fins", "first_ns", "first_packet", "held", "icmp",
-        "acknowledged_size", "index", "isn", "last_data", "last_data_side", "last_ns", "last_packet", "matters", "next", "packets",
-        "point", "ports", "quiet_before", "repeated", "repeats", "reset", "silence", "syn_ack", "syn_count", "syns",
-        "sizes", "tries", "ttl", "unacknowledged",
+        "acknowledged_size",
+        "addresses",
+        "bytes",
+        "capture",
+        "client",
+        "copies",
+        "fins",
+        "first_ns",
+        "first_packet",
+        "held",
+        "icmp",
+        "index",
+        "isn",
+        "last_data",
+        "last_data_side",
+        "last_ns",
+        "last_packet",
+        "matters",
+        "next",
+        "packets",
+        "point",
+        "ports",
+        "quiet_before",
+        "repeated",
+        "repeats",
+        "reset",
+        "silence",
+        "sizes",
+        "syn_ack",
+        "syn_count",
+        "syns",
+        "tries",
+        "ttl",
+        "unacknowledged",
     )  # fmt: skip
 
-    def __init__(self, index: int, capture: int, point: int, addresses: tuple[bytes, bytes], ports: tuple[int, int]):
+    def __init__(
+        self, index: int, capture: int, point: int, addresses: tuple[bytes, bytes], ports: tuple[int, int]
+    ) -> None:
         self.index = index
         self.capture = capture
         self.point = point
@@ -143,7 +175,7 @@ class Conversation:
 
     def outcome(self, client: int) -> TcpOutcome:
         """How it went, seen from the side `client`."""
-        opened = self.syn_ack is not None or self.packets[1 - client] and self.last_data[1 - client] is not None
+        opened = self.syn_ack is not None or self.last_data[1 - client] is not None
         if not opened and self.syns:
             if self.reset is not None and self.reset[2] != client:
                 return TcpOutcome.REFUSED
@@ -154,10 +186,10 @@ class Conversation:
         for side in (client, 1 - client):
             if self.unacknowledged[side] and self.repeats[side] >= 2 and not self._ended_before(side):
                 return TcpOutcome.IDLE_DROPPED if self.quiet_before[side] >= IDLE_NS else TcpOutcome.STALLED
-        if self.reset is not None and self.reset[2] != client and self.last_data_side == client:
-            # the other way round it is a client that has read its answer and closes without ceremony
-            if self.fins == [None, None]:
-                return TcpOutcome.IDLE_DROPPED if self.quiet_before[client] >= IDLE_NS else TcpOutcome.RESET
+        # the other way round it is a client that has read its answer and closes without ceremony
+        kills = self.reset is not None and self.reset[2] != client and self.fins == [None, None]
+        if kills and self.last_data_side == client:
+            return TcpOutcome.IDLE_DROPPED if self.quiet_before[client] >= IDLE_NS else TcpOutcome.RESET
         if not self.syns and self.syn_ack is None:
             return TcpOutcome.MIDSTREAM
         return TcpOutcome.ESTABLISHED

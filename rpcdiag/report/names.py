@@ -40,7 +40,9 @@ def error(number: int) -> str:
 
 def day_and_time(ns: int) -> str:
     """UTC, to the millisecond."""
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{ns // 1_000_000 % 1000:03}"
+    return (
+        datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{ns // 1_000_000 % 1000:03}"
+    )
 
 
 def time_of_day(ns: int) -> str:
@@ -54,7 +56,9 @@ def duration(ns: int) -> str:
     if ns < 120_000_000_000:
         return f"{ns / 1e9:.1f} s"
     seconds = ns // 1_000_000_000
-    return f"{seconds // 60} min {seconds % 60} s" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return (
+        f"{seconds // 60} min {seconds % 60} s" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    )
 
 
 def numbers(values: tuple[int, ...], most: int = 6) -> str:

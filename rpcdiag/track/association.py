@@ -269,9 +269,7 @@ class Association:
             whole = self._stubs[side].add(header.call_id, header.flags, pdu.stub, pdu.stub_length, frame.packet)
             if whole is not None:
                 wide = self._transfer.get(call.context_id) == NDR64
-                answered = Answered(
-                    frame.packet, frame.time_ns, whole, referrals.sealed(pdu.auth), header.big, wide
-                )
+                answered = Answered(frame.packet, frame.time_ns, whole, referrals.sealed(pdu.auth), header.big, wide)
                 self._refer(referrals.make(self.flow, call.asked, answered))
         if not header.flags & LAST_FRAGMENT:
             return
@@ -346,7 +344,7 @@ class Association:
         for call in self._pending.values():
             self._open.append((call, self._fate(call, flow, sides[1], last_ns)))
         self._pending = {}
-        open_calls = []
+        open_calls: list[OpenCall] = []
         for call, fate in self._open:
             self._fates[fate] += 1
             if len(open_calls) < MAX_OPEN_CALLS:

@@ -110,9 +110,11 @@ class Origins:
         bound = {use.interface.uuid for use in rpc.interfaces}
         if referral.kind in (ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID):
             return 2 if rpc.orpc_calls or bound & {IREM_UNKNOWN, IREM_UNKNOWN2} else 0
-        wanted = {referral.interface.uuid} if referral.interface else {
-            one.interface.uuid for one in referral.endpoints if one.interface
-        }
+        wanted = (
+            {referral.interface.uuid}
+            if referral.interface
+            else {one.interface.uuid for one in referral.endpoints if one.interface}
+        )
         return 2 if bound & wanted else 0
 
     def _sealed(self, flow: Flow, rpc: Connection | None) -> Origin | None:

@@ -80,10 +80,7 @@ def sealed(auth: Auth | None) -> bool:
 def make(flow: int, asked: Asked, answered: Answered) -> Referral:
     """The referral that this exchange is."""
     kind = _KINDS[(asked.interface.uuid, asked.opnum)]
-    if answered.sealed:
-        content = _Content(readable=Readable.SEALED)
-    else:
-        content = _read(kind, asked, answered)
+    content = _Content(readable=Readable.SEALED) if answered.sealed else _read(kind, asked, answered)
     return Referral(
         flow=flow,
         kind=kind,
@@ -165,7 +162,10 @@ def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr, packe
     if kind is ReferralKind.RESOLVE_OXID:
         resolved = oxid.decode_resolve_response(ndr, asked.opnum)
         return content._replace(
-            oxid=_oxid_asked(asked), ipid=resolved.ipid, status=resolved.status, endpoints=_bound(resolved.bindings, packet)
+            oxid=_oxid_asked(asked),
+            ipid=resolved.ipid,
+            status=resolved.status,
+            endpoints=_bound(resolved.bindings, packet),
         )
     if asked.interface.uuid == IACTIVATION:
         activated = activation.decode_remote_activation_response(ndr)

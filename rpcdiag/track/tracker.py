@@ -38,7 +38,7 @@ class Tracker:
 
     def connection(self, flow: Flow, sides: tuple[int, int], last_ns: int) -> Connection | None:
         """What RPC did on the flow; None where nothing of it was seen."""
-        known = self._associations.get(flow.index)
+        known = self._associations.get(flow.number)
         if known is None:
             return None
         association, streams = known

@@ -41,4 +41,4 @@ def _copies(one: Flow, other: Flow) -> bool:
 
 def _distance(flow: Flow) -> tuple[int, int, int]:
     """How far the capture point is from the client: every router on the way takes one off the TTL."""
-    return -(flow.client_ttl or 0), flow.start_ns, flow.index
+    return -(flow.client_ttl or 0), flow.start_ns, flow.number

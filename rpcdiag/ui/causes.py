@@ -49,7 +49,9 @@ UNAVAILABLE = Meaning(
             "an activation or call is answered with 0x800706BA: what fails lies behind that server",
             "unavailable-in-reply",
         ),
-        Picture("The service moved", "a RST from the server on a port that was right before its restart", "stale-endpoint"),
+        Picture(
+            "The service moved", "a RST from the server on a port that was right before its restart", "stale-endpoint"
+        ),
         Picture("Only local", "no packets at all: the RPC services of the client itself, or its outbound policy"),
     ),
 )

@@ -28,9 +28,7 @@ def explain(text: str, rules: Sequence[RuleCard]) -> str | None:
     codes = _codes(text)
     if not codes:
         return None
-    parts = []
-    for code in codes[:4]:
-        parts.append("\n".join(_code(code)))
+    parts = ["\n".join(_code(code)) for code in codes[:4]]
     if any(_meaning(code) for code in codes):
         parts.append("\n".join(WHERE_TO_LOOK))
     return "\n\n".join(parts)

@@ -64,12 +64,12 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
     found: dict[tuple[str, str, str, str], tuple[list[int], list[str]]] = {}
     for referral in case.referrals:
         for endpoint in referral.referral.endpoints:
-            interface = endpoint.interface or referral.referral.interface
+            syntax = endpoint.interface or referral.referral.interface
             key = (
                 str(referral.asked_on.flow.server.address),
                 endpoint.protseq,
                 _place(endpoint),
-                names.interface(interface) if interface else "",
+                names.interface(syntax) if syntax else "",
             )
             packets, clients = found.setdefault(key, ([], []))
             if endpoint.packet not in packets:
@@ -94,7 +94,9 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
             server_before = server
         head = f"  {protseq:13} {names.clean(place):24} "
         told = f"told to {', '.join(clients[:3])} in packet {names.numbers(tuple(packets), 4)}"
-        for number, line in enumerate(wrap(f"{interface or 'object exporter'}  [{told}]", 78 - len(head) if len(head) < 50 else 40)):
+        for number, line in enumerate(
+            wrap(f"{interface or 'object exporter'}  [{told}]", 78 - len(head) if len(head) < 50 else 40)
+        ):
             yield (head if number == 0 else " " * len(head)) + line
 
 

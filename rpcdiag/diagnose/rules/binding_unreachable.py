@@ -68,11 +68,7 @@ def _finding(case: Case, referral: CaseReferral, tries: list[Conversation]) -> F
         evidence=(
             Seen(f"the answer names {texts}", asked.capture, (told.request_packet, told.response_packet)),
             observe.syns(case, first),
-            *(
-                observe.refuser(case, first)[1]
-                if first.near.flow.outcome != "unanswered"
-                else [observe.silence(first)]
-            ),
+            *(observe.refuser(case, first)[1] if first.near.flow.outcome != "unanswered" else [observe.silence(first)]),
         ),
         errors=(observe.UNAVAILABLE,),
         subject=Subject(port=first.near.flow.server.port, dcom=True, clsid=told.clsid),

@@ -34,7 +34,9 @@ def check(case: Case) -> Iterator[Finding]:
         )
         if weak is None or weak.auth_level is None:
             continue
-        refusals = [fault.packet for fault in near.rpc.faults if fault.status == 5 and fault.interface == weak.interface]
+        refusals = [
+            fault.packet for fault in near.rpc.faults if fault.status == 5 and fault.interface == weak.interface
+        ]
         refusals += [
             referral.referral.response_packet
             for referral in case.referrals

@@ -100,7 +100,7 @@ def _never_sent(case: Case, referral: CaseReferral) -> list[LogRow]:
     server = referral.asked_on.flow.server.address
     ports = {endpoint.port for endpoint in referral.referral.endpoints if endpoint.protseq == "ncacn_ip_tcp"}
     return [
-        LogRow(log.index, position, entry, "D", "no packet to match")
+        LogRow(log.number, position, entry, "D", "no packet to match")
         for log in case.logs
         for position, entry in enumerate(log.file.entries)
         if entry.drops

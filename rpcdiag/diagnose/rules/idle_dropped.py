@@ -24,9 +24,7 @@ def check(case: Case) -> Iterator[Finding]:
         seconds = flow.silence.lasted_ns / 1e9
         limit = next((limit for limit in LIMITS_S if limit <= seconds <= limit * 1.05 + 60), None)
         evidence: list[Evidence] = [
-            Seen(
-                f"nothing for {seconds:.0f} s", flow.capture, (flow.silence.after_packet, flow.silence.before_packet)
-            )
+            Seen(f"nothing for {seconds:.0f} s", flow.capture, (flow.silence.after_packet, flow.silence.before_packet))
         ]
         if flow.repeated:
             evidence.append(Seen("then data is repeated, never acknowledged", flow.capture, flow.repeated[:8]))

@@ -47,6 +47,4 @@ def check(case: Case) -> Iterator[Finding]:
         )
 
 
-RULE = Rule(
-    id="mapper-blocked", cause="E1", title="Port 135 is blocked", check=check, errors=(observe.UNAVAILABLE,)
-)
+RULE = Rule(id="mapper-blocked", cause="E1", title="Port 135 is blocked", check=check, errors=(observe.UNAVAILABLE,))

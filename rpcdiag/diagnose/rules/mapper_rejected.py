@@ -21,6 +21,4 @@ def check(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-RULE = Rule(
-    id="mapper-rejected", cause="E2", title="Port 135 is rejected", check=check, errors=(observe.UNAVAILABLE,)
-)
+RULE = Rule(id="mapper-rejected", cause="E2", title="Port 135 is rejected", check=check, errors=(observe.UNAVAILABLE,))

@@ -37,7 +37,7 @@ def check(case: Case) -> Iterator[Finding]:
                 confidence=Confidence.ESTABLISHED,
                 client=client,
                 server=server,
-                evidence=(Logged("dropped as no SYN and no session", log.index, tuple(lines[:MAX_SHOWN])),),
+                evidence=(Logged("dropped as no SYN and no session", log.number, tuple(lines[:MAX_SHOWN])),),
                 subject=Subject(port=port, log_format=log.file.format),
             )
 

@@ -32,7 +32,9 @@ def _finding(case: Case, conversation: Conversation, governed: list[LogRow]) -> 
     rule = governed[0].entry.rule or ""
     flow = conversation.near.flow
     others = _own_rules(case, conversation)
-    zones = next(((row.entry.source_zone, row.entry.destination_zone) for row in governed if row.entry.source_zone), None)
+    zones = next(
+        ((row.entry.source_zone, row.entry.destination_zone) for row in governed if row.entry.source_zone), None
+    )
     rpc = conversation.near.rpc
     bind = rpc.binds[0].packet if rpc and rpc.binds else flow.first_packet
     evidence: list[Evidence] = [
@@ -71,7 +73,9 @@ def _own_rules(case: Case, conversation: Conversation) -> list[Evidence]:
             if row.entry.rule and not observe.is_system(row.entry.rule):
                 found.setdefault((row.log, row.entry.rule), []).append(row.entry.line)
     return [
-        Logged(f"the other direction is governed by another rule, {rule}, and is clean", log, tuple(sorted(set(lines)))[:8])
+        Logged(
+            f"the other direction is governed by another rule, {rule}, and is clean", log, tuple(sorted(set(lines)))[:8]
+        )
         for (log, rule), lines in sorted(found.items())
     ]
 

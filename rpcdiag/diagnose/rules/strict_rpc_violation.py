@@ -46,7 +46,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _evidence(case: Case, flow: CaseFlow) -> Evidence:
     bind = flow.rpc.binds[0].packet if flow.rpc and flow.rpc.binds else flow.flow.first_packet
     referral = case.referral_of(flow)
-    packets = (bind,)
+    packets: tuple[int, ...] = (bind,)
     if referral is not None and referral.asked_on.flow.capture == flow.flow.capture:
         packets = (referral.referral.response_packet, bind)
     return Seen(f"port {flow.flow.server.port}: {flow.strict.reason}", flow.flow.capture, packets)

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import address, port, when
 
-_ACTIONS = {"denied": "drop", "dropped": "drop", "drop": "drop", "blocked": "drop", "allowed": "allow", "closed": "close"}
+_ACTIONS = {
+    "denied": "drop",
+    "dropped": "drop",
+    "drop": "drop",
+    "blocked": "drop",
+    "allowed": "allow",
+    "closed": "close",
+}
 _NEEDED = frozenset({"date", "time", "c-ip", "r-ip", "action"})
 
 

@@ -21,13 +21,27 @@ _ACTIONS = {
     "INFO-EVENTS-LOST": "lost",
 }
 _PATHS = {"SEND": "out", "RECEIVE": "in", "FORWARD": "fwd"}
-_COLUMNS = (
-    "date time action protocol src-ip dst-ip src-port dst-port size tcpflags tcpsyn tcpack tcpwin icmptype icmpcode info "
-    "path pid"
-).split()
-_START = re.compile(
-    r"(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:ALLOW|DROP|OPEN|OPEN-INBOUND|CLOSE|INFO-EVENTS-LOST)\b)"
-)
+_COLUMNS = [
+    "date",
+    "time",
+    "action",
+    "protocol",
+    "src-ip",
+    "dst-ip",
+    "src-port",
+    "dst-port",
+    "size",
+    "tcpflags",
+    "tcpsyn",
+    "tcpack",
+    "tcpwin",
+    "icmptype",
+    "icmpcode",
+    "info",
+    "path",
+    "pid",
+]
+_START = re.compile(r"(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:ALLOW|DROP|OPEN|OPEN-INBOUND|CLOSE|INFO-EVENTS-LOST)\b)")
 _ROW = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:" + "|".join(_ACTIONS) + r") \S+ \S+ \S+", re.M)
 
 
@@ -35,7 +49,9 @@ def why_not(head: str) -> str | None:
     """Why a file that starts like this is not ours; None when it is."""
     if _HEADER.search(head) or _ROW.search(head):
         return None
-    return "not windows-firewall: no '#Software: Microsoft Windows Firewall' and no row with date, time and ALLOW or DROP"
+    return (
+        "not windows-firewall: no '#Software: Microsoft Windows Firewall' and no row with date, time and ALLOW or DROP"
+    )
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:

@@ -32,7 +32,9 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
                 where=f"routers and firewalls between {client} and {server}",
                 why="full-size packets are dropped and the message that says so does not come back",
                 commands=(
-                    Command("steps", "Permit ICMP type 3 code 4 (IPv4) and ICMPv6 type 2, or clamp the MSS on the tunnel."),
+                    Command(
+                        "steps", "Permit ICMP type 3 code 4 (IPv4) and ICMPv6 type 2, or clamp the MSS on the tunnel."
+                    ),
                     Command("cmd", 'netsh interface ipv4 set subinterface "Ethernet" mtu=1400 store=persistent'),
                 ),
                 price="slightly smaller packets",

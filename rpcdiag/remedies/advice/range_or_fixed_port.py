@@ -71,14 +71,10 @@ def _fixed(uuid: str | None, clsid: str | None) -> Remedy | None:
         text = "winmgmt /standalonehost\nnet stop winmgmt && net start winmgmt"
         steps = "Permit tcp/135 and tcp/24158; check with 'netstat -anob' that WMI listens there."
     elif uuid == _DRSUAPI:
-        text = (
-            'reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTDS\\Parameters /v "TCP/IP Port" /t REG_DWORD /d 50200 /f'
-        )
+        text = 'reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTDS\\Parameters /v "TCP/IP Port" /t REG_DWORD /d 50200 /f'
         steps = "Restart the domain controller, then permit tcp/135 and tcp/50200."
     elif uuid == _NETLOGON:
-        text = (
-            "reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\Netlogon\\Parameters /v DCTcpipPort /t REG_DWORD /d 50201 /f"
-        )
+        text = "reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\Netlogon\\Parameters /v DCTcpipPort /t REG_DWORD /d 50201 /f"
         steps = "Restart the Netlogon service, then permit tcp/135 and tcp/50201."
     else:
         return None

@@ -80,7 +80,9 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
                 id="check-logon",
                 where=f"{client}, and the Security log of {server}",
                 why="the logon fails before any right is asked for",
-                commands=(Command("powershell", "Get-WinEvent -FilterHashtable @{LogName='Security'; Id=4625} -MaxEvents 5"),),
+                commands=(
+                    Command("powershell", "Get-WinEvent -FilterHashtable @{LogName='Security'; Id=4625} -MaxEvents 5"),
+                ),
                 price="none",
             )
         case "dcom-hardening":
@@ -99,7 +101,9 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
         case "activation-failed" | "unavailable-in-reply":
             name = class_name(subject.clsid) if subject.clsid else None
             look = (
-                f"reg query HKCR\\CLSID\\{{{subject.clsid}}}" if subject.clsid else "wevtutil qe System /c:20 /rd:true /f:text"
+                f"reg query HKCR\\CLSID\\{{{subject.clsid}}}"
+                if subject.clsid
+                else "wevtutil qe System /c:20 /rd:true /f:text"
             )
             yield Remedy(
                 id="look-behind",

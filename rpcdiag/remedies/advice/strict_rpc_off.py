@@ -53,4 +53,6 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
     )
 
 
-ADVICE = Advice(id="strict-rpc-off", rules=("strict-filter", "shadowed-by-system-rule", "strict-rpc-violation"), make=make)
+ADVICE = Advice(
+    id="strict-rpc-off", rules=("strict-filter", "shadowed-by-system-rule", "strict-rpc-violation"), make=make
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpcdiag.analysis import Diagnosis
-from rpcdiag.case import Case, CaptureFacts, CaseFlow, CaseLog, CaseReferral
+from rpcdiag.case import CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.auth import level_name, type_name
@@ -49,7 +49,7 @@ def document(diagnosis: Diagnosis, *, all_flows: bool = False) -> dict[str, Any]
 
 def _capture(capture: CaptureFacts) -> dict[str, Any]:
     return {
-        "index": capture.index,
+        "index": capture.number,
         "path": capture.path,
         "format": capture.format,
         "link_types": list(capture.link_types),
@@ -64,7 +64,7 @@ def _capture(capture: CaptureFacts) -> dict[str, Any]:
 def _log(log: CaseLog) -> dict[str, Any]:
     file, clock = log.file, log.clock
     return {
-        "index": log.index,
+        "index": log.number,
         "path": file.path,
         "format": file.format,
         "entries": len(file.entries),
@@ -109,7 +109,11 @@ def _flow(case: Case, flow: CaseFlow) -> dict[str, Any]:
         "roles": tcp.roles,
         "reset": None
         if tcp.reset is None
-        else {"packet": tcp.reset.packet, "from": "client" if tcp.reset.from_client else "server", "ttl": tcp.reset.ttl},
+        else {
+            "packet": tcp.reset.packet,
+            "from": "client" if tcp.reset.from_client else "server",
+            "ttl": tcp.reset.ttl,
+        },
         "longest_silence_ns": tcp.silence.lasted_ns if tcp.silence else 0,
         "interfaces": _interfaces(flow),
         "calls": _calls(flow),
@@ -219,7 +223,7 @@ def _finding(case: Case, finding: Finding, remedies: tuple[Remedy, ...], listed:
         "server": str(finding.server),
         "direction": finding.direction,
         "summary": finding.summary,
-        "count": finding.count,
+        "count": finding.times,
         "flows": [flow for flow in finding.flows if flow in listed],
         "referrals": list(finding.referrals),
         "evidence": [_evidence(evidence) for evidence in finding.evidence],

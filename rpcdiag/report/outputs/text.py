@@ -110,7 +110,9 @@ def _story(diagnosis: Diagnosis, pair: Pair, style: Style, width: int) -> Iterat
     findings = [finding for finding in diagnosis.findings if _pair(finding) == pair]
     worst = findings[0].severity if findings else None
     title = f"{pair.client} -> {pair.server}"
-    verdict = worst.upper() if worst and worst is not Severity.NOTE else "OK" if _all_well(diagnosis.case, pair) else "--"
+    verdict = (
+        worst.upper() if worst and worst is not Severity.NOTE else "OK" if _all_well(diagnosis.case, pair) else "--"
+    )
     rule = "=" * max(3, width - len(title) - len(verdict) - 4)
     yield style.title(f"{title} {rule} ", worst) + style.verdict(verdict, worst)
     shown: set[Remedy] = set()  # a cure is printed once
@@ -133,11 +135,9 @@ def _all_well(case: Case, pair: Pair) -> bool:
     return all(one.near.flow.outcome is TcpOutcome.ESTABLISHED for one in case.between(*pair))
 
 
-def _finding(
-    diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: Style, width: int
-) -> Iterator[str]:
+def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: Style, width: int) -> Iterator[str]:
     rule = rule_of(finding.rule)
-    times = f", {finding.count} times" if finding.count > 1 else ""
+    times = f", {finding.times} times" if finding.times > 1 else ""
     summary = finding.summary[:1].upper() + finding.summary[1:]
     yield from _labelled(style, "CAUSE", f"{rule.title}. {clean(summary)}.", width, finding.severity)
     way = "the connection goes from client to server"
