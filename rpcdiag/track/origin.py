@@ -14,7 +14,7 @@ MAPPER_PORTS = frozenset({135, 593})
 EARLY_NS = 15 * 60 * 1_000_000_000  # a client may use what it was told before the capture began
 SEALED_WINDOW_NS = 5_000_000_000  # from a sealed answer to the connection that follows it
 SMALLEST_ACTIVATION = 300  # bytes of an answer that can hold bindings; shorter ones carry an error
-TOLERANCE_NS = 5_000_000  # blocks of two capture points need not be in time order
+TOLERANCE_NS = 5_000_000  # the clocks of two captures differ
 
 
 class OriginKind(StrEnum):
@@ -88,7 +88,9 @@ class Origins:
         return self._askings[place].flow.client.address == flow.client.address
 
     def _before(self, place: int, flow: Flow) -> bool:
-        return self._askings[place].referral.response_ns <= flow.start_ns + TOLERANCE_NS
+        asking = self._askings[place]
+        slack = TOLERANCE_NS if asking.flow.capture != flow.capture else 0
+        return asking.referral.response_ns <= flow.start_ns + slack
 
     def _told(self, told: list[int], flow: Flow, rpc: Connection | None) -> Origin:
         """The latest referral before the flow; one for the interface that was bound, or ORPC, goes first."""
@@ -127,7 +129,7 @@ class Origins:
             if (asking.flow.client.address, asking.flow.server.address) != (flow.client.address, flow.server.address):
                 continue
             waited = flow.start_ns - referral.response_ns
-            if -TOLERANCE_NS <= waited <= SEALED_WINDOW_NS:
+            if 0 <= waited <= SEALED_WINDOW_NS:
                 best = place
         if best is None:
             return None

@@ -1,0 +1,53 @@
+# Two commands on a fresh Debian machine with Python 3.11: `make demo` runs the main job, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: demo test check lint types format stories clean system
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/rpcdiag demo
+
+# tshark is a second opinion in some tests; without it they skip and say so
+test: $(VENV)/test.stamp system
+	$(BIN)/pytest -n 2 -q
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# make the stories' captures again, and the reports that go with them; read the difference like code
+stories: $(VENV)/test.stamp
+	$(BIN)/python pcaps/make_all.py
+	$(BIN)/pytest -q tests/stories --update
+
+system:
+	@command -v tshark >/dev/null || { \
+	  echo "installing tshark"; \
+	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends tshark >/dev/null; \
+	} || echo "tshark is not to be had here: the tests that compare with it will skip"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq python3-venv; \
+	  $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/demo.stamp: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test.stamp: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[test,check]'
+	touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
