@@ -41,7 +41,9 @@ def pcapng(frames: Iterable[Frame], interfaces: Iterable[Interface] = (Interface
     described = list(interfaces)
     out = [_block(order, 0x0A0D0D0A, pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))]
     for one in described:
-        options = (_option(order, 2, one.name.encode()) if one.name else b"") + _option(order, 9, bytes([one.resolution]))
+        options = (_option(order, 2, one.name.encode()) if one.name else b"") + _option(
+            order, 9, bytes([one.resolution])
+        )
         out.append(_block(order, 1, pack(order + "HHI", one.link, 0, 0) + options + _option(order, 0, b"")))
     for frame in frames:
         resolution = described[frame.interface].resolution

@@ -63,7 +63,9 @@ class Tcp:
         self.isn = first
         self.ids = 0x1000 + recording.number
 
-    def _packet(self, side: int, flags: str, data: bytes = b"", *, ttl: int | None = None, seq: int | None = None) -> int:
+    def _packet(
+        self, side: int, flags: str, data: bytes = b"", *, ttl: int | None = None, seq: int | None = None
+    ) -> int:
         (source, sport), (destination, dport) = self.ends[side], self.ends[1 - side]
         self.ids += 1
         ip: object
@@ -118,7 +120,9 @@ class Tcp:
         syn = self._packet(0, "S")
         quoted = self.recording.frames[-1].data[14 : 14 + 28]
         client = self.ends[0][0]
-        icmp = self.recording.add(IP(src=router, dst=client, ttl=64, id=7) / ICMP(type=kind, code=code) / quoted, self.interface)
+        icmp = self.recording.add(
+            IP(src=router, dst=client, ttl=64, id=7) / ICMP(type=kind, code=code) / quoted, self.interface
+        )
         return syn, icmp
 
     def send(self, data: bytes, *, acknowledge: bool = True) -> int:

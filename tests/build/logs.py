@@ -48,7 +48,4 @@ def tmg(
 
 def tmg_header(ns: int) -> str:
     date, time = _when(ns)
-    return (
-        "#Software: Forefront TMG\r\n#Version: 2.0\r\n"
-        f"#Date: {date} {time}\r\n#Fields: {TMG_COLUMNS}\r\n"
-    )
+    return f"#Software: Forefront TMG\r\n#Version: 2.0\r\n#Date: {date} {time}\r\n#Fields: {TMG_COLUMNS}\r\n"
