@@ -98,6 +98,7 @@ def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list
             continue
         for _ in reader.blocks():
             break
+        reader.close()
         firsts.append((reader.first_ns or 0, path))
     return [path for _, path in sorted(firsts)]
 

@@ -42,8 +42,11 @@ class CaptureReader:
         self._source = Source(path)
         self._scanner = Scanner()
         self._fragments = FragmentTable()
-        self._walker = self._recognise(self._source.head)
-        self._points: dict[int, Point] = {}
+        try:
+            self._walker = self._recognise(self._source.head)
+        except UnknownFormat:
+            self._source.close()
+            raise
 
     def _recognise(self, head: bytes) -> "pcap.PcapWalker | pcapng.PcapngWalker":
         reasons = (pcap.why_not(head), pcapng.why_not(head))
@@ -53,6 +56,10 @@ class CaptureReader:
             return pcapng.PcapngWalker(self._scanner)
         hints = tuple(f"looks like {what}" for start, what in _HINTS if head.startswith(start))
         raise UnknownFormat(self.path, (*hints, *(why for why in reasons if why)))
+
+    def close(self) -> None:
+        """Give the file back before it has been read to its end."""
+        self._source.close()
 
     @property
     def format(self) -> str:

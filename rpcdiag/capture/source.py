@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from rpcdiag.errors import CorruptInput, InputError, MissingPiece
+from rpcdiag.errors import CorruptInput, InputError, MissingPiece, RpcdiagError
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -23,11 +23,18 @@ class Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.compression: str | None = None
-        raw = self._open(path)
-        head = _fill(raw, _PEEK)
-        if not head:
-            raise InputError(path, "is empty", "byte 0")
-        self._stream, self._head = self._decompressed(raw, head)
+        self._raw = self._open(path)
+        try:
+            head = _fill(self._raw, _PEEK)
+            if not head:
+                raise InputError(path, "is empty", "byte 0")
+            self._stream, self._head = self._decompressed(self._raw, head)
+        except OSError as error:
+            self.close()
+            raise InputError(path, error.strerror or str(error)) from None
+        except RpcdiagError:
+            self.close()
+            raise
         self.head = self._head
 
     @staticmethod
@@ -97,7 +104,7 @@ class Source:
     def close(self) -> None:
         """Give the file back; standard input stays open."""
         if self.path != "-":
-            self._stream.close()
+            self._raw.close()
 
 
 class _Joined:
@@ -126,8 +133,7 @@ class _Joined:
         return False
 
     def close(self) -> None:
-        if self._rest is not sys.stdin.buffer:
-            self._rest.close()
+        """Nothing: the Source closes the file."""
 
 
 def _fill(stream: Any, count: int) -> bytes:  # noqa: ANN401  as above

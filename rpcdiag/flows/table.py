@@ -104,6 +104,10 @@ class FlowTable:
         if span is None:
             self._span[key] = (time, time)
             self._points.add(point)
+            if len(self._points) == 2:
+                for conversation in self._all.values():
+                    if conversation.capture == self._capture:
+                        self._note_for_others(conversation)
         elif time > span[1]:
             self._span[key] = (span[0], time)
         elif time < span[0]:
@@ -150,10 +154,16 @@ class FlowTable:
         self._by_key[(point, destination + source, dport << 16 | sport)] = (conversation, 1)
         self._by_key[key] = known = (conversation, 0)
         if len(self._points) > 1:
-            self._others.setdefault((addresses, ports), []).append(conversation)
+            self._note_for_others(conversation)
         if sport in RPC_PORTS or dport in RPC_PORTS:
             conversation.matters = True
         return known
+
+    def _note_for_others(self, conversation: Conversation) -> None:
+        """Other capture points may hold the other half of it."""
+        addresses, ports = conversation.addresses, conversation.ports
+        key = (addresses[0] + addresses[1], ports[0] << 16 | ports[1])
+        self._others.setdefault(key, []).append(conversation)
 
     def _evict(self) -> None:
         """Fold away the oldest quarter of the conversations that do not matter."""
