@@ -98,7 +98,8 @@ def _open(path: str) -> IO[bytes]:
     if stream.peek(2)[:2] == b"\x1f\x8b":
         import gzip
 
-        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]  # it reads like any other
+        stream.close()
+        return gzip.open(path)  # type: ignore[return-value]
     return stream
 
 

@@ -177,7 +177,11 @@ CAUSALITY = "6f1a2b3c-4d5e-4f60-8172-839405a6b7c8"
 _IN, _OUT = "000001a2-0000-0000-c000-000000000046", "000001a3-0000-0000-c000-000000000046"
 _IN_CLASS, _OUT_CLASS = "00000338-0000-0000-c000-000000000046", "00000339-0000-0000-c000-000000000046"
 _INSTANTIATION = "000001ab-0000-0000-c000-000000000046"
+_IUNKNOWN = "00000000-0000-0000-c000-000000000046"
+_SCM_REQUEST = "000001aa-0000-0000-c000-000000000046"
 _SCM_REPLY = "000001b6-0000-0000-c000-000000000046"
+_PROPS_OUT = "00000339-0000-0000-c000-000000000046"
+IPID = "0000c000-0530-0000-7d85-1122334455aa"
 
 
 def orpcthis() -> bytes:
@@ -224,18 +228,29 @@ def create_instance_request(clsid: str, iids: Sequence[str]) -> bytes:
     """RemoteCreateInstance, opnum 4."""
     info = uuid(clsid) + pack("<IIIIII", 0x14, 0, 0, len(iids), 0, 0x20000) + pack("<IHH", 88, 5, 7)
     info += pack("<I", len(iids)) + b"".join(uuid(iid) for iid in iids)
-    return orpcthis() + pack("<I", 0) + _pointed(_blob(_IN, _IN_CLASS, [(_INSTANTIATION, info)]))
+    wanted = pack("<II", 0, 0x20000) + pack("<IHHI", 2, 1, 0, 0x20004) + pack("<IH", 1, 7)
+    properties = [(_INSTANTIATION, info), (_SCM_REQUEST, wanted)]
+    return orpcthis() + pack("<I", 0) + _pointed(_blob(_IN, _IN_CLASS, properties))
+
+
+def objref(iid: str, oxid: int, bindings: Sequence[str]) -> bytes:
+    """A standard object reference; its bindings are the resolver's, without ports. [MS-DCOM] 2.2.18.4"""
+    head = b"MEOW" + pack("<I", 1) + uuid(iid) + pack("<IIQQ", 0, 5, oxid, 0x0A0B0C0D)
+    return head + uuid(IPID) + dual_strings(bindings)
 
 
 def create_instance_response(bindings: Sequence[str], *, oxid: int = 0x1122334455667788, status: int = 0) -> bytes:
     """The answer, with the bindings of the object's process; none where it failed."""
     if status:
         return orpcthat() + pack("<II", 0, status)
-    ipid = "0000c000-0530-0000-7d85-1122334455aa"
-    reply = pack("<II", 0, 0x20000) + pack("<QI", oxid, 0x20004) + uuid(ipid) + pack("<IHH", 5, 5, 7)
+    reference = objref(_IUNKNOWN, oxid, [text.partition("[")[0] for text in bindings])
+    out = pack("<IIII", 1, 0x20000, 0x20004, 0x20008) + pack("<I", 1) + uuid(_IUNKNOWN) + pack("<II", 1, 0)
+    out += pack("<II", 1, 0x2000C) + pack("<II", len(reference), len(reference)) + reference
+    reply = pack("<II", 0, 0x20000) + pack("<QI", oxid, 0x20004) + uuid(IPID) + pack("<IHH", 5, 5, 7)
     array = dual_strings(bindings)
     reply += pack("<I", (len(array) - 4) // 2) + array
-    return orpcthat() + _pointed(_blob(_OUT, _OUT_CLASS, [(_SCM_REPLY, reply)])) + pack("<I", 0)
+    properties = [(_PROPS_OUT, out), (_SCM_REPLY, reply)]
+    return orpcthat() + _pointed(_blob(_OUT, _OUT_CLASS, properties)) + pack("<I", 0)
 
 
 def alive_response(bindings: Sequence[str]) -> bytes:
@@ -253,5 +268,4 @@ def resolve_request(oxid: int = 0x1122334455667788) -> bytes:
 def resolve_response(bindings: Sequence[str], status: int = 0) -> bytes:
     array = dual_strings(bindings)
     stub = pack("<I", 0x20000) + pack("<I", (len(array) - 4) // 2) + array
-    ipid = "0000c000-0530-0000-7d85-1122334455aa"
-    return _aligned(stub, 4) + uuid(ipid) + pack("<IHHI", 5, 5, 7, status)
+    return _aligned(stub, 4) + uuid(IPID) + pack("<IHHI", 5, 5, 7, status)

@@ -1,0 +1,123 @@
+"""Rows to connections, across two clocks."""
+
+from ipaddress import IPv4Address
+from math import floor
+
+import pytest
+
+from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.match import Attempt, drops_logged, match
+from rpcdiag.logs.reader import LogFile
+from rpcdiag.model.packets import Endpoint
+
+SECOND = 1_000_000_000
+T0 = 1_600_000_000 * SECOND
+C, S = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
+HALF_PAST_TWO = 9017  # 2 h 30 min 17 s
+
+
+def _row(at_s: float, *, sport: int = 50000, dport: int = 49667, action: str = "drop", isn: int | None = None,
+         basis: str = "local", line: int = 1) -> LogEntry:  # fmt: skip
+    """A row whose clock truncates to whole seconds."""
+    return LogEntry(
+        line=line, written_ns=T0 + floor(at_s) * SECOND, resolution_ns=SECOND, basis=basis, action=action, protocol="tcp",
+        source=C, source_port=sport, destination=S, destination_port=dport, flags="S" if isn else None, sequence=isn,
+    )  # fmt: skip
+
+
+def _log(rows: list[LogEntry]) -> LogFile:
+    return LogFile("x.log", "windows-firewall", tuple(rows), (), 0, ())
+
+
+def _attempt(key: int, *offsets: float, sport: int = 50000, isn: int | None = None) -> Attempt:
+    times = tuple(T0 + int(one * SECOND) for one in offsets)
+    return Attempt(key, 0, Endpoint(C, sport), Endpoint(S, 49667), isn, times, tuple(range(1, len(times) + 1)), ())
+
+
+def test_the_sequence_number_needs_no_clock_and_measures_one() -> None:
+    rows = [_row(7200 + at, isn=77) for at in (0, 3, 9)]
+    matched = match(_log(rows), [_attempt(0, 0.4, 3.4, 9.4, isn=77)])
+    assert (matched.clock.offset_ns, matched.clock.basis) == (7200 * SECOND, "measured")
+    (one,) = matched.matches
+    assert (one.grade, one.basis, one.entries) == ("A", "isn", (0, 1, 2))
+    assert one.agrees == ((0, 1), (1, 2), (2, 3))
+
+
+def test_another_use_of_the_same_ports_is_not_matched() -> None:
+    assert not match(_log([_row(0, isn=78)]), [_attempt(0, 0.4, isn=77)]).matches
+
+
+@pytest.mark.parametrize("shift", [0, 3600, -4 * 3600, 19800])
+def test_three_connections_that_agree_measure_a_zone(shift: int) -> None:
+    attempts = [_attempt(n, 10 * n + 0.1 + 0.3 * n, sport=50000 + n) for n in range(3)]
+    rows = [_row(shift + 10 * n + 0.3 * n + 0.1, sport=50000 + n) for n in range(3)]
+    matched = match(_log(rows), attempts)
+    assert (matched.clock.offset_ns, matched.clock.basis, matched.clock.matches) == (shift * SECOND, "measured", 3)
+    assert {one.grade for one in matched.matches} == {"B"}
+    assert matched.clock.spread_ns < SECOND
+
+
+def test_an_offset_that_is_no_zone_is_measured_to_the_second() -> None:
+    attempts = [_attempt(n, 10 * n + 0.3 * n, sport=50000 + n) for n in range(4)]
+    rows = [_row(HALF_PAST_TWO + 10 * n + 0.3 * n, sport=50000 + n) for n in range(4)]
+    offset = match(_log(rows), attempts).clock.offset_ns
+    assert offset is not None
+    assert abs(offset - HALF_PAST_TWO * SECOND) < SECOND
+
+
+def test_retransmissions_are_paired_by_rank_not_by_nearness() -> None:
+    attempts = [_attempt(n, *(20 * n + at + 0.9 for at in (0, 1, 3, 7)), sport=50000 + n) for n in range(3)]
+    rows = [_row(20 * n + at + 0.9 + 2.5, sport=50000 + n) for n in range(3) for at in (0, 1, 3, 7)]
+    matched = match(_log(rows), attempts)
+    assert matched.clock.offset_ns is not None
+    assert 2 * SECOND < matched.clock.offset_ns < 3.2 * SECOND
+    assert [len(one.entries) for one in matched.matches] == [4, 4, 4]
+
+
+def test_one_connection_makes_no_clock() -> None:
+    matched = match(_log([_row(3600 + at) for at in (0, 1, 3)]), [_attempt(0, 0.2, 1.2, 3.2)])
+    assert (matched.clock.offset_ns, matched.clock.basis) == (None, "none")
+    assert "not evaluable" in matched.clock.why
+    assert [(one.grade, one.basis) for one in matched.matches] == [("C", "ports")]
+
+
+def test_two_offsets_with_equal_support_are_not_evaluable() -> None:
+    attempts = [_attempt(n, 10.0 * n, sport=50000 + n) for n in range(6)]
+    rows = [_row((3600 if n % 2 else 7200) + 10 * n, sport=50000 + n) for n in range(6)]
+    clock = match(_log(rows), attempts).clock
+    assert clock.offset_ns is None
+    assert "+1:00" in clock.why
+    assert "+2:00" in clock.why
+
+
+def test_a_log_of_another_day_matches_nothing() -> None:
+    attempts = [_attempt(n, 10.0 * n, sport=50000 + n) for n in range(4)]
+    rows = [_row(3 * 86400 + 10 * n, sport=50000 + n) for n in range(4)]
+    matched = match(_log(rows), attempts)
+    assert matched.clock.offset_ns is None
+    assert not matched.matches
+
+
+def test_a_log_in_utc_is_believed_when_it_fits() -> None:
+    matched = match(_log([_row(0, basis="utc")]), [_attempt(0, 0.5)])
+    assert (matched.clock.offset_ns, matched.clock.basis) == (0, "utc")
+    assert [one.grade for one in matched.matches] == ["B"]
+
+
+def test_an_offset_that_was_given_is_used() -> None:
+    log = _log([_row(100)])
+    assert match(log, [_attempt(0, 0.5)], offset_ns=100 * SECOND).matches
+    assert not match(log, [_attempt(0, 0.5)], offset_ns=0).matches
+
+
+def test_a_row_without_a_year_gets_that_of_the_capture() -> None:
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(T0 // SECOND, UTC).replace(year=2000)
+    row = _row(0, basis="no_year", isn=77)._replace(written_ns=int(moment.timestamp()) * SECOND)
+    assert match(_log([row]), [_attempt(0, 0.5, isn=77)]).clock.offset_ns == 0
+
+
+def test_drops_are_proven_to_be_logged_by_a_drop() -> None:
+    assert drops_logged(_log([_row(0)]))
+    assert not drops_logged(_log([_row(0, action="allow")]))
