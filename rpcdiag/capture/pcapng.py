@@ -16,6 +16,7 @@ _OPTION_NAME = 2
 _OPTION_RESOLUTION = 9
 _OPTION_OFFSET = 14
 MAX_INTERFACES = 1 << 16
+MAX_TIME = 1 << 63  # ns: the year 2262
 
 
 class _Interface(NamedTuple):
@@ -137,6 +138,8 @@ class PcapngWalker:
             ticks = of.ticks
             time = stamp * (1_000_000_000 // ticks) if 1_000_000_000 % ticks == 0 else stamp * 1_000_000_000 // ticks
             time += of.offset_ns
+            if not 0 <= time < MAX_TIME:
+                time = self.last_ns or 0  # no clock says so: the packet counts, its time does not
             if self.first_ns is None or self.last_ns is None:
                 self.first_ns = self.last_ns = time
             elif time > self.last_ns:

@@ -1,0 +1,85 @@
+"""What a person reads, and what must never reach a terminal."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpcdiag.analysis import analyze
+from rpcdiag.report import names
+from rpcdiag.report.output import Options
+from rpcdiag.report.outputs import json as json_output
+from rpcdiag.report.outputs import text
+from tests.build import exchanges, logs, pdus
+from tests.build.conversation import Recording, Tcp
+from tests.build.story import START
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[2J\u202egnp.exe"
+
+
+@given(st.text())
+def test_clean_text_prints(value: str) -> None:
+    assert names.clean(value).isprintable()
+
+
+def test_clean_leaves_ordinary_text_alone() -> None:
+    assert names.clean("[System] Allow RPC (über-alles)") == "[System] Allow RPC (über-alles)"
+
+
+def _hostile(folder: Path) -> tuple[str, str]:
+    """A capture and a log whose names are escape sequences."""
+    recording = Recording(START)
+    tcp = Tcp(recording, "10.0.0.1", 50000, "10.0.0.2", 135)
+    tcp.open()
+    exchanges.activator(tcp)
+    exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", [HOSTILE + "[49670]", "10.0.0.2[49670]"])
+    blocked = Tcp(recording, "10.0.0.1", 50001, "10.0.0.2", 49670)
+    blocked.syns()
+    (folder / "c.pcapng").write_bytes(recording.pcapng())
+    row = logs.tmg(
+        recording.frames[-5].time_ns, "10.0.0.1:50001", "10.0.0.2:49670", ("A", "B"), "Denied", "0xc004000d", HOSTILE
+    )
+    (folder / "t.log").write_text(logs.tmg_header(START) + row, encoding="utf-8")
+    return str(folder / "c.pcapng"), str(folder / "t.log")
+
+
+def test_names_out_of_packets_and_logs_are_harmless(tmp_path: Path) -> None:
+    capture, log = _hostile(tmp_path)
+    diagnosis = analyze([capture], [log])
+    lines = list(text.render(diagnosis, Options()))
+    assert any("\\x1b" in line for line in lines)
+    assert all(line.isprintable() for line in lines)
+    said = "".join(json_output.render(diagnosis, Options()))
+    assert said.isascii()
+    assert "\x1b" not in said
+
+
+def test_many_alike_flows_are_folded(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for number in range(130):
+        tcp = Tcp(recording, "10.0.0.1", 40000 + number, "10.0.0.2", 135)
+        tcp.open()
+        exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
+        tcp.close()
+    path = tmp_path / "many.pcapng"
+    path.write_bytes(recording.pcapng())
+    diagnosis = analyze([str(path)])
+    folded = json_output.document(diagnosis)
+    assert len(folded["flows"]) == 100
+    assert [group["count"] for group in folded["flow_groups"]] == [30]
+    assert folded["flow_groups"][0]["like"] == "f1"
+    assert len(json_output.document(diagnosis, all_flows=True)["flows"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("ns", "words"),
+    [
+        (12_000_000, "12 ms"),
+        (3_000_000_000, "3.0 s"),
+        (250_000_000_000, "4 min 10 s"),
+        (9_000_000_000_000, "2 h 30 min"),
+    ],
+)
+def test_durations(ns: int, words: str) -> None:
+    assert names.duration(ns) == words

@@ -1,0 +1,207 @@
+"""The command line as its users and other programs see it."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rpcdiag.report.schema import SCHEMA
+from rpcdiag.ui.cli import main
+from tests.build import containers
+
+PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
+OCS = PCAPS / "ocs-advfirewall"
+GOOD = str(PCAPS / "allowed-lookup" / "capture.pcapng")
+BAD = str(OCS / "capture.pcapng")
+
+
+def _run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "rpcdiag", *arguments], input=stdin, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([GOOD], 0),
+        ([BAD], 1),
+        ([BAD, "--fail-on", "never"], 0),
+        ([str(PCAPS / "wmi-activation" / "capture.pcapng"), "--fail-on", "note"], 1),
+        ([str(PCAPS / "stale-endpoint" / "capture.pcapng")], 0),
+        ([str(PCAPS / "stale-endpoint" / "capture.pcapng"), "--fail-on", "warning"], 1),
+    ],
+)
+def test_the_exit_code_tells_whether_something_was_found(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", *arguments]) == code
+
+
+def test_the_cause_comes_before_the_proof_and_the_cure(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    main(["analyze", BAD, "--log", str(OCS / "pfirewall.log")])
+    said = capfdbinary.readouterr().out.decode()
+    places = [said.index(word) for word in ("CAUSE", "PROOF", "CURE", "WHAT HAPPENED")]
+    assert places == sorted(places)
+    assert "\x1b" not in said
+    assert "log lines 145, 166, 207" in said
+
+
+def test_colour_is_there_when_it_is_asked_for(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    main(["analyze", BAD, "--color", "always"])
+    assert b"\x1b[31m" in capfdbinary.readouterr().out
+
+
+def test_json_is_one_valid_object_and_alone_on_standard_output() -> None:
+    done = _run("analyze", BAD, "-T", "json")
+    assert not done.stderr
+    jsonschema.validate(json.loads(done.stdout), SCHEMA)
+
+
+def test_the_schema_that_is_printed_is_the_one_that_is_meant() -> None:
+    assert json.loads(_run("schema").stdout) == SCHEMA
+
+
+def test_standard_input_compressed(tmp_path: Path) -> None:
+    packed = gzip.compress(Path(GOOD).read_bytes())
+    done = _run("analyze", "-", "-T", "json", stdin=packed)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["captures"][0]["format"] == "pcapng+gzip"
+
+
+def test_a_report_goes_to_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    assert main(["analyze", GOOD, "-T", "json", "-o", str(target)]) == 0
+    assert json.loads(target.read_text())["schema_version"] == 1
+
+
+def _bad_inputs(folder: Path) -> dict[str, tuple[list[str], int, str]]:
+    files = {"empty": b"", "random": bytes(range(256)) * 9, "text": b"hello\n", "nothing.pcap": containers.pcap([])}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "cut.pcapng").write_bytes(Path(GOOD).read_bytes()[:-70])
+    (folder / "odd.log").write_text("no log\n")
+    return {
+        "missing": ([str(folder / "nowhere")], 2, "nowhere: no such file"),
+        "empty": ([str(folder / "empty")], 2, "empty: byte 0: is empty"),
+        "directory": ([str(folder)], 2, "is a directory"),
+        "random": ([str(folder / "random")], 2, "random: byte 0: unknown format"),
+        "text": ([str(folder / "text")], 2, "unknown format"),
+        "cut": ([str(folder / "cut.pcapng")], 3, "were read"),
+        "unknown log": ([GOOD, "--log", str(folder / "odd.log")], 2, "odd.log: line 1: unknown format"),
+        "missing log": ([GOOD, "--log", str(folder / "no.log")], 2, "no.log: no such file"),
+        "one of two": ([GOOD, str(folder / "random")], 2, "random: byte 0"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["missing", "empty", "directory", "random", "text", "cut", "unknown log", "missing log", "one of two"]
+)
+def test_bad_input_is_one_line_with_file_and_place_and_the_rest_is_reported(tmp_path: Path, name: str) -> None:
+    arguments, code, words = _bad_inputs(tmp_path)[name]
+    done = _run("analyze", *arguments)
+    said = done.stderr.decode()
+    assert done.returncode == code
+    assert words in said
+    assert len(said.splitlines()) == 1
+    assert "Traceback" not in said
+    assert bool(done.stdout) == (name in ("cut", "unknown log", "missing log", "one of two"))
+
+
+def test_a_capture_without_packets_says_what_that_can_mean(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (tmp_path / "none.pcap").write_bytes(containers.pcap([]))
+    assert main(["analyze", str(tmp_path / "none.pcap")]) == 0
+    assert b"No RPC in these packets" in capfdbinary.readouterr().out
+
+
+def test_a_wrong_word_is_a_usage_error() -> None:
+    assert _run("analyse").returncode == 2
+    assert _run("analyze").returncode == 2
+
+
+def test_a_report_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", GOOD, "-o", str(tmp_path / "no" / "where")]) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0x800706BA", "800706BA", "1722", "-2147023174", "2147944122", "WBEM_E_UNKNOWN (2147944122)", "RPC_S_SERVER_UNAVAILABLE",
+     "The RPC server is unavailable"],
+)  # fmt: skip
+def test_explain_knows_the_error_in_every_form(text: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["explain", text]) == 0
+    said = capfdbinary.readouterr().out.decode()
+    assert "RPC_S_SERVER_UNAVAILABLE" in said
+    assert "dynamic-port-blocked" in said
+    assert said.index("dynamic-port-blocked") < said.index("mapper-blocked")
+    assert "Set-NetFirewallProfile" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("0x16c9a0d6", "never a blocked port"), ("dynamic-port-blocked", "Looks like:")]
+)
+def test_explain_knows_codes_and_rules(text: str, words: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["explain", text]) == 0
+    assert words in capfdbinary.readouterr().out.decode()
+
+
+def test_explain_does_not_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "zzz"]) == 2
+    assert "zzz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["rules"], ["dynamic-port-blocked", "(F1)", "Looks like:"]),
+        (["formats"], ["pcapng", "windows-firewall", "isa-tmg-w3c"]),
+        (["interfaces", "drsuapi"], ["e3514235-4b06-11d1-ab04-00c04fc2dcd2"]),
+        (["endpoints", GOOD], ["10.1.0.20", "49667", "drsuapi"]),
+        (["demo", "not-registered"], ["not-registered", "0x16c9a0d6"]),
+    ],
+)
+def test_the_lists(command: list[str], words: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(command) == 0
+    said = capfdbinary.readouterr().out.decode()
+    assert [word for word in words if word not in said] == []
+
+
+def test_endpoints_as_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["endpoints", GOOD, "-T", "json"]) == 0
+    (row,) = json.loads(capfdbinary.readouterr().out)["endpoints"]
+    assert (row["server"], row["protseq"], row["interface"]) == ("10.1.0.20", "ncacn_ip_tcp", "drsuapi")
+
+
+def test_the_demo_tells_every_story(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["demo"]) == 0
+    said = capfdbinary.readouterr().out.decode()
+    assert [story.name for story in PCAPS.iterdir() if (story / "story.md").exists() and story.name not in said] == []
+    assert "Clear 'Enforce strict RPC compliance'" in said
+
+
+def test_help_loads_nothing_of_the_program() -> None:
+    code = "import sys, rpcdiag.ui.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = done.stdout.decode().splitlines()[-1].split()
+    assert not [name for name in loaded if name.startswith(("rpcdiag.analysis", "rpcdiag.capture", "scapy", "numpy"))]
+
+
+def test_a_small_capture_needs_none_of_the_heavy_packages() -> None:
+    code = f"import sys, rpcdiag.ui.cli as c\nc.main(['analyze', {GOOD!r}, '-T', 'json'])\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = set(done.stdout.decode().splitlines()[-1].split())
+    assert not loaded & {
+        "scapy",
+        "impacket",
+        "pyshark",
+        "numpy",
+        "rich",
+        "zstandard",
+        "dataclasses",
+        "importlib.metadata",
+    }
