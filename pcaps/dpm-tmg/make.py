@@ -110,14 +110,14 @@ def build() -> Story:
 
     must = {
         "exit": 1,
-        "only_errors": ["strict-filter", "shadowed-by-system-rule"],
+        "only_errors": ["strict-filter", "shadowed-by-system-rule", "strict-rpc-violation"],
         "rules": {
             "strict-filter": {"severity": "error", "client": TMG, "server": TOOLS, "direction": "client-to-server",
                               "confidence": "proven", "packets": binds[:1]},
             "shadowed-by-system-rule": {"severity": "error", "client": TMG, "server": TOOLS, "confidence": "proven",
                                         "lines": log.system[:2], "says": SYSTEM},
             "non-syn-dropped": {"client": TOOLS, "server": TMG, "lines": [stray_line]},
-            "strict-rpc-violation": {"severity": "note"},
+            "strict-rpc-violation": {"severity": "error", "client": TMG, "server": TOOLS},
         },
         "remedies": {"shadowed-by-system-rule": ["Authentication Services", "Active Directory",
                                                  "Enforce strict RPC compliance"]},

@@ -7,7 +7,7 @@ from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
 from rpcdiag.track.facts import Fate
-from rpcdiag.track.origin import MAPPER_PORTS
+from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
 ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
@@ -30,9 +30,16 @@ def opened_anywhere(conversation: Conversation) -> bool:
 
 
 def silent_long_enough(case: Case, conversation: Conversation) -> bool:
-    """Whether silence means something: the client tried again and the capture ran on, or a log says drop."""
+    """Whether silence means something: the client tried again and the capture ran on, or a log says drop.
+
+    A single SYN is a client that gave up or a scanner; it counts only where a referral had sent the client there.
+    """
     flow = conversation.near.flow
-    return bool(case.drops_of(conversation)) or (flow.watched_ns >= SYN_PATIENCE_NS and flow.syn_count >= 2)
+    if case.drops_of(conversation) or flow.syn_count >= 3:
+        return True
+    return flow.watched_ns >= SYN_PATIENCE_NS and (
+        flow.syn_count >= 2 or case.referral_of(conversation.near) is not None
+    )
 
 
 def syns(case: Case, conversation: Conversation) -> Seen:
@@ -82,6 +89,19 @@ def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
         Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN]))
         for (log, says), lines in sorted(grouped.items(), key=lambda item: (item[0][0], min(item[1])))
     ]
+
+
+# ICMP codes that say "I do not know the way", not "I do not allow it": network, host, source host, by type of service
+_NO_WAY = {4: frozenset({0, 1, 5, 6, 7, 8, 11, 12}), 6: frozenset({0, 3})}
+
+
+def no_way(conversation: Conversation) -> bool:
+    """Whether ICMP said that there is no route or no such host."""
+    flow = conversation.near.flow
+    if flow.outcome is not TcpOutcome.PROHIBITED:
+        return False
+    error = flow.icmp[0]
+    return error.kind == (11 if error.version == 4 else 3) or error.code in _NO_WAY[error.version]
 
 
 class Refuser(Enum):
@@ -138,8 +158,13 @@ def alive(case: Case, conversation: Conversation) -> Seen | None:
 
 
 def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:
-    """Packets and a log row that agree prove; packets alone do not."""
-    return Confidence.PROVEN if case.drops_of(conversation) else without_log
+    """Packets and a log row that agree prove; packets alone do not, nor does a row whose time could not be checked."""
+    return Confidence.PROVEN if any(sure(row) for row in case.drops_of(conversation)) else without_log
+
+
+def sure(row: LogRow) -> bool:
+    """Whether the row belongs to its flow beyond doubt: the same sequence number, or the same ends in time."""
+    return row.grade in ("A", "B")
 
 
 def handed_out(case: Case, conversation: Conversation) -> list[Evidence]:
@@ -169,12 +194,17 @@ def is_mapper(conversation: Conversation) -> bool:
 def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:
     """Flows on which the callback's target used DCOM on its sender before: what makes it a callback."""
     start = callback.near.flow.start_ns
-    found = []
-    for conversation in case.between(callback.server, callback.client):
-        near = conversation.near
-        if near.rpc is not None and near.rpc.orpc_calls and near.flow.start_ns < start:
-            found.append(near)
-    return found
+    return [
+        conversation.near
+        for conversation in case.between(callback.server, callback.client)
+        if conversation.near.flow.start_ns < start and _uses_objects(conversation.near)
+    ]
+
+
+def _uses_objects(flow: CaseFlow) -> bool:
+    if flow.rpc is None or flow.flow.outcome in FAILED_TO_OPEN:
+        return False
+    return bool(flow.rpc.orpc_calls) or flow.origin.kind in (OriginKind.ACTIVATION, OriginKind.RESOLVE_OXID)
 
 
 def rule_of(case: Case, conversation: Conversation) -> str | None:

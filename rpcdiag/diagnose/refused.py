@@ -12,6 +12,8 @@ from rpcdiag.model.evidence import Severity
 def refusals(case: Case, *, by_device: bool) -> Iterator[Conversation]:
     """Attempts that a RST or ICMP error ended: sent by a device, or by the server (or it is not known by whom)."""
     for conversation in observe.failed(case, TcpOutcome.REFUSED, TcpOutcome.PROHIBITED):
+        if observe.no_way(conversation):
+            continue
         who, _, _ = observe.refuser(case, conversation)
         if (who is observe.Refuser.DEVICE) is by_device:
             yield conversation

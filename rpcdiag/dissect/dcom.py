@@ -115,7 +115,8 @@ def _texts(array: list[int], skip: int) -> list[tuple[int, str]]:
 
 def _string_binding(tower: int, text: str) -> StringBinding:
     host, bracket, rest = text.partition("[")
-    endpoint = rest.rstrip("]") if bracket else None
+    # the text escapes backslashes: `\\\\HOST[\\PIPE\\x]`
+    endpoint = rest.rstrip("]").replace("\\\\", "\\") if bracket else None
     return StringBinding(_PROTSEQS.get(tower, f"protseq-{tower:#x}"), text, host.lstrip("\\"), endpoint)
 
 

@@ -60,13 +60,13 @@ def read(path: str) -> LogFile:
 
 
 def with_rotated(paths: Sequence[str]) -> list[str]:
-    """The logs, each after the `.old` that rotation has left beside it, unless that is named anyway."""
+    """The logs, each followed by the `.old` that rotation has left beside it, unless that is named anyway."""
     found = []
     for path in dict.fromkeys(paths):
+        found.append(path)
         old = path + ".old"
         if old not in paths and os.path.isfile(old):
             found.append(old)
-        found.append(path)
     return found
 
 

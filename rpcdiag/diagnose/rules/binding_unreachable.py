@@ -81,6 +81,6 @@ RULE = Rule(
     title="DCOM names an address that the client cannot reach",
     check=check,
     explains=("mapper-blocked", "mapper-rejected", "mapper-closed", "dynamic-port-blocked", "dynamic-port-rejected",
-              "dynamic-port-closed"),
+              "dynamic-port-closed", "host-unreachable"),
     errors=(observe.UNAVAILABLE,),
 )  # fmt: skip

@@ -32,7 +32,10 @@ def check(case: Case) -> Iterator[Finding]:
             client=first.client,
             server=first.server,
             flows=first.ids,
-            evidence=(Logged(f"{len(log.file.entries)} rows, none of them a drop", log.number, lines),),
+            evidence=(
+                observe.syns(case, first),
+                Logged(f"{len(log.file.entries)} rows, none of them a drop", log.number, lines),
+            ),
             subject=Subject(port=first.near.flow.server.port, log_format=log.file.format),
         )
 

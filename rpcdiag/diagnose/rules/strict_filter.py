@@ -56,7 +56,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
     denied = bool(case.drops_of(conversation))
     beyond = list(_bind_beyond(case, conversation))
     confidence = Confidence.ESTABLISHED if answered or beyond else Confidence.LIKELY
-    if denied or (system and answered):
+    if any(observe.sure(row) and (row.entry.drops or (system and answered)) for row in rows):
         confidence = Confidence.PROVEN
     if near.flow.repeats_from_client and bind.size > FULL_SEGMENT and not denied and not beyond:
         confidence = Confidence.POSSIBLE  # path-mtu fits as well

@@ -9,6 +9,7 @@ Not this: a port that the mapper may have granted before the capture began, whic
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, CaseFlow
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -30,7 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
             rule=RULE.id,
             summary=f"{len(flows)} connection{'s' if len(flows) > 1 else ''} of {client} to {server} "
             f"({', '.join(kinds)}) would be dropped where strict RPC compliance is enforced",
-            severity=Severity.NOTE,
+            severity=Severity.ERROR if any(_is_the_cause(case, flow) for flow in flows) else Severity.NOTE,
             confidence=min((flow.strict.confidence for flow in flows), key=_SURENESS.index),
             client=client,
             server=server,
@@ -41,6 +42,14 @@ def check(case: Case) -> Iterator[Finding]:
             evidence=tuple(_evidence(case, flow) for flow in flows[:MAX_SHOWN]),
             subject=Subject(dcom=True),
         )
+
+
+def _is_the_cause(case: Case, flow: CaseFlow) -> bool:
+    """Whether a log line says that the violation was what killed the flow: a denial, or a rule of the system policy."""
+    if flow.rpc is None or not flow.rpc.binds or flow.rpc.binds[0].answer is not None:
+        return False
+    rows = case.rows_of(case.conversations[flow.conversation])
+    return any(observe.sure(row) and (row.entry.drops or observe.is_system(row.entry.rule or "")) for row in rows)
 
 
 def _evidence(case: Case, flow: CaseFlow) -> Evidence:

@@ -26,6 +26,17 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
                 ),
                 price="some packets an hour; no port is opened",
             )  # fmt: skip
+        case "host-unreachable":
+            yield Remedy(
+                id="mend-the-way",
+                where=f"{server}, and the router that sent the ICMP error",
+                why="no firewall rule helps where packets do not find the host",
+                commands=(
+                    Command("cmd", f"tracert -d {server}\nnslookup {server}"),
+                    Command("steps", "Is the host up, has it this address, does the last router have a route to it?"),
+                ),
+                price="none",
+            )
         case "path-mtu":
             yield Remedy(
                 id="mend-path-mtu",
@@ -56,4 +67,8 @@ def make(case: Case, finding: Finding) -> Iterator[Remedy]:
             return
 
 
-ADVICE = Advice(id="path", rules=("idle-dropped", "non-syn-dropped", "path-mtu", "binding-unreachable"), make=make)
+ADVICE = Advice(
+    id="path",
+    rules=("idle-dropped", "non-syn-dropped", "path-mtu", "binding-unreachable", "host-unreachable"),
+    make=make,
+)

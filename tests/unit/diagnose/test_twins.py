@@ -34,14 +34,40 @@ def _lookup(recording: Recording, port: int = 49667) -> None:
     exchanges.lookup(recording, C, 50000, S, exchanges.DRSUAPI, port)
 
 
-def test_one_syn_is_no_proof_of_a_blocked_port(tmp_path: Path) -> None:
-    def build(recording: Recording) -> None:
-        _lookup(recording)
-        Tcp(recording, C, 50001, S, 49667).syns((0,))
-        recording.wait(20 * SECOND)
-        Tcp(recording, C, 9, S, 445).open()
+def _one_syn(recording: Recording, port: int) -> None:
+    Tcp(recording, C, 50001, S, port).syns((0,))
+    recording.wait(20 * SECOND)
+    Tcp(recording, C, 9, S, 445).open()
 
-    assert _errors(tmp_path, build) == {}
+
+def test_one_syn_is_enough_only_where_the_client_was_sent_there(tmp_path: Path) -> None:
+    def referred(recording: Recording) -> None:
+        _lookup(recording)
+        _one_syn(recording, 49667)
+
+    def on_its_own(recording: Recording) -> None:
+        _one_syn(recording, 135)
+
+    assert _errors(tmp_path, referred) == {"dynamic-port-blocked": "established"}
+    assert _errors(tmp_path, on_its_own) == {}
+
+
+def test_a_router_without_a_route_is_no_firewall(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        Tcp(recording, C, 50001, S, 135).prohibited("10.0.0.254", 3, 1)
+
+    assert _errors(tmp_path, build) == {"host-unreachable": "established"}
+
+
+def test_a_row_whose_time_cannot_be_checked_proves_nothing(tmp_path: Path) -> None:
+    def build(recording: Recording) -> str:
+        _lookup(recording)
+        tcp = Tcp(recording, C, 50001, S, 49667)
+        tcp.syns()
+        ns = recording.frames[-1].time_ns
+        return logs.PFIREWALL + logs.pfirewall(ns, "DROP", C, 50001, S, 49667, hours=2, isn=0)
+
+    assert _errors(tmp_path, build) == {"dynamic-port-blocked": "established"}
 
 
 def test_a_capture_that_ends_before_the_retries_is_no_proof_either(tmp_path: Path) -> None:

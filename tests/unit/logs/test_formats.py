@@ -163,11 +163,11 @@ def test_missing_and_empty_logs(tmp_path: Path, content: bytes | None) -> None:
         read(str(path))
 
 
-def test_a_rotated_log_beside_it_is_read_first(tmp_path: Path) -> None:
+def test_a_rotated_log_beside_it_is_read_as_well(tmp_path: Path) -> None:
     for name in ("pfirewall.log", "pfirewall.log.old"):
         (tmp_path / name).write_text(logs.PFIREWALL + DROP + "\n")
     path = str(tmp_path / "pfirewall.log")
-    assert with_rotated([path]) == [path + ".old", path]
+    assert with_rotated([path]) == [path, path + ".old"]
     assert with_rotated([path, path + ".old"]) == [path, path + ".old"]
 
 
