@@ -4,8 +4,7 @@ from struct import Struct
 
 from rpcdiag.capture.scan import Scanner
 from rpcdiag.capture.table import Point, link_name
-
-MAX_RECORD = 1 << 24  # no link layer has longer frames; a longer record means that the file is damaged
+from rpcdiag.capture.walk import MAX_RECORD, Damaged, Walker
 
 _MAGICS = {
     b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
@@ -23,39 +22,18 @@ def why_not(head: bytes) -> str | None:
     return None if head[:4] in _MAGICS else "not pcap: no magic number a1b2c3d4 in either byte order"
 
 
-class Damaged(Exception):
-    """The file contradicts itself at byte `offset` of the block."""
-
-    def __init__(self, offset: int, why: str) -> None:
-        super().__init__(offset, why)
-        self.offset = offset
-        self.why = why
-
-
-class PcapWalker:
+class PcapWalker(Walker):
     """Walks the records of one file, a block of bytes at a time; remembers the byte order and the packet number."""
 
     name = "pcap"
 
     def __init__(self, scanner: Scanner) -> None:
-        self.scanner = scanner
-        self.packets = 0
-        self.points: dict[int, Point] = {}
-        self.skipped: dict[str, int] = {}
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
-        self.links: list[int] = []
-        self.needs = "the file header"
+        super().__init__(scanner, "the file header")
         self._record: Struct | None = None
         self._scale = 1000
         self._length = 16
 
     def walk(self, b: bytearray, count: int) -> int:
-        """Scan whole records of `b[:count]`; returns the bytes used.
-
-        Raises:
-            Damaged: a record that cannot be.
-        """
         at = 0
         if self._record is None:
             if count < FILE_HEADER:
@@ -72,7 +50,7 @@ class PcapWalker:
         while at + header <= count:
             seconds, fraction, captured, wire = unpack(b, at)
             if captured > MAX_RECORD:
-                self.packets = number
+                self.packets, self.first_ns, self.last_ns = number, first, last
                 raise Damaged(at, f"packet {number + 1} claims {captured} bytes")
             end = at + header + captured
             if end > count:

@@ -3,9 +3,9 @@
 from struct import Struct
 from typing import NamedTuple
 
-from rpcdiag.capture.pcap import MAX_RECORD, Damaged
 from rpcdiag.capture.scan import Scanner
 from rpcdiag.capture.table import Point, link_name
+from rpcdiag.capture.walk import MAX_RECORD, Damaged, Walker
 
 _SECTION = 0x0A0D0D0A
 _INTERFACE = 1
@@ -32,29 +32,17 @@ def why_not(head: bytes) -> str | None:
     return None if head[:4] == b"\x0a\x0d\x0d\x0a" else "not pcapng: no section header block"
 
 
-class PcapngWalker:
+class PcapngWalker(Walker):
     """Walks the blocks of one file; remembers the interfaces of the section, and the packet number of the file."""
 
     name = "pcapng"
 
     def __init__(self, scanner: Scanner) -> None:
-        self.scanner = scanner
-        self.packets = 0
-        self.points: dict[int, Point] = {}
-        self.skipped: dict[str, int] = {}
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
-        self.links: list[int] = []
-        self.needs = "a block"
+        super().__init__(scanner, "a block")
         self._order = "<"
         self._interfaces: list[_Interface] = []
 
     def walk(self, b: bytearray, count: int) -> int:
-        """Scan whole blocks of `b[:count]`; returns the bytes used.
-
-        Raises:
-            Damaged: a block that cannot be.
-        """
         at = 0
         head = Struct(self._order + "II").unpack_from
         enhanced = Struct(self._order + "IIIII").unpack_from

@@ -8,6 +8,7 @@ from rpcdiag.capture.fragments import FragmentTable, Whole
 from rpcdiag.capture.scan import FRAGMENT, Scanner
 from rpcdiag.capture.source import Source
 from rpcdiag.capture.table import NUMBER, POINT, WIDTH, Block, Point, link_name
+from rpcdiag.capture.walk import Damaged, Walker
 from rpcdiag.errors import CorruptInput, UnknownFormat
 
 BLOCK = 512 * 1024  # larger is no faster, smaller costs 10 %
@@ -48,7 +49,7 @@ class CaptureReader:
             self._source.close()
             raise
 
-    def _recognise(self, head: bytes) -> "pcap.PcapWalker | pcapng.PcapngWalker":
+    def _recognise(self, head: bytes) -> Walker:
         reasons = (pcap.why_not(head), pcapng.why_not(head))
         if reasons[0] is None:
             return pcap.PcapWalker(self._scanner)
@@ -114,7 +115,7 @@ class CaptureReader:
                     break
             if held:
                 self._trouble(done, f"the file ends in the middle of {walker.needs}: {held} bytes of it are there")
-        except pcap.Damaged as damage:
+        except Damaged as damage:
             yield from self._scanned(room)
             self._trouble(done + damage.offset, damage.why)
         except CorruptInput as error:

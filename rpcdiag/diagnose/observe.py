@@ -6,7 +6,6 @@ from enum import Enum
 from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
-from rpcdiag.track.facts import Fate
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
@@ -210,10 +209,6 @@ def _uses_objects(flow: CaseFlow) -> bool:
 def rule_of(case: Case, conversation: Conversation) -> str | None:
     """The first rule that a log names for the refusal."""
     return next((row.entry.rule for row in case.drops_of(conversation) if row.entry.rule), None)
-
-
-def unanswered_calls(flow: CaseFlow) -> int:
-    return flow.rpc.fates[Fate.UNANSWERED] if flow.rpc else 0
 
 
 def is_system(rule: str) -> bool:

@@ -68,11 +68,6 @@ def status_name(code: int, family: str | None = None) -> str | None:
     return wrapped.group(1) if wrapped else row.symbol
 
 
-def status_meaning(code: int) -> str | None:
-    row = of(code)
-    return row.meaning if row else None
-
-
 def icmp_name(kind: int, code: int, version: int = 4) -> str | None:
     """`communication administratively prohibited`"""
     from rpcdiag.dissect.tables.status import CODES

@@ -6,7 +6,6 @@ from rpcdiag.model.evidence import Severity
 
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
-_DIM = "\x1b[2m"
 _COLORS = {Severity.ERROR: "\x1b[31m", Severity.WARNING: "\x1b[33m", Severity.NOTE: "\x1b[36m", None: "\x1b[32m"}
 
 
@@ -33,9 +32,6 @@ class Style:
 
     def command(self, text: str) -> str:
         return self._put(_COLORS[Severity.NOTE], text)
-
-    def dim(self, text: str) -> str:
-        return self._put(_DIM, text)
 
     def bad_line(self, text: str) -> str:
         return self._put(_COLORS[Severity.ERROR], text)

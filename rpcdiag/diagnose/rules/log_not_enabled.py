@@ -11,6 +11,7 @@ from rpcdiag.case import Case
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.logs.match import drops_logged
 from rpcdiag.model.evidence import Confidence, Logged, Severity
 
 
@@ -19,7 +20,7 @@ def check(case: Case) -> Iterator[Finding]:
     if not silent:
         return
     for log in case.logs:
-        if log.file.format != "windows-firewall" or any(entry.drops for entry in log.file.entries):
+        if log.file.format != "windows-firewall" or drops_logged(log.file):
             continue
         first = silent[0]
         lines = tuple(entry.line for entry in log.file.entries[:1])

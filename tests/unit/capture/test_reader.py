@@ -184,6 +184,7 @@ def test_a_record_that_cannot_be_ends_the_file_with_its_place(tmp_path: Path) ->
     reader = CaptureReader(_write(tmp_path, whole + b"\xff" * 40))
     assert sum(len(block.rows) // WIDTH for block in reader.blocks()) == 2
     assert f"byte {len(whole)}" in str(reader.trouble)
+    assert (reader.first_ns, reader.last_ns) == (START, START + 5_000)
 
 
 def test_packets_larger_than_a_block_are_read(tmp_path: Path) -> None:
