@@ -55,7 +55,8 @@ def _allow(case: Case, finding: Finding, host: Address, other: Address) -> Remed
             _rule(f"RPC endpoint mapper from {remote}", "RPCEPMap", r"%SystemRoot%\System32\svchost.exe", "RpcSs", remote,
                   f"Companion of the RPC rules: lets {remote} ask where services listen.")
         )  # fmt: skip
-    if finding.rule not in _MAPPER_RULES and subject.port not in (135, 593):
+    # who is called back needs both: the question on port 135 is followed by a connection to the object
+    if finding.rule == "callback-blocked" or (finding.rule not in _MAPPER_RULES and subject.port not in (135, 593)):
         port = str(subject.port) if subject.port in FIXED_TCP_PORTS else "RPC"
         program, service, _ = service_of(subject.interface.uuid) if subject.interface else (None, None, None)
         lines.append(_rule(f"{name}, RPC dynamic ports, from {remote}", port, program or "<program path>", service,
@@ -80,9 +81,11 @@ def _find_program(needed: bool) -> tuple[Command, ...]:
 
 def _rule(name: str, port: str, program: str, service: str | None, remote: str, description: str) -> str:
     parts = [
-        f"New-NetFirewallRule -DisplayName '{name}' -Direction Inbound -Action Allow -Profile Domain -Protocol TCP",
+        f"New-NetFirewallRule -DisplayName '{name}'",
+        "-Direction Inbound -Action Allow -Profile Domain -Protocol TCP",
         f"-LocalPort {port} -Program '{program}'" + (f" -Service {service}" if service else ""),
-        f"-RemoteAddress {remote} -Description '{description}'",
+        f"-RemoteAddress {remote}",
+        f"-Description '{description}'",
     ]
     return " `\n    ".join(parts)
 
