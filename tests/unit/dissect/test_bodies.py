@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
+from struct import pack
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,33 @@ def test_not_registered_has_no_tower_and_a_status(wide: bool) -> None:
 def test_ept_lookup_lists_entries() -> None:
     answer = epm.decode_lookup_response(Ndr(pdus.lookup_response([TOWER, TOWER])))
     assert [(entry.annotation, entry.tower.port) for entry in answer.entries if entry.tower] == [("abc", 49667)] * 2
+
+
+def test_a_big_endian_server_still_writes_little_endian_towers() -> None:
+    numbers = (1, 4, 0, 1, 3, len(TOWER), len(TOWER))
+    stub = bytes(20) + b"".join(number.to_bytes(4, "big") for number in numbers) + TOWER
+    stub += bytes(-len(stub) % 4) + (0).to_bytes(4, "big")
+    answer = epm.decode_map_response(Ndr(stub, big=True))
+    assert [(tower.port, tower.interface) for tower in answer.towers] == [(49667, DRSUAPI)]
+
+
+def test_the_old_activation_interface() -> None:
+    array = pdus.dual_strings(BINDINGS)
+    stub = pdus.orpcthat() + (77).to_bytes(8, "little") + pack("<II", 0x20000, (len(array) - 4) // 2) + array
+    stub += bytes(-len(stub) % 4) + pdus.uuid(pdus.IPID) + pack("<IHHI", 5, 5, 7, 0)
+    stub += pack("<II", 1, 0) + pack("<III", 1, 0x80040154, 0)
+    answer = activation.decode_remote_activation_response(Ndr(stub))
+    assert (answer.oxid, answer.ipid_rem_unknown, answer.results, answer.status) == (77, pdus.IPID, (0x80040154,), 0)
+    assert answer.bindings is not None
+    assert answer.bindings.strings[1].port == 49670
+    asked = pdus.orpcthis() + pdus.uuid(DPM) + pack("<IIIII", 0, 0, 2, 0xFFFFFFFF, 1) + pack("<II", 0x20000, 1)
+    assert activation.decode_remote_activation_request(Ndr(asked + pdus.uuid(IUNKNOWN))) == (DPM, (IUNKNOWN,))
+
+
+def test_get_class_object_has_no_outer_object() -> None:
+    whole = pdus.create_instance_request(DPM, [IUNKNOWN])
+    without = whole[:32] + whole[36:]
+    assert activation.decode_request(Ndr(without), activation.REMOTE_GET_CLASS_OBJECT).clsid == DPM
 
 
 def test_a_pipe_tower_tells_pipe_and_host() -> None:

@@ -108,6 +108,17 @@ def test_icmp_that_quotes_eight_bytes_is_tied_to_its_flow(kind: int, code: int, 
     assert [(error.kind, error.code, str(error.sender)) for error in flow.icmp] == [(kind, code, "10.0.0.254")]
 
 
+def test_icmpv6_is_tied_as_well() -> None:
+    ends = ("2001:db8::1", 50000, "2001:db8::2", 135)
+    syn = frames.tcp(*ends, flags=SYN, seq=100)
+    error = frames.ip("2001:db8::ff", "2001:db8::1", 58, bytes([1, 1]) + bytes(6) + syn[:48])
+    datagrams = [Frame(SECOND * number, 0, frames.ethernet(data)) for number, data in enumerate((syn, error))]
+    table, _ = _table(containers.pcap(datagrams))
+    (flow,) = table.flows(())
+    assert flow.outcome is TcpOutcome.PROHIBITED
+    assert [(error.kind, error.code, error.version) for error in flow.icmp] == [(1, 1, 6)]
+
+
 def test_a_new_syn_after_the_end_reuses_the_ports() -> None:
     wire = Wire()
     wire.handshake()
