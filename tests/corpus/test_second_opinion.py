@@ -17,9 +17,10 @@ if not CATALOG.exists():
 with CATALOG.open(encoding="utf-8", newline="") as stream:
     ROWS = list(csv.DictReader(stream, delimiter="\t"))
 
-# RPC by content on ports that it does not know (dcerpc_synthetic, dcerpc-request-http-response), and connectionless
-# RPC, which is not read yet (the others)
+# RPC by content where the other follows a port number (mapi, dcerpc_synthetic, dcerpc-request-http-response), and
+# connectionless RPC, which is not read yet (the others)
 DIFFERENT = {
+    "zeek/mapi.pcap",
     "others/dcerpc_synthetic.pcap", "suricata-verify/dcerpc-request-http-response.pcap",
     "suricata-verify/dcerpc-udp-scapy.pcap", "others/dcerpc.pcap", "others/evilprogram.pcap",
 }  # fmt: skip
