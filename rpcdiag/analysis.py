@@ -1,7 +1,7 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.case import Accounting, CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, Conversation, LogRow
@@ -15,9 +15,11 @@ from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
-from rpcdiag.track.origin import Asking, Origins, tcp_endpoints
+from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.tracker import Tracker
 from rpcdiag.track.twins import conversations
+
+_T = TypeVar("_T")
 
 DYNAMIC_PORTS = range(49152, 65536)  # since Vista and Server 2008
 MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
@@ -132,8 +134,12 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
     nearest = {flows[position].number: place for group in groups for place, position in enumerate(group)}
     exchanges, all_copies = _once(told, group_of, nearest)
     alive = [asking for asking in exchanges if asking.referral.kind is ReferralKind.SERVER_ALIVE2]
-    kept = [asking for asking in exchanges if asking not in alive]
-    copies = [noted for asking, noted in zip(exchanges, all_copies, strict=True) if asking not in alive]
+    told_ports = [
+        (asking, noted)
+        for asking, noted in zip(exchanges, all_copies, strict=True)
+        if asking.referral.kind is not ReferralKind.SERVER_ALIVE2
+    ]
+    kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
     origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures})
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
@@ -147,29 +153,51 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
         )
     id_of = {flow.flow.number: flow.id for flow in case_flows}
     by_id = {flow.id: flow for flow in case_flows}
+    used: dict[int, list[str]] = {}
+    for case_flow in case_flows:
+        if case_flow.origin.referral is not None and case_flow.origin.kind is not OriginKind.OTHER_CLIENT:
+            used.setdefault(case_flow.origin.referral, []).append(case_flow.id)
     case_referrals = tuple(
         CaseReferral(
             id=f"r{number + 1}",
             referral=asking.referral,
             asked_on=by_id[id_of[asking.flow.number]],
-            flows=tuple(flow.id for flow in case_flows if _used(flow, number)),
+            flows=tuple(used.get(number, ())),
             copies=tuple((id_of[flow], request, response) for flow, request, response in copies[number]),
         )
         for number, asking in enumerate(kept)
     )
+    joined = tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups)
     return Case(
         captures=captures,
         logs=(),
         flows=tuple(case_flows),
-        conversations=tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups),
+        conversations=joined,
+        between_hosts=_grouped(joined, lambda one: (one.client, one.server)),
         referrals=case_referrals,
+        told=_grouped(case_referrals, _pair_of),
         resolvers=tuple(
             CaseReferral("", asking.referral, by_id[id_of[asking.flow.number]], (), ()) for asking in alive
         ),
-        hosts=table.hosts(),
+        hosts={(host.capture, host.point, host.address): host for host in table.hosts()},
         rows={},
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc]),
     )
+
+
+def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:
+    asked = referral.asked_on.flow
+    return asked.client.address, asked.server.address
+
+
+def _grouped(
+    things: Iterable[_T], by: Callable[[_T], tuple[Address, Address]]
+) -> dict[tuple[Address, Address], tuple[_T, ...]]:
+    """Things by pair of hosts, so that nobody has to look through all of them."""
+    groups: dict[tuple[Address, Address], list[_T]] = {}
+    for thing in things:
+        groups.setdefault(by(thing), []).append(thing)
+    return {pair: tuple(group) for pair, group in groups.items()}
 
 
 def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
@@ -185,10 +213,6 @@ def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
         if len(ports) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
             flows += [flow for flow in attempts if flow.number not in listed and flow.server.port in DYNAMIC_PORTS]
     return flows
-
-
-def _used(flow: CaseFlow, referral: int) -> bool:
-    return flow.origin.referral == referral and flow.origin.kind != "other_client"
 
 
 def _once(

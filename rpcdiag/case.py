@@ -1,6 +1,5 @@
 """Everything known, frozen: all that rules, policies and reports may look at."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from rpcdiag.flows.flow import Flow, Host
@@ -127,9 +126,11 @@ class Case(NamedTuple):
     logs: tuple[CaseLog, ...]
     flows: tuple[CaseFlow, ...]
     conversations: tuple[Conversation, ...]
+    between_hosts: dict[tuple[Address, Address], tuple[Conversation, ...]]  # by client and server
     referrals: tuple[CaseReferral, ...]
+    told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by client and server
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
-    hosts: tuple[Host, ...]
+    hosts: dict[tuple[int, int, Address], Host]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
     accounting: Accounting
 
@@ -154,18 +155,13 @@ class Case(NamedTuple):
         """The flow called `id`."""
         return self.flows[int(id[1:]) - 1]
 
-    def between(self, client: Address, server: Address) -> Iterator[Conversation]:
+    def between(self, client: Address, server: Address) -> tuple[Conversation, ...]:
         """The conversations of one direction between two hosts."""
-        for conversation in self.conversations:
-            if conversation.client == client and conversation.server == server:
-                yield conversation
+        return self.between_hosts.get((client, server), ())
 
     def host(self, capture: int, point: int, address: Address) -> Host | None:
         """What the address looks like at a capture point."""
-        for host in self.hosts:
-            if (host.capture, host.point, host.address) == (capture, point, address):
-                return host
-        return None
+        return self.hosts.get((capture, point, address))
 
     def point_name(self, flow: CaseFlow) -> str | None:
         """Name of the flow's capture point, where its file has several."""

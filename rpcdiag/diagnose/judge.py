@@ -29,30 +29,33 @@ def judge(case: Case) -> tuple[Finding, ...]:
     """What the rules find, the most severe and surest first."""
     known = rules()
     folded = _folded([finding for rule in known for finding in rule.check(case)])
-    kept = [finding for finding in folded if not _explained(finding, folded, known)]
+    explained = _explained(folded, known)
+    kept = [finding for place, finding in enumerate(folded) if place not in explained]
     kept.sort(key=lambda finding: _rank(case, finding))
     return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
 
 
 def _folded(findings: Sequence[Finding]) -> list[Finding]:
     """One for each rule, pair and direction: the first speaks, the others are counted and their evidence joined."""
-    by_cause: dict[tuple[object, ...], Finding] = {}
+    by_cause: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
-        key = (finding.rule, finding.client, finding.server, finding.direction)
-        first = by_cause.get(key)
-        if first is None:
-            by_cause[key] = finding
-            continue
-        by_cause[key] = first._replace(
-            severity=min(first.severity, finding.severity, key=_SEVERITIES.index),
-            confidence=min(first.confidence, finding.confidence, key=_CONFIDENCES.index),
-            evidence=_joined(first.evidence, finding.evidence),
-            flows=tuple(dict.fromkeys(first.flows + finding.flows)),
-            referrals=tuple(dict.fromkeys(first.referrals + finding.referrals)),
-            errors=tuple(dict.fromkeys(first.errors + finding.errors)),
-            times=first.times + 1,
-        )
-    return list(by_cause.values())
+        by_cause.setdefault((finding.rule, finding.client, finding.server, finding.direction), []).append(finding)
+    return [group[0] if len(group) == 1 else _one_for(group) for group in by_cause.values()]
+
+
+def _one_for(group: Sequence[Finding]) -> Finding:
+    evidence = group[0].evidence
+    for finding in group[1:MAX_NUMBERS]:
+        evidence = _joined(evidence, finding.evidence)
+    return group[0]._replace(
+        severity=min((one.severity for one in group), key=_SEVERITIES.index),
+        confidence=min((one.confidence for one in group), key=_CONFIDENCES.index),
+        evidence=evidence,
+        flows=tuple(dict.fromkeys(flow for one in group for flow in one.flows)),
+        referrals=tuple(dict.fromkeys(referral for one in group for referral in one.referrals)),
+        errors=tuple(dict.fromkeys(error for one in group for error in one.errors)),
+        times=len(group),
+    )
 
 
 def _joined(first: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
@@ -83,13 +86,18 @@ def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(one + other))[:MAX_NUMBERS]
 
 
-def _explained(finding: Finding, findings: Sequence[Finding], known: Sequence[Rule]) -> bool:
-    """Whether another finding says it better: a rule that explains this one's, on all of its flows."""
-    better = {rule.id for rule in known if finding.rule in rule.explains}
-    if not better or not finding.flows:
-        return False
-    covered = {flow for other in findings if other.rule in better for flow in other.flows}
-    return set(finding.flows) <= covered
+def _explained(findings: Sequence[Finding], known: Sequence[Rule]) -> set[int]:
+    """Positions of findings that others say better: rules that explain theirs, on all of their flows."""
+    covered: dict[str, set[str]] = {}  # rule -> flows on which a better one has spoken
+    for rule in known:
+        flows = {flow for finding in findings if finding.rule == rule.id for flow in finding.flows}
+        for explained in rule.explains if flows else ():
+            covered.setdefault(explained, set()).update(flows)
+    return {
+        place
+        for place, finding in enumerate(findings)
+        if finding.flows and set(finding.flows) <= covered.get(finding.rule, set())
+    }
 
 
 def _rank(case: Case, finding: Finding) -> tuple[int, int, int, str]:

@@ -54,7 +54,11 @@ class Origins:
         self._askings = askings
         self._first_ns = first_ns  # of each capture
         self._by_end: dict[tuple[Address, int], list[int]] = {}
+        self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
         for position, asking in enumerate(askings):
+            if asking.referral.readable is Readable.SEALED and asking.referral.size >= SMALLEST_ACTIVATION:
+                pair = asking.flow.client.address, asking.flow.server.address
+                self._sealed_by_pair.setdefault(pair, []).append(position)
             for endpoint in asking.referral.endpoints:
                 if endpoint.port is not None and endpoint.protseq == "ncacn_ip_tcp":
                     for address in {endpoint.address or asking.flow.server.address, asking.flow.server.address}:
@@ -122,13 +126,8 @@ class Origins:
     def _sealed(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """A sealed answer to the same pair shortly before, and something that speaks for this being its port."""
         best: int | None = None
-        for place, asking in enumerate(self._askings):
-            referral = asking.referral
-            if referral.readable is not Readable.SEALED or referral.size < SMALLEST_ACTIVATION:
-                continue
-            if (asking.flow.client.address, asking.flow.server.address) != (flow.client.address, flow.server.address):
-                continue
-            waited = flow.start_ns - referral.response_ns
+        for place in self._sealed_by_pair.get((flow.client.address, flow.server.address), ()):
+            waited = flow.start_ns - self._askings[place].referral.response_ns
             if 0 <= waited <= SEALED_WINDOW_NS:
                 best = place
         if best is None:

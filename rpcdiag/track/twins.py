@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rpcdiag.flows.flow import Flow
 from rpcdiag.model.packets import Endpoint
 
+MAX_USES = 16  # of the same ports: a copy that comes later than that many is not looked for
 SLACK_NS = 5_000_000_000  # two captures' clocks may differ by this where no sequence number decides
 
 
@@ -14,20 +15,24 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
     Copies have the same ends and the same initial sequence number, and never the same capture point; where no SYN
     was seen they overlap in time.
     """
-    groups: dict[tuple[Endpoint, Endpoint], list[list[int]]] = {}
+    groups: list[list[int]] = []
+    by_isn: dict[tuple[Endpoint, Endpoint, int], list[list[int]]] = {}
+    by_ends: dict[tuple[Endpoint, Endpoint], list[list[int]]] = {}
     for position, flow in enumerate(flows):
-        same_ends = groups.setdefault((flow.client, flow.server), [])
-        for group in same_ends:
+        recent = by_ends.setdefault((flow.client, flow.server), [])
+        same = recent if flow.isn is None else by_isn.setdefault((flow.client, flow.server, flow.isn), [])
+        candidates = same if flow.isn is None or same else recent
+        for group in candidates[-MAX_USES:]:
             if all(_copies(flow, flows[other]) for other in group):
                 group.append(position)
                 break
         else:
-            same_ends.append([position])
-    ordered = [
-        tuple(sorted(group, key=lambda position: _distance(flows[position])))
-        for same_ends in groups.values()
-        for group in same_ends
-    ]
+            group = [position]
+            groups.append(group)
+            recent.append(group)
+            if flow.isn is not None:
+                same.append(group)
+    ordered = [tuple(sorted(group, key=lambda position: _distance(flows[position]))) for group in groups]
     return tuple(sorted(ordered, key=lambda group: min(group)))
 
 

@@ -44,10 +44,9 @@ def _attempts(case: Case, referral: CaseReferral) -> list[Conversation]:
     addresses = {endpoint.address for endpoint in told.endpoints} | {asked.server.address}
     return [
         one
-        for one in case.conversations
-        if one.client == asked.client.address
-        and one.server in addresses
-        and 0 <= one.near.flow.start_ns - told.response_ns <= WITHIN_NS
+        for address in sorted((one for one in addresses if one is not None), key=lambda one: (one.version, int(one)))
+        for one in case.between(asked.client.address, address)
+        if 0 <= one.near.flow.start_ns - told.response_ns <= WITHIN_NS
     ]
 
 

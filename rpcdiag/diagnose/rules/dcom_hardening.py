@@ -39,7 +39,7 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         refusals += [
             referral.referral.response_packet
-            for referral in case.referrals
+            for referral in case.told.get((conversation.client, conversation.server), ())
             if referral.asked_on.id in conversation.ids and referral.referral.status == ACCESS_DENIED
         ]
         if refusals:

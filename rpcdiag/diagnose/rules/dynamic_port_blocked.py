@@ -12,6 +12,7 @@ from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.track.origin import OriginKind
 
 _SURE = {
@@ -23,6 +24,8 @@ _SURE = {
     OriginKind.OTHER_CLIENT: Confidence.LIKELY,
 }
 
+_Refused = dict[tuple[Address, Address, int | None], list[LogRow]]
+
 
 def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
@@ -31,8 +34,9 @@ def check(case: Case) -> Iterator[Finding]:
         if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
             continue
         yield _silent(case, conversation)
-    for referral in case.referrals:
-        rows = [] if referral.flows else _never_sent(case, referral)
+    refused = _refused_on_the_way_out(case)
+    for referral in case.referrals if refused else ():
+        rows = [] if referral.flows else _never_sent(refused, referral)
         if rows:
             yield _held_back(case, referral, rows)
 
@@ -94,20 +98,25 @@ def _subject(case: Case, conversation: Conversation, referral: CaseReferral | No
     )
 
 
-def _never_sent(case: Case, referral: CaseReferral) -> list[LogRow]:
-    """Drops of outgoing packets to what the referral named: those packets never reached the wire."""
-    client = referral.asked_on.flow.client.address
-    server = referral.asked_on.flow.server.address
+def _refused_on_the_way_out(case: Case) -> _Refused:
+    """Drops of outgoing packets, by their ends: those packets never reached the wire."""
+    found: _Refused = {}
+    for log in case.logs:
+        for position, entry in enumerate(log.file.entries):
+            if entry.drops and entry.path == "out" and entry.source and entry.destination:
+                row = LogRow(log.number, position, entry, "D", "no packet to match")
+                found.setdefault((entry.source, entry.destination, entry.destination_port), []).append(row)
+    return found
+
+
+def _never_sent(refused: _Refused, referral: CaseReferral) -> list[LogRow]:
+    """Those of them that wanted to go where the referral points."""
+    asked = referral.asked_on.flow
     ports = {endpoint.port for endpoint in referral.referral.endpoints if endpoint.protseq == "ncacn_ip_tcp"}
     return [
-        LogRow(log.number, position, entry, "D", "no packet to match")
-        for log in case.logs
-        for position, entry in enumerate(log.file.entries)
-        if entry.drops
-        and entry.path == "out"
-        and entry.source == client
-        and entry.destination == server
-        and entry.destination_port in ports
+        row
+        for port in sorted(port for port in ports if port is not None)
+        for row in refused.get((asked.client.address, asked.server.address, port), ())
     ]
 
 

@@ -11,22 +11,27 @@ from collections.abc import Iterator
 from rpcdiag.case import Case, CaseReferral, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.packets import Address
+
+_Places = dict[tuple[Address, Syntax], dict[int, tuple[int, int]]]
 
 
 def check(case: Case) -> Iterator[Finding]:
+    places = _places(case)
     for conversation in observe.failed(case, *FAILED_TO_OPEN):
         port = conversation.near.flow.server.port
         referral = case.referral_of(conversation.near)
         if referral is None or not observe.is_dynamic(port) or port in FIXED_TCP_PORTS:
             continue
-        yield _finding(case, conversation, referral, port)
+        yield _finding(conversation, referral, port, places)
 
 
-def _finding(case: Case, conversation: Conversation, referral: CaseReferral, port: int) -> Finding:
-    moved = _other_port(case, referral, port)
+def _finding(conversation: Conversation, referral: CaseReferral, port: int, places: _Places) -> Finding:
+    moved = _other_port(places, referral, port)
     capture = referral.asked_on.flow.capture
     return Finding(
         rule=RULE.id,
@@ -46,18 +51,30 @@ def _finding(case: Case, conversation: Conversation, referral: CaseReferral, por
     )
 
 
-def _other_port(case: Case, referral: CaseReferral, port: int) -> Seen | None:
-    """The same interface handed out at another port of the same server."""
+def _places(case: Case) -> _Places:
+    """For every interface of every server, the ports it was handed out at, with a capture and packet for each."""
+    places: _Places = {}
+    for one in case.referrals:
+        wanted = one.referral.interface
+        if wanted is None:
+            continue
+        asked = one.asked_on.flow
+        known = places.setdefault((asked.server.address, wanted), {})
+        for endpoint in one.referral.endpoints:
+            if endpoint.port is not None:
+                known.setdefault(endpoint.port, (asked.capture, one.referral.response_packet))
+    return places
+
+
+def _other_port(places: _Places, referral: CaseReferral, port: int) -> Seen | None:
+    """The same interface handed out at another port of the same server, and not beside this one."""
     wanted = referral.referral.interface
-    for other in case.referrals:
-        if wanted is None or other.referral.interface != wanted:
-            continue
-        if other.asked_on.flow.server.address != referral.asked_on.flow.server.address:
-            continue
-        ports = {endpoint.port for endpoint in other.referral.endpoints if endpoint.port}
-        if ports and port not in ports:
-            says = f"the same interface at another time: port {min(ports)}"
-            return Seen(says, other.asked_on.flow.capture, (other.referral.response_packet,))
+    together = {endpoint.port for endpoint in referral.referral.endpoints}
+    if wanted is None:
+        return None
+    for other, (capture, packet) in places.get((referral.asked_on.flow.server.address, wanted), {}).items():
+        if other != port and other not in together:
+            return Seen(f"the same interface at another time: port {other}", capture, (packet,))
     return None
 
 

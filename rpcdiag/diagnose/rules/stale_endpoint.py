@@ -54,11 +54,8 @@ def _asked_again(case: Case, conversation: Conversation) -> tuple[CaseReferral, 
     """A lookup by the same client after the failure that leads to another port, and the connection there."""
     flow = conversation.near.flow
     told = case.referral_of(conversation.near)
-    for referral in case.referrals:
-        asked = referral.asked_on.flow
+    for referral in case.told.get((conversation.client, conversation.server), ()):
         waited = referral.referral.response_ns - flow.start_ns
-        if (asked.client.address, asked.server.address) != (conversation.client, conversation.server):
-            continue
         if not 0 < waited <= WITHIN_NS or referral is told:
             continue
         if told is not None and told.referral.interface != referral.referral.interface:
