@@ -1,6 +1,7 @@
 """Connection-oriented PDUs. [MS-RPCE] 2.2.2, [C706] chapter 12.6"""
 
 from enum import IntEnum
+from struct import Struct
 from typing import NamedTuple
 
 from rpcdiag.dissect.reader import Reader
@@ -27,6 +28,9 @@ class PduType(IntEnum):
     CO_CANCEL = 18
     ORPHANED = 19
 
+
+_TYPES = {kind.value: kind for kind in PduType}
+_LITTLE, _BIG = Struct("<BBBBIHHI").unpack_from, Struct(">BBBBIHHI").unpack_from
 
 FIRST_FRAGMENT = 0x01
 LAST_FRAGMENT = 0x02
@@ -145,20 +149,18 @@ def decode_header(reader: Reader) -> Header:
     Raises:
         DecodeError: not the header of a version 5 PDU, or cut.
     """
-    version, minor = reader.u8("rpc_vers"), reader.u8("rpc_vers_minor")
+    raw = reader.take(HEADER, "common_header")
+    big = not raw[4] & 0x10
+    version, minor, number, flags, _, length, auth_length, call_id = (_BIG if big else _LITTLE)(raw)
+    reader.big = big
     if version != 5 or minor > 1:
-        raise Malformed("rpc_vers", reader.offset - 2, f"version {version}.{minor}")
-    number, flags = reader.u8("ptype"), reader.u8("pfc_flags")
-    representation = reader.take(4, "drep")
-    reader.big = not representation[0] & 0x10
-    length, auth_length, call_id = reader.u16("frag_length"), reader.u16("auth_length"), reader.u32("call_id")
-    try:
-        kind = PduType(number)
-    except ValueError:
-        raise Malformed("ptype", 2, f"no PDU type {number}") from None
+        raise Malformed("rpc_vers", 0, f"version {version}.{minor}")
+    kind = _TYPES.get(number)
+    if kind is None:
+        raise Malformed("ptype", 2, f"no PDU type {number}")
     if length < HEADER:
         raise Malformed("frag_length", 8, f"{length} bytes")
-    return Header(kind, flags, reader.big, length, auth_length, call_id)
+    return Header(kind, flags, big, length, auth_length, call_id)
 
 
 def decode(data: bytes, length: int | None = None) -> Pdu:
@@ -222,7 +224,26 @@ def _decode_bind(reader: Reader, header: Header, auth: Auth | None) -> Bind:
     reader.skip(3, "reserved")
     if count > MAX_CONTEXTS:
         raise Malformed("n_context_elem", reader.offset - 4, f"{count} contexts")
-    return Bind(header, group, tuple(_decode_context(reader) for _ in range(count)), auth)
+    return Bind(header, group, _contexts(reader, count), auth)
+
+
+# Ten thousand binds have a few hundred distinct bodies: what was decoded once is looked up.
+_KNOWN: dict[tuple[bool, int, bytes], tuple[Context, ...]] = {}
+MAX_KNOWN = 1024
+_LONGEST_KNOWN = 1024
+
+
+def _contexts(reader: Reader, count: int) -> tuple[Context, ...]:
+    body = reader.peek(_LONGEST_KNOWN)
+    key = (reader.big, count, body)
+    known = _KNOWN.get(key)
+    if known is None:
+        known = tuple(_decode_context(reader) for _ in range(count))
+        if len(_KNOWN) >= MAX_KNOWN:
+            _KNOWN.clear()
+        if len(body) < _LONGEST_KNOWN:
+            _KNOWN[key] = known
+    return known
 
 
 def _decode_context(reader: Reader) -> Context:

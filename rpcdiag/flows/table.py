@@ -18,7 +18,7 @@ from rpcdiag.model.packets import Address, Endpoint
 
 RPC_PORTS = frozenset({135, 593})
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
-MAX_FLOWS = 400_000  # a few hundred bytes each; more than that and the oldest that do not matter are folded away
+MAX_FLOWS = 200_000  # one to two KB each; more than that and the oldest that do not matter are folded away
 MAX_HELD = 4
 _SHORT_SEGMENT = HEADER
 

@@ -24,6 +24,7 @@ class Conversation:
         "bytes",
         "capture",
         "client",
+        "completed",
         "copies",
         "fins",
         "first_ns",
@@ -74,6 +75,7 @@ class Conversation:
         self.syns: list[Syn] = []
         self.syn_count = 0
         self.copies = 0
+        self.completed = False  # the client acknowledged a SYN-ACK, which the capture may not hold
         self.syn_ack: tuple[int, int] | None = None
         self.fins: list[int | None] = [None, None]
         self.reset: tuple[int, int, int, int] | None = None  # packet, time, side, ttl
@@ -115,6 +117,8 @@ class Conversation:
             self._syn(side, number, time, flags, sequence, acknowledged, ttl, ip_id)
             return
         if flags & ACK:
+            if self.syns and self.client == (side, "syn"):
+                self.completed = True
             expected = self.next[1 - side]
             if self.unacknowledged[1 - side] and expected is not None and _after(acknowledged, expected) >= 0:
                 self.unacknowledged[1 - side] = False
@@ -175,7 +179,7 @@ class Conversation:
 
     def outcome(self, client: int) -> TcpOutcome:
         """How it went, seen from the side `client`."""
-        opened = self.syn_ack is not None or self.last_data[1 - client] is not None
+        opened = self.completed or self.syn_ack is not None or self.last_data[1 - client] is not None
         if not opened and self.syns:
             if self.reset is not None and self.reset[2] != client:
                 return TcpOutcome.REFUSED

@@ -25,10 +25,9 @@ def show(diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all
 
 def write(lines: Iterable[str], file: str | None) -> None:
     """Lines to a file, or to standard output."""
-    text = "".join(f"{line}\n" for line in lines)
     if file is None or file == "-":
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.writelines(f"{line}\n".encode("utf-8", "backslashreplace") for line in lines)
         sys.stdout.buffer.flush()
         return
     with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-        stream.write(text)
+        stream.writelines(f"{line}\n" for line in lines)

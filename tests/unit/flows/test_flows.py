@@ -79,6 +79,14 @@ def test_repeated_syns_are_one_unanswered_flow() -> None:
     assert second.isn == 999
 
 
+def test_an_acknowledgement_shows_the_answer_that_the_capture_does_not_hold() -> None:
+    wire = Wire()
+    wire.c(0, SYN, 100)
+    wire.c(2, ACK, 101, 501)
+    wire.c(9000, FIN | ACK, 101, 501)
+    assert _flow(wire).outcome is TcpOutcome.ESTABLISHED
+
+
 def test_a_syn_recorded_twice_is_no_retransmission() -> None:
     wire = Wire()
     wire.c(0, SYN, 100, ip_id=5, ttl=64)
