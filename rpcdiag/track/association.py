@@ -378,6 +378,8 @@ class Association:
             return Fate.ONE_WAY
         if call.context_id in self._refused:
             return Fate.REJECTED
+        if flow.server_ttl is None:
+            return Fate.CUT  # the capture holds one direction only
         gap = self._gap_ns[server_side]
         if gap is not None and gap >= call.time_ns:
             return Fate.CUT

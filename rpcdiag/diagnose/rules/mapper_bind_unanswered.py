@@ -18,6 +18,8 @@ def check(case: Case) -> Iterator[Finding]:
         near = conversation.near
         if not observe.is_mapper(conversation) or near.rpc is None or not near.rpc.binds:
             continue
+        if near.flow.server_ttl is None:
+            continue  # of a capture that holds one direction only, silence means nothing
         bind = near.rpc.binds[0]
         last = case.captures[near.flow.capture].last_ns or 0
         end = near.flow.reset.time_ns if near.flow.reset else near.flow.end_ns if near.flow.fin_from_server else last

@@ -32,8 +32,8 @@ def check(case: Case) -> Iterator[Finding]:
 def _killed(case: Case, flow: CaseFlow) -> Bind | None:
     """The bind of a DCOM interface that got no answer, where it can be known that it got none."""
     rpc = flow.rpc
-    if rpc is None or not rpc.binds:
-        return None
+    if rpc is None or not rpc.binds or flow.flow.server_ttl is None:
+        return None  # of a capture that holds one direction only, silence means nothing
     bind = rpc.binds[0]
     if bind.answer is not None or not any(context.interface.uuid in DCOM for context in bind.contexts):
         return None

@@ -157,6 +157,17 @@ def test_a_dcom_bind_that_is_answered_late_is_no_filter(tmp_path: Path) -> None:
     assert _errors(tmp_path, build) == {}
 
 
+def test_a_capture_of_one_direction_proves_no_silence(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        tcp, bind = _dcom_bind(recording)
+        tcp.send(bind)
+        recording.wait(20 * SECOND)
+        tcp.fin(0)
+        recording.frames = [frame for frame in recording.frames if frame.data[26:30] == bytes((10, 0, 0, 1))]
+
+    assert _errors(tmp_path, build) == {}
+
+
 def test_large_segments_that_are_lost_are_no_filter_without_more(tmp_path: Path) -> None:
     def build(recording: Recording) -> None:
         exchanges.lookup(recording, C, 50000, S, exchanges.DRSUAPI, 49667)
