@@ -25,7 +25,6 @@ class Conversation:
         "capture",
         "client",
         "completed",
-        "copies",
         "fins",
         "first_ns",
         "first_packet",
@@ -74,7 +73,6 @@ class Conversation:
         self.ttl: list[int | None] = [None, None]
         self.syns: list[Syn] = []
         self.syn_count = 0
-        self.copies = 0
         self.completed = False  # the client acknowledged a SYN-ACK, which the capture may not hold
         self.syn_ack: tuple[int, int] | None = None
         self.fins: list[int | None] = [None, None]
@@ -102,7 +100,7 @@ class Conversation:
             self.first_packet, self.first_ns = number, time
             quiet = 0
         else:
-            quiet = time - self.last_ns
+            quiet = max(0, time - self.last_ns)
             if self.silence is None or quiet > self.silence.lasted_ns:
                 self.silence = Silence(self.last_packet, number, quiet)
         self.last_packet, self.last_ns = number, max(time, self.last_ns)
@@ -144,8 +142,7 @@ class Conversation:
         if self.syns:
             before = self.syns[-1]
             if time - before.time_ns < COPY_NS and (ip_id == before.ip_id):
-                self.copies += 1
-                return
+                return  # recorded twice, not sent twice
         self.client = (side, "syn")
         self.syn_count += 1
         if len(self.syns) < MAX_SYNS:
