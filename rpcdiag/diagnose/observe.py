@@ -45,7 +45,6 @@ def syns(case: Case, conversation: Conversation) -> Seen:
     """The SYNs at the point nearest to the client."""
     near = conversation.near
     flow = near.flow
-    times = "once" if flow.syn_count == 1 else f"{flow.syn_count} times"
     where = case.point_name(near)
     says = f"{flow.client.address} asks {flow.server} to connect (SYN), {times}" + (
         f", seen at {where}" if where else ""

@@ -87,17 +87,15 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
     if not found:
         yield "No endpoint was handed out in these packets."
         return
-    server_before = None
-    for (server, protseq, place, interface), (packets, clients) in sorted(found.items()):
-        if server != server_before:
-            yield f"{server}"
-            server_before = server
-        head = f"  {protseq:13} {names.clean(place):24} "
+    before = ("", "")
+    for (server, protseq, place, interface), (packets, clients) in sorted(
+        found.items(), key=lambda item: (item[0][0], item[1], item[0])
+    ):
         told = f"told to {', '.join(clients[:3])} in packet {names.numbers(tuple(packets), 4)}"
-        for number, line in enumerate(
-            wrap(f"{interface or 'object exporter'}  [{told}]", 78 - len(head) if len(head) < 50 else 40)
-        ):
-            yield (head if number == 0 else " " * len(head)) + line
+        if (server, told) != before:
+            yield from wrap(f"{server}, {told}:", 80, subsequent_indent="    ")
+        before = (server, told)
+        yield f"  {protseq:12} {names.clean(place):30} {interface or 'object exporter'}"
 
 
 def _place(endpoint: Referred) -> str:

@@ -65,23 +65,28 @@ def _inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         span = ""
         if capture.first_ns is not None and capture.last_ns is not None:
             span = f", {names.day_and_time(capture.first_ns)} UTC, {names.duration(capture.last_ns - capture.first_ns)}"
-        yield from wrap(
-            f"{clean(capture.path)}: {capture.format}, {capture.packets} packets{span}", width, subsequent_indent="  "
-        )
+        yield from _wrapped(f"{clean(capture.path)}: {capture.format}, {capture.packets} packets{span}", width)
         if capture.cut_short:
-            yield from style.bad(wrap(f"cut short: {clean(capture.cut_short)}", width, subsequent_indent="  "))
+            why = capture.cut_short.removeprefix(f"{capture.path}: ")
+            yield from style.bad(_wrapped(f"  cut short: {clean(why)}", width))
     for log in case.logs:
         drops = sum(entry.drops for entry in log.file.entries)
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
         matched = len({position for match in log.matches for position in match.entries})
-        yield from wrap(
+        yield from _wrapped(
             f"{clean(log.file.path)}: {log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, "
             f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
             width,
-            subsequent_indent="  ",
         )
         for line in log.file.bad[:3]:
-            yield from wrap(f"  line {line.line}: {clean(line.why)}", width, subsequent_indent="    ")
+            yield from _wrapped(f"  line {line.line}: {clean(line.why)}", width)
+        for note in log.file.notes:
+            yield from _wrapped(f"  {clean(note)}", width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Paths stay whole, so that they can be copied."""
+    return wrap(text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _nothing(case: Case) -> str:
