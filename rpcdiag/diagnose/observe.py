@@ -46,9 +46,7 @@ def syns(case: Case, conversation: Conversation) -> Seen:
     near = conversation.near
     flow = near.flow
     where = case.point_name(near)
-    says = f"{flow.client.address} asks {flow.server} to connect (SYN), {times}" + (
-        f", seen at {where}" if where else ""
-    )
+    says = f"{flow.client.address} asks {flow.server} to connect (SYN)" + (f", seen at {where}" if where else "")
     return Seen(says, flow.capture, tuple(syn.packet for syn in flow.syns[:MAX_SHOWN]))
 
 
