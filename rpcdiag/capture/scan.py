@@ -15,6 +15,8 @@ _SHORT = Struct(">H").unpack_from
 _TCP = Struct(">HHIIBB").unpack_from
 _IPV4 = Struct(">BBHHHBB").unpack_from
 
+_USUAL = b"\x08\x00\x45"
+_USUAL_HEAD = Struct(">HHHBxxx8xHHIIBB").unpack_from
 _VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MAX_TAGS = 8
 _MAX_EXTENSIONS = 12
@@ -48,6 +50,19 @@ class Scanner:
         """
         end = at + captured
         wire_end = at + wire
+        if link == 1 and captured >= 54 and b[at + 12 : at + 15] == _USUAL and b[at + 23] == TCP:
+            # nine packets of ten: Ethernet, IPv4 without options, TCP; the same as the long way, in one step
+            total, ip_id, fragment, ttl, sport, dport, sequence, acknowledged, offset, flags = _USUAL_HEAD(b, at + 16)
+            stop = at + 14 + total
+            payload = at + 34 + (offset >> 4 << 2)
+            if not fragment & 0x3FFF and offset >= 0x50 and payload <= stop and stop - at >= 54:
+                if end > stop:
+                    end = stop
+                self.rows.extend(
+                    (number, time, point, TCP, at + 26, 4, sport, dport, sequence, acknowledged, flags, payload,
+                     end - payload if payload < end else 0, stop - payload, ttl, ip_id)
+                )  # fmt: skip
+                return None
         if link == 1:
             if captured < 14:
                 return CUT

@@ -66,10 +66,19 @@ class FlowTable:
         b, rows = block
         by_key = self._by_key
         flow_packets = 0
+        at_point, low, high = -1, 0, 0
         for at in range(0, len(rows), WIDTH):
             (number, time, point, protocol, source, size, sport, dport, sequence, acknowledged, flags, payload, captured,
              length, ttl, ip_id) = rows[at : at + WIDTH]  # fmt: skip
-            self._see(point, time)
+            if point != at_point:
+                if at_point >= 0:
+                    self._see(at_point, low, high)
+                self._see(point, time, time)
+                at_point, low, high = point, time, time
+            elif time > high:
+                high = time
+            elif time < low:
+                low = time
             if protocol == TCP:
                 flow_packets += 1
                 key = (point, bytes(b[source : source + 2 * size]), sport << 16 | dport)
@@ -95,23 +104,23 @@ class FlowTable:
                 self._icmp(point, error, bytes(b[payload : payload + captured]))
             else:
                 flow_packets += 1
+        if at_point >= 0:
+            self._see(at_point, low, high)
         self.packets_in_flows += flow_packets
         return found
 
-    def _see(self, point: int, time: int) -> None:
+    def _see(self, point: int, low: int, high: int) -> None:
+        """Widen the span of times of a capture point."""
         key = (self._capture, point)
         span = self._span.get(key)
         if span is None:
-            self._span[key] = (time, time)
+            span = (low, high)
             self._points.add(point)
             if len(self._points) == 2:
                 for conversation in self._all.values():
                     if conversation.capture == self._capture:
                         self._note_for_others(conversation)
-        elif time > span[1]:
-            self._span[key] = (span[0], time)
-        elif time < span[0]:
-            self._span[key] = (time, span[1])
+        self._span[key] = (min(span[0], low), max(span[1], high))
 
     def _at_syn(
         self, known: tuple[Conversation, int] | None, key: _Key, flags: int, sequence: int, acknowledged: int, time: int

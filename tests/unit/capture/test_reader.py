@@ -218,3 +218,17 @@ def test_an_unknown_format_holds_every_reason(tmp_path: Path) -> None:
     with pytest.raises(UnknownFormat) as caught:
         CaptureReader(_write(tmp_path, b"random bytes, no capture"))
     assert len(caught.value.reasons) == 2
+
+
+def test_the_short_way_for_usual_packets_gives_the_rows_of_the_long_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = [frames.tcp(A, 1000, B, 135, data=bytes(size), ttl=9, ip_id=size, seq=size) for size in (0, 1, 700)]
+    odd = [segments[1][:20] + b"\x00" * 12 + b"\x40" + segments[1][33:], frames.tcp(A6, 1, B6, 135, data=b"abc")]
+    usual = [Frame(START, 0, frames.ethernet(data) + bytes(6)) for data in (*segments, *odd)]
+    cut = [Frame(START, 0, frame.data[:60], len(frame.data)) for frame in usual]
+    path = _write(tmp_path, containers.pcap([*usual, *cut]))
+    short = _rows(path)
+    monkeypatch.setattr("rpcdiag.capture.scan._USUAL", b"never")
+    assert _rows(path) == short
+    assert len(short) == 7
