@@ -7,6 +7,7 @@ import pytest
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Seen, Severity
+from rpcdiag.report.outputs.json import document
 from tests.corpus.at_hand import CORPUS, LAB, captures, diagnosed
 
 pytestmark = pytest.mark.corpus
@@ -144,6 +145,12 @@ def test_the_lab_firewall_log_proves_it(name: str) -> None:
 def test_the_healthy_lab_captures_are_healthy(name: str) -> None:
     (path,) = LAB.glob(f"{name}*.pcapng")
     assert not _errors(diagnosed(path))
+
+
+def test_a_tower_without_an_address_means_the_server_that_was_asked() -> None:
+    referrals = document(diagnosed(next(LAB.glob("01-*.pcapng"))))["referrals"]
+    (endpoint,) = referrals[0]["endpoints"]
+    assert (endpoint["address"], endpoint["host"], endpoint["port"]) == ("203.0.113.10", None, 49153)
 
 
 def test_two_capture_points_are_two_flows_and_one_case() -> None:

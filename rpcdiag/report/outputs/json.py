@@ -186,7 +186,7 @@ def _referral(referral: CaseReferral, listed: set[str]) -> dict[str, Any]:
         "interface": _syntax(told.interface) if told.interface else None,
         "class": {"clsid": told.clsid, "name": class_name(told.clsid)} if told.clsid else None,
         "status": code(told.status),
-        "endpoints": [_endpoint(endpoint) for endpoint in told.endpoints],
+        "endpoints": [_endpoint(endpoint, str(asked.server.address)) for endpoint in told.endpoints],
         "request_packet": told.request_packet,
         "response_packet": told.response_packet,
         "request_ns": told.request_ns,
@@ -209,10 +209,12 @@ def _referral(referral: CaseReferral, listed: set[str]) -> dict[str, Any]:
     }
 
 
-def _endpoint(endpoint: Referred) -> dict[str, Any]:
+def _endpoint(endpoint: Referred, server: str) -> dict[str, Any]:
+    """A tower that names 0.0.0.0 means the server that was asked; a name stays a name."""
+    same = server if endpoint.host is None and endpoint.port is not None else None
     return {
         "protseq": endpoint.protseq,
-        "address": str(endpoint.address) if endpoint.address else None,
+        "address": str(endpoint.address) if endpoint.address else same,
         "host": endpoint.host,
         "port": endpoint.port,
         "pipe": endpoint.pipe,
