@@ -4,11 +4,14 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.capture.table import Block
 from rpcdiag.report.schema import SCHEMA
 from rpcdiag.ui.cli import main
 from tests.build import containers
@@ -116,6 +119,21 @@ def test_a_capture_without_packets_says_what_that_can_mean(
     (tmp_path / "none.pcap").write_bytes(containers.pcap([]))
     assert main(["analyze", str(tmp_path / "none.pcap")]) == 0
     assert b"No RPC in these packets" in capfdbinary.readouterr().out
+
+
+def test_when_it_is_interrupted_what_is_known_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    whole = CaptureReader.blocks
+
+    def interrupted(self: CaptureReader) -> Iterator[Block]:
+        yield from whole(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CaptureReader, "blocks", interrupted)
+    assert main(["analyze", BAD, "-T", "json"]) == 130
+    found = json.loads(capfdbinary.readouterr().out)["findings"]
+    assert "dynamic-port-blocked" in {finding["rule"] for finding in found}
 
 
 def test_a_wrong_word_is_a_usage_error() -> None:
