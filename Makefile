@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test check lint types format stories clean system
+.PHONY: demo test check lint types format stories bench clean system
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
@@ -28,6 +28,14 @@ format: $(VENV)/test.stamp
 stories: $(VENV)/test.stamp
 	$(BIN)/python pcaps/make_all.py
 	$(BIN)/pytest -q tests/stories --update
+
+# generates gigabytes, runs us and the peers in turn, and writes docs/benchmarks.md: half an hour
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m bench.run $(BENCH)
+
+$(VENV)/bench.stamp: $(VENV)/test.stamp
+	$(BIN)/pip install --quiet dpkt
+	touch $@
 
 system:
 	@command -v tshark >/dev/null || { \

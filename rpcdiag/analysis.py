@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.case import Accounting, CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
@@ -39,7 +40,9 @@ class Diagnosis(NamedTuple):
     interrupted: bool = False  # by the user: what was known by then is here
 
 
-def analyze(paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: int | None = None) -> Diagnosis:
+def analyze(
+    paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: int | None = None, engine: Engine | None = None
+) -> Diagnosis:
     """Diagnose captures with their firewall logs.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
@@ -50,10 +53,9 @@ def analyze(paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: in
     interrupted = False
     try:
         for path in _by_first_packet(paths, troubles):
-            _read(path, readers, table, tracker, troubles)
+            _read(path, engine or Engine(), readers, table, tracker, troubles)
     except KeyboardInterrupt:
         interrupted = True
-    tracker.close()
     facts = tuple(_capture_facts(index, reader, table.points(index)) for index, reader in enumerate(readers))
     case = _case(facts, table, tracker)
     if logs:
@@ -70,18 +72,32 @@ def analyze(paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: in
 
 
 def _read(
-    path: str, readers: list[CaptureReader], table: FlowTable, tracker: Tracker, troubles: list[RpcdiagError]
+    path: str,
+    engine: Engine,
+    readers: list[CaptureReader],
+    table: FlowTable,
+    tracker: Tracker,
+    troubles: list[RpcdiagError],
 ) -> None:
     """Take one capture in."""
     try:
-        reader = CaptureReader(path)
+        reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:
         troubles.append(error)
         return
-    table.begin(len(readers))
+    table.begin(reader.sweep)
     readers.append(reader)
-    for block in reader.blocks():
-        tracker.feed(table.feed(block))
+    try:
+        for events in reader.events(engine.watch(reader)):
+            _take(table, tracker, events)
+    finally:  # also where the user interrupts: what is known by then is said
+        for events in reader.finish():
+            _take(table, tracker, events)
+
+
+def _take(table: FlowTable, tracker: Tracker, events: Events) -> None:
+    table.feed(*events)
+    tracker.feed(table.first, *events)
 
 
 def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list[str]:
@@ -98,7 +114,7 @@ def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list
         except RpcdiagError as error:
             troubles.append(error)
             continue
-        for _ in reader.blocks():
+        for _ in reader.events():
             break
         reader.close()
         firsts.append((reader.first_ns or 0, path))
@@ -145,7 +161,7 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
 
     case_flows: list[CaseFlow] = []
     for position, flow in enumerate(flows):
-        rpc = tracker.connection(flow, table.sides(flow), last[flow.capture])
+        rpc = tracker.connection(flow, table.stream(flow), last[flow.capture])
         origin = origins.of(flow, rpc)
         same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
         case_flows.append(

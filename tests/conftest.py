@@ -10,3 +10,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_compiled_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large capture would start the compiler for the next run: tests that want it say so."""
+    monkeypatch.setattr("rpcdiag.sweep.cache.build_aside", lambda: False)

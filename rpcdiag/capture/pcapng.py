@@ -1,30 +1,40 @@
 """The newer capture file: blocks, sections and interfaces. [draft-ietf-opsawg-pcapng]"""
 
 from struct import Struct
-from typing import NamedTuple
 
-from rpcdiag.capture.scan import Scanner
-from rpcdiag.capture.table import Point, link_name
-from rpcdiag.capture.walk import MAX_RECORD, Damaged, Walker
+from rpcdiag.capture.damage import Damaged
+from rpcdiag.capture.points import Point, link_name
+from rpcdiag.sweep.columns import (
+    BIG,
+    FORMAT,
+    IF_DIVIDE,
+    IF_LINK,
+    IF_LONGEST,
+    IF_MULTIPLY,
+    IF_OFFSET,
+    IF_POINT,
+    IF_SKIPPED,
+    IF_SNAPLEN,
+    INTERFACE_WIDTH,
+    INTERFACES,
+    LAST_NS,
+    NO_INTERFACE,
+    NUMBER,
+    PCAPNG,
+    SKIPPED,
+    UNKNOWN_LINK,
+)
+from rpcdiag.sweep.engine import Sweep
+from rpcdiag.sweep.records import MAX_RECORD, MAX_TIME, stamp_to_ns
 
 _SECTION = 0x0A0D0D0A
 _INTERFACE = 1
 _OLD_PACKET = 2
 _SIMPLE_PACKET = 3
-_ENHANCED_PACKET = 6
 _OPTION_NAME = 2
 _OPTION_RESOLUTION = 9
 _OPTION_OFFSET = 14
 MAX_INTERFACES = 1 << 16
-MAX_TIME = 1 << 63  # ns: the year 2262
-
-
-class _Interface(NamedTuple):
-    link: int
-    point: int
-    snaplen: int
-    ticks: int  # per second
-    offset_ns: int
 
 
 def why_not(head: bytes) -> str | None:
@@ -32,51 +42,50 @@ def why_not(head: bytes) -> str | None:
     return None if head[:4] == b"\x0a\x0d\x0d\x0a" else "not pcapng: no section header block"
 
 
-class PcapngWalker(Walker):
-    """Walks the blocks of one file; remembers the interfaces of the section, and the packet number of the file."""
+class PcapngFile:
+    """Sees to every block but the enhanced packet blocks, which the pass takes itself."""
 
     name = "pcapng"
 
-    def __init__(self, scanner: Scanner) -> None:
-        super().__init__(scanner, "a block")
+    def __init__(self, sweep: Sweep) -> None:
+        self.needs = "a block"
+        self.points: dict[int, Point] = {}
+        self.links: list[int] = []
+        self.unread: dict[int, int] = {}  # packets of link types that are not read, of sections that ended
+        self._sweep = sweep
         self._order = "<"
-        self._interfaces: list[_Interface] = []
+        sweep.state.counters[FORMAT] = PCAPNG
 
-    def walk(self, b: bytearray, count: int) -> int:
-        at = 0
-        head = Struct(self._order + "II").unpack_from
-        enhanced = Struct(self._order + "IIIII").unpack_from
-        while at + 12 <= count:
-            kind, length = head(b, at)
-            if kind == _SECTION:
-                self._order = self._byte_order(b, at)
-                head = Struct(self._order + "II").unpack_from
-                enhanced = Struct(self._order + "IIIII").unpack_from
-                kind, length = head(b, at)
-                self._interfaces = []
-            if length < 12 or length & 3 or length > MAX_RECORD:
-                raise Damaged(at, f"a block after packet {self.packets} claims {length} bytes")
-            if at + length > count:
-                break
-            if kind == _ENHANCED_PACKET:
-                if length < 32:
-                    raise Damaged(at, f"packet block after packet {self.packets} is too short")
-                interface, high, low, captured, wire = enhanced(b, at + 8)
-                self._packet(b, at + 28, at + length - 4, interface, high << 32 | low, captured, wire)
-            elif kind == _INTERFACE:
-                self._describe(b, at, length)
-            elif kind == _SIMPLE_PACKET:
-                (wire,) = Struct(self._order + "I").unpack_from(b, at + 8)
-                snaplen = self._interfaces[0].snaplen if self._interfaces else 0
-                captured = min(wire, snaplen or wire, length - 16)
-                self._packet(b, at + 12, at + length - 4, 0, None, captured, wire)
-            elif kind == _OLD_PACKET:
-                if length < 32:
-                    raise Damaged(at, f"packet block after packet {self.packets} is too short")
-                interface, _, high, low, captured, wire = Struct(self._order + "HHIIII").unpack_from(b, at + 8)
-                self._packet(b, at + 28, at + length - 4, interface, high << 32 | low, captured, wire)
-            at += length
-        return at
+    def other(self, b: bytearray, at: int, count: int) -> int:
+        """Take the block at `at`; returns the bytes used, 0 where more are needed.
+
+        Raises:
+            Damaged: a block that cannot be.
+        """
+        if count - at < 12:
+            return 0
+        kind, length = Struct(self._order + "II").unpack_from(b, at)
+        if kind == _SECTION:
+            self._order = self._byte_order(b, at)
+            _, length = Struct(self._order + "II").unpack_from(b, at)
+            counters = self._sweep.state.counters
+            self._forget_interfaces()
+            counters[BIG], counters[INTERFACES] = self._order == ">", 0
+        if length < 12 or length & 3 or length > MAX_RECORD:
+            raise Damaged(at, f"a block after packet {self._number} claims {length} bytes")
+        if at + length > count:
+            return 0
+        if kind == _INTERFACE:
+            self._describe(b, at, length)
+        elif kind == _SIMPLE_PACKET:
+            self._simple_packet(b, at, length)
+        elif kind == _OLD_PACKET:
+            self._old_packet(b, at, length)
+        return int(length)
+
+    @property
+    def _number(self) -> int:
+        return self._sweep.state.counters[NUMBER]
 
     def _byte_order(self, b: bytearray, at: int) -> str:
         magic = bytes(b[at + 8 : at + 12])
@@ -90,7 +99,7 @@ class PcapngWalker(Walker):
         if length < 20 or len(self.points) >= MAX_INTERFACES:
             raise Damaged(at, "interface description too short" if length < 20 else "too many interfaces")
         link, _, snaplen = Struct(self._order + "HHI").unpack_from(b, at + 8)
-        name, ticks, offset_ns = "", 1_000_000, 0
+        name, resolution, offset = "", 6, 0
         option, end = at + 16, at + length - 4
         while option + 4 <= end:
             code, size = Struct(self._order + "HH").unpack_from(b, option)
@@ -100,40 +109,76 @@ class PcapngWalker(Walker):
             if code == _OPTION_NAME:
                 name = value.decode("utf-8", "replace")
             elif code == _OPTION_RESOLUTION and value:
-                power = value[0] & 0x7F
-                ticks = 2 ** min(power, 63) if value[0] & 0x80 else 10 ** min(power, 18)
+                resolution = value[0]
             elif code == _OPTION_OFFSET and len(value) == 8:
-                offset_ns = Struct(self._order + "q").unpack(value)[0] * 1_000_000_000
+                offset = Struct(self._order + "q").unpack(value)[0] * 1_000_000_000
             option += 4 + (size + 3 & ~3)
         point = len(self.points)
         self.points[point] = Point(name or f"interface {point}", link_name(link))
         if link not in self.links:
             self.links.append(link)
-        self._interfaces.append(_Interface(link, point, snaplen, ticks, offset_ns))
+        self._add(link, point, snaplen, resolution, offset)
+
+    def _forget_interfaces(self) -> None:
+        interfaces = self._sweep.state.interfaces
+        for row in range(0, len(interfaces), INTERFACE_WIDTH):
+            if interfaces[row + IF_SKIPPED]:
+                link = interfaces[row + IF_LINK]
+                self.unread[link] = self.unread.get(link, 0) + interfaces[row + IF_SKIPPED]
+                interfaces[row + IF_SKIPPED] = 0
+
+    def _add(self, link: int, point: int, snaplen: int, resolution: int, offset: int) -> None:
+        state = self._sweep.state
+        interfaces, row = state.interfaces, state.counters[INTERFACES] * INTERFACE_WIDTH
+        if row == len(interfaces):
+            interfaces.frombytes(bytes(8 * len(interfaces)))
+        power = resolution & 0x7F
+        if resolution & 0x80:
+            multiply, divide, longest = min(power, 62), 0, MAX_TIME // 2 if power >= 30 else (9 << 30) << power
+        elif power <= 9:
+            multiply, divide = 10 ** (9 - power), 1
+            longest = MAX_TIME // multiply
+        else:
+            multiply, divide, longest = 1, 10 ** (min(power, 18) - 9), MAX_TIME
+        if abs(offset) > MAX_TIME // 2:
+            offset, longest = 0, -1  # no clock says so
+        interfaces[row + IF_LINK] = link
+        interfaces[row + IF_POINT] = point
+        interfaces[row + IF_SNAPLEN] = snaplen
+        interfaces[row + IF_MULTIPLY] = multiply
+        interfaces[row + IF_DIVIDE] = divide
+        interfaces[row + IF_OFFSET] = offset
+        interfaces[row + IF_LONGEST] = longest
+        state.counters[INTERFACES] += 1
+
+    def _simple_packet(self, b: bytearray, at: int, length: int) -> None:
+        state = self._sweep.state
+        (wire,) = Struct(self._order + "I").unpack_from(b, at + 8)
+        snaplen = state.interfaces[IF_SNAPLEN] if state.counters[INTERFACES] else 0
+        captured = min(wire, snaplen or wire, length - 16)
+        self._packet(b, at + 12, at + length - 4, 0, None, captured, wire)
+
+    def _old_packet(self, b: bytearray, at: int, length: int) -> None:
+        if length < 32:
+            raise Damaged(at, f"packet block after packet {self._number} is too short")
+        interface, _, high, low, captured, wire = Struct(self._order + "HHIIII").unpack_from(b, at + 8)
+        self._packet(b, at + 28, at + length - 4, interface, (high, low), captured, wire)
 
     def _packet(
-        self, b: bytearray, at: int, limit: int, interface: int, stamp: int | None, captured: int, wire: int
+        self, b: bytearray, at: int, limit: int, interface: int, stamp: tuple[int, int] | None, captured: int, wire: int
     ) -> None:
+        state = self._sweep.state
+        counters, row = state.counters, interface * INTERFACE_WIDTH
         if at + captured > limit:
-            raise Damaged(at, f"packet {self.packets + 1} claims {captured} bytes, its block holds {limit - at}")
-        self.packets += 1
-        if interface >= len(self._interfaces):
-            self.skipped["unknown-interface"] = self.skipped.get("unknown-interface", 0) + 1
+            raise Damaged(at, f"packet {self._number + 1} claims {captured} bytes, its block holds {limit - at}")
+        counters[NUMBER] += 1
+        if interface >= counters[INTERFACES]:
+            counters[SKIPPED + NO_INTERFACE] += 1
             return
-        of = self._interfaces[interface]
-        time = self.last_ns or 0
-        if stamp is not None:
-            ticks = of.ticks
-            time = stamp * (1_000_000_000 // ticks) if 1_000_000_000 % ticks == 0 else stamp * 1_000_000_000 // ticks
-            time += of.offset_ns
-            if not 0 <= time < MAX_TIME:
-                time = self.last_ns or 0  # no clock says so: the packet counts, its time does not
-            if self.first_ns is None or self.last_ns is None:
-                self.first_ns = self.last_ns = time
-            elif time > self.last_ns:
-                self.last_ns = time
-            elif time < self.first_ns:
-                self.first_ns = time
-        why = self.scanner.packet(b, at, captured, max(wire, captured), of.link, self.packets, time, of.point)
-        if why:
-            self.skipped[why] = self.skipped.get(why, 0) + 1
+        ns = -1 if stamp is None else stamp_to_ns(state.interfaces, row, *stamp)
+        unread = counters[SKIPPED + UNKNOWN_LINK]
+        self._sweep.single(
+            b, at, at + captured, wire=wire, link=state.interfaces[row + IF_LINK], number=counters[NUMBER],
+            ns=counters[LAST_NS] if ns < 0 else ns, point=state.interfaces[row + IF_POINT],
+        )  # fmt: skip
+        state.interfaces[row + IF_SKIPPED] += counters[SKIPPED + UNKNOWN_LINK] - unread

@@ -1,15 +1,36 @@
-"""A capture file, whatever its container and compression, as blocks of rows."""
+"""A capture file, whatever its container and compression, through the pass."""
 
-from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from rpcdiag.capture import pcap, pcapng
+from rpcdiag.capture.damage import Damaged
 from rpcdiag.capture.fragments import FragmentTable, Whole
-from rpcdiag.capture.scan import FRAGMENT, Scanner
+from rpcdiag.capture.points import Point, link_name
 from rpcdiag.capture.source import Source
-from rpcdiag.capture.table import NUMBER, POINT, WIDTH, Block, Point, link_name
-from rpcdiag.capture.walk import Damaged, Walker
 from rpcdiag.errors import CorruptInput, UnknownFormat
+from rpcdiag.sweep.columns import (
+    BLOCK_LENGTH,
+    CLAIMED,
+    DRAIN,
+    EV_FRAGMENT,
+    EVENT_WIDTH,
+    FIRST_NS,
+    FRAGMENT,
+    IF_LINK,
+    IF_SKIPPED,
+    INTERFACE_WIDTH,
+    LAST_NS,
+    MORE,
+    NUMBER,
+    OTHER_BLOCK,
+    OVERRUN,
+    POINTS,
+    REASONS,
+    SKIPPED,
+    TOO_LONG,
+)
+from rpcdiag.sweep.engine import Sweep
 
 BLOCK = 512 * 1024  # larger is no faster, smaller costs 10 %
 _RAW = 101
@@ -26,35 +47,42 @@ _HINTS = (
 )
 
 
-class CaptureReader:
-    """One pass over one capture.
+class Events(NamedTuple):
+    """What the pass has to say, see `sweep.columns`: a flat list, and the bytes that it points into."""
 
-    After `blocks` has ended, `trouble` says why the file could not be read to its end, if so; everything before that
-    place has been yielded. `points` names the capture points by number.
+    rows: list[int]
+    arena: memoryview
+
+
+class CaptureReader:
+    """One pass over one capture; `sweep` holds its flows.
+
+    After `events` has ended, `trouble` says why the file could not be read to its end, if so; everything before that
+    place has been yielded.
 
     Raises:
         InputError: missing, empty, a directory, not a capture.
         MissingPiece: the package for its compression is not installed.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, sweep: Sweep | None = None) -> None:
         self.path = path
         self.trouble: CorruptInput | None = None
+        self.sweep = sweep or Sweep()
         self._source = Source(path)
-        self._scanner = Scanner()
         self._fragments = FragmentTable()
         try:
-            self._walker = self._recognise(self._source.head)
+            self._file = self._recognise(self._source.head)
         except UnknownFormat:
             self._source.close()
             raise
 
-    def _recognise(self, head: bytes) -> Walker:
+    def _recognise(self, head: bytes) -> pcap.PcapFile | pcapng.PcapngFile:
         reasons = (pcap.why_not(head), pcapng.why_not(head))
         if reasons[0] is None:
-            return pcap.PcapWalker(self._scanner)
+            return pcap.PcapFile(self.sweep.state)
         if reasons[1] is None:
-            return pcapng.PcapngWalker(self._scanner)
+            return pcapng.PcapngFile(self.sweep)
         hints = tuple(f"looks like {what}" for start, what in _HINTS if head.startswith(start))
         raise UnknownFormat(self.path, (*hints, *(why for why in reasons if why)))
 
@@ -65,48 +93,68 @@ class CaptureReader:
     @property
     def format(self) -> str:
         """`pcap` or `pcapng`, with the compression after a plus sign."""
-        return self._walker.name + (f"+{self._source.compression}" if self._source.compression else "")
+        return self._file.name + (f"+{self._source.compression}" if self._source.compression else "")
 
     @property
     def packets(self) -> int:
-        return self._walker.packets
+        return self.sweep.state.counters[NUMBER]
 
     @property
     def first_ns(self) -> int | None:
-        return self._walker.first_ns
+        counters = self.sweep.state.counters
+        return counters[FIRST_NS] if counters[POINTS] else None
 
     @property
     def last_ns(self) -> int | None:
-        return self._walker.last_ns
+        counters = self.sweep.state.counters
+        return counters[LAST_NS] if counters[POINTS] else None
 
     @property
     def link_types(self) -> tuple[str, ...]:
-        return tuple(link_name(link) for link in self._walker.links)
+        return tuple(link_name(link) for link in self._file.links)
 
     @property
     def skipped(self) -> dict[str, int]:
-        """Packets without a row, by reason."""
-        return self._walker.skipped
+        """Packets without a flow, by reason."""
+        counters, interfaces = self.sweep.state.counters, self.sweep.state.interfaces
+        skipped = {
+            reason: counters[SKIPPED + place] for place, reason in enumerate(REASONS) if counters[SKIPPED + place]
+        }
+        for link, count in self._file.unread.items():
+            skipped[f"link-type-{link}"] = count
+        for row in range(0, len(interfaces), INTERFACE_WIDTH):
+            if interfaces[row + IF_SKIPPED]:
+                name = f"link-type-{interfaces[row + IF_LINK]}"
+                skipped[name] = skipped.get(name, 0) + interfaces[row + IF_SKIPPED]
+        return skipped
 
     def point(self, number: int) -> Point:
-        """The capture point that rows call `number`."""
-        below = self._walker.points.get(number & 0xFFFFF, Point(f"interface {number}", "unknown"))
+        """The capture point that flows call `number`."""
+        below = self._file.points.get(number & 0xFFFFF, Point(f"interface {number}", "unknown"))
         index = number >> 20
         return Point(f"{below.name + ' ' if below.name else ''}ifindex {index}", below.link_type) if index else below
 
-    def blocks(self) -> Iterator[Block]:
-        """The packets, in the order of the file; a block's buffer is reused by the next."""
+    def events(self, on_block: Callable[[int], None] | None = None) -> Iterator[Events]:
+        """Everything that the pass has to say, in the order of the file.
+
+        `on_block` is told of every block: how many bytes were read so far.
+        """
         room = bytearray(BLOCK)
         held = done = 0
-        walker, scanner = self._walker, self._scanner
+        self._started = isinstance(self._file, pcapng.PcapngFile)
         try:
             while True:
                 if held == len(room):
                     room.extend(bytes(len(room)))
-                count = self._source.readinto(memoryview(room)[held:])
+                with memoryview(room) as view, view[held:] as free:
+                    count = self._source.readinto(free)
                 held += count
-                used = walker.walk(room, held)
-                yield from self._scanned(room)
+                if on_block is not None:
+                    on_block(done + held)
+                used = 0
+                for place in self._walked(room, held):
+                    yield from self._drained()
+                    used = place
                 held -= used
                 done += used
                 if used:
@@ -114,47 +162,89 @@ class CaptureReader:
                 if not count:
                     break
             if held:
-                self._trouble(done, f"the file ends in the middle of {walker.needs}: {held} bytes of it are there")
+                self._trouble(done, f"the file ends in the middle of {self._file.needs}: {held} bytes of it are there")
         except Damaged as damage:
-            yield from self._scanned(room)
+            yield from self._drained()
             self._trouble(done + damage.offset, damage.why)
         except CorruptInput as error:
             self._trouble(done + held, error.why)
         finally:
-            scanner.rows = array("q")
             self._source.close()
+
+    def finish(self) -> Iterator[Events]:
+        """What was left unfinished at the end of the capture."""
+        at = 0
+        while (at := self.sweep.close(at)) < self.sweep.end:
+            yield from self._drained()
+        yield from self._drained()
+
+    def _walked(self, room: bytearray, count: int) -> Iterator[int]:
+        """Walk what is whole in `room[:count]`; yields the bytes used at each pause, and at last in all.
+
+        Raises:
+            Damaged: a record or block that cannot be.
+        """
+        at, sweep = 0, self.sweep
+        while True:
+            if not self._started:
+                used = self._file.other(room, at, count)
+                self._started = used > 0
+                at += used
+                if not used:
+                    break
+            at = sweep.walk(room, at, count)
+            why = sweep.why
+            if why == MORE:
+                break
+            if why == DRAIN:
+                yield at
+            elif why == OTHER_BLOCK:
+                used = self._file.other(room, at, count)
+                if not used:
+                    break
+                at += used
+            else:
+                self._damaged(at, why)
+        yield at
+
+    def _damaged(self, at: int, why: int) -> None:
+        claimed = self.sweep.state.counters[CLAIMED]
+        if why == TOO_LONG:
+            raise Damaged(at, f"packet {self.packets + 1} claims {claimed} bytes")
+        if why == OVERRUN:
+            raise Damaged(at, f"packet {self.packets + 1} claims {claimed} bytes, its block holds fewer")
+        if why == BLOCK_LENGTH:
+            raise Damaged(at, f"a block after packet {self.packets} claims {claimed} bytes")
+        raise Damaged(at, f"packet block after packet {self.packets} is too short")
 
     def _trouble(self, offset: int, why: str) -> None:
         self.trouble = CorruptInput(self.path, f"{why}; packets 1 to {self.packets} were read", f"byte {offset}")
 
-    def _scanned(self, room: bytearray) -> Iterator[Block]:
-        scanner = self._scanner
-        if scanner.rows:
-            yield Block(room, scanner.rows)
+    def _drained(self) -> Iterator[Events]:
+        rows, arena = self.sweep.drained()
+        if rows:
+            yield Events(rows, arena)
+        if EV_FRAGMENT not in rows[::EVENT_WIDTH]:
+            return
         wholes = [
             whole
-            for number, time, point, start, end in scanner.fragments
-            if (whole := self._fragments.add(bytes(room[start:end]), number, time, point))
+            for at in range(0, len(rows), EVENT_WIDTH)
+            if rows[at] == EV_FRAGMENT and (whole := self._joined(rows[at + 1 : at + 6], arena))
         ]
-        scanner.rows = array("q")
-        scanner.fragments = []
         for whole in wholes:
             yield from self._unfragmented(whole)
 
-    def _unfragmented(self, whole: Whole) -> Iterator[Block]:
+    def _joined(self, row: list[int], arena: memoryview) -> Whole | None:
+        number, ns, point, start, count = row
+        return self._fragments.add(bytes(arena[start : start + count]), number, ns, point)
+
+    def _unfragmented(self, whole: Whole) -> Iterator[Events]:
         """A datagram put together counts as the packet that completed it."""
-        why = self._scanner.packet(
-            whole.data, 0, len(whole.data), len(whole.data), _RAW, whole.number, whole.time, whole.point & 0xFFFFF
+        counters = self.sweep.state.counters
+        counters[SKIPPED + FRAGMENT] -= 1
+        self.sweep.single(
+            whole.data, 0, len(whole.data), wire=0, link=_RAW, number=whole.number, ns=whole.time, point=whole.point
         )
-        self.skipped[FRAGMENT] -= 1
-        if why:
-            self.skipped[why] = self.skipped.get(why, 0) + 1
-        if not self.skipped[FRAGMENT]:
-            del self.skipped[FRAGMENT]
-        rows = self._scanner.rows
-        self._scanner.rows = array("q")
-        for at in range(0, len(rows), WIDTH):
-            rows[at + POINT] = whole.point
-            rows[at + NUMBER] = whole.number
-        if rows:
-            yield Block(whole.data, rows)
+        again = self.sweep.drained()
+        if again[0]:
+            yield Events(*again)

@@ -101,6 +101,48 @@ class Flow(NamedTuple):
     last_data_ns: int | None = None
 
 
+class Waiting(NamedTuple):
+    """A call that waits for its answer."""
+
+    packet: int
+    time_ns: int
+    context_id: int
+    opnum: int
+    orpc: bool
+    one_way: bool
+
+
+class ContextUse(NamedTuple):
+    """A presentation context that was offered; the highest level of security that was seen on it, None for none."""
+
+    calls: int
+    auth_type: int | None
+    auth_level: int | None
+
+
+class Stream(NamedTuple):
+    """What the pass counted on a flow that it followed; contexts are in the order in which they were offered.
+
+    `gap_ns` is when the last gap of client and server was noticed.
+    """
+
+    pdus: int
+    first_pdu: int | None
+    last_pdu_ns: int | None
+    total: int  # bytes; the three that follow add up to it
+    in_pdus: int
+    skipped: int
+    missing: int
+    gap_ns: tuple[int | None, int | None]
+    requests: int
+    responses: int
+    faults: int
+    orphan_answers: int
+    orpc_calls: int
+    waiting: tuple[Waiting, ...]
+    contexts: tuple[ContextUse, ...]
+
+
 class Host(NamedTuple):
     """What the TCP packets of one address look like at one capture point: the yardstick for a RST."""
 

@@ -1,359 +1,415 @@
-"""Every conversation of the captures, and the segments of those that can carry RPC.
+"""Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
-What matters is known by port (135, 593) or by content: the first bytes of a stream, or of any later segment, are
-the header of an RPC PDU. The rest is counted here and never looked at again.
-"""
-
+from array import array
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
-from rpcdiag.capture.table import ACK, ICMP, ICMPV6, SYN, TCP, WIDTH, Block
-from rpcdiag.flows.content import HEADER, looks_like_rpc, sent_by_client
-from rpcdiag.flows.flow import FAILED_TO_OPEN, Flow, Host, IcmpError
-from rpcdiag.flows.icmp import quoted_tcp
-from rpcdiag.flows.tcp import Conversation
+from rpcdiag.flows.flow import (
+    FAILED_TO_OPEN,
+    ContextUse,
+    Flow,
+    Host,
+    IcmpError,
+    Reset,
+    Silence,
+    Stream,
+    Syn,
+    Waiting,
+)
+from rpcdiag.flows.tcp import outcome, stalled_size
 from rpcdiag.model.packets import Address, Endpoint
+from rpcdiag.sweep.calls import ONE_WAY, ORPC
+from rpcdiag.sweep.columns import (
+    ACKNOWLEDGED,
+    BY_SYN,
+    BYTES,
+    BYTES_SKIPPED,
+    C_AUTH_LEVEL,
+    C_AUTH_TYPE,
+    C_CALLS,
+    CALLS,
+    CLIENT,
+    CLIENT_HOW,
+    CONTEXTS,
+    END_NS,
+    EV_ICMP,
+    EV_REPEAT,
+    EV_SYN,
+    EVENT_WIDTH,
+    FAULTS,
+    FIN_PACKET,
+    FIRST_PACKET,
+    FIRST_PDU,
+    FLOW_WIDTH,
+    GAP_NS,
+    IN_FLOWS,
+    IN_PDUS,
+    ISN,
+    KEY,
+    LAST_DATA_NS,
+    LAST_DATA_PACKET,
+    LAST_PACKET,
+    LAST_PDU_NS,
+    MATTERS,
+    MISSING,
+    O_BITS,
+    O_CONTEXT,
+    O_NS,
+    O_OPNUM,
+    O_PACKET,
+    ORPC_CALLS,
+    ORPHAN_ANSWERS,
+    PACKETS,
+    PDUS,
+    POINT_ID,
+    POINT_LAST,
+    POINT_WIDTH,
+    POINTS,
+    POINTS_AT,
+    POSITION,
+    REPEATS,
+    REQUESTS,
+    RESET_NS,
+    RESET_PACKET,
+    RESET_SIDE,
+    RESET_TTL,
+    RESPONSES,
+    SERIAL,
+    SERIAL_NUMBER,
+    SIDE_WIDTH,
+    SILENCE_AFTER,
+    SILENCE_BEFORE,
+    SILENCE_NS,
+    START_NS,
+    STREAM,
+    STREAM_WIDTH,
+    SYN_ACK_NS,
+    SYN_ACK_PACKET,
+    SYN_COUNT,
+    SYN_ID,
+    SYN_NS,
+    SYN_PACKET,
+    SYN_TTL,
+    TTL,
+    W_NEXT,
+    WAITING_WIDTH,
+    YES,
+)
+from rpcdiag.sweep.engine import Sweep
 
-RPC_PORTS = frozenset({135, 593})
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
-MAX_FLOWS = 200_000  # one to two KB each; more than that and the oldest that do not matter are folded away
-MAX_HELD = 4
-_SHORT_SEGMENT = HEADER
-
-_Key = tuple[int, bytes, int]
-
-
-class Segment(NamedTuple):
-    """Payload of a flow that matters. `start` is the sequence number of the stream's first byte where a SYN told it."""
-
-    flow: int
-    side: int  # 0: from whoever sent the first packet of the flow
-    start: int | None
-    sequence: int
-    data: bytes
-    length: int  # on the wire; more than `data` where the capture is cut
-    packet: int
-    time_ns: int
+_MASK = (1 << 64) - 1
 
 
 class FlowTable:
-    """Feed blocks, get the segments that matter; ask for the flows at the end."""
+    """Begin a capture, feed it what the pass says, and ask for the flows at the end."""
 
-    def __init__(self, max_flows: int = MAX_FLOWS) -> None:
-        self.packets_in_flows = 0
-        self.evicted = 0
-        self._max = max_flows
-        self._all: dict[int, Conversation] = {}
-        self._by_key: dict[_Key, tuple[Conversation, int]] = {}
-        self._count = 0
-        self._capture = 0
-        self._others: dict[tuple[bytes, int], list[Conversation]] = {}  # the same five-tuple at other points
-        self._points: set[int] = set()
-        self._span: dict[tuple[int, int], tuple[int, int]] = {}  # (capture, point) -> first and last time
+    def __init__(self) -> None:
+        self._seen: list[_Seen] = []
 
-    def begin(self, capture: int) -> None:
-        """The blocks that follow are of capture number `capture`; its capture points are its own."""
-        self._capture = capture
-        self._by_key = {}
-        self._others = {}
-        self._points = set()
+    def begin(self, sweep: Sweep) -> None:
+        """What follows is of the next capture."""
+        first = self._seen[-1].first + self._seen[-1].sweep.state.counters[SERIAL] if self._seen else 0
+        self._seen.append(_Seen(len(self._seen), first, sweep))
 
-    def feed(self, block: Block) -> list[Segment]:
-        """Take the packets of a block; the segments of flows that matter, as far as that is known by now."""
-        found: list[Segment] = []
-        b, rows = block
-        by_key = self._by_key
-        flow_packets = 0
-        at_point, low, high = -1, 0, 0
-        for at in range(0, len(rows), WIDTH):
-            (number, time, point, protocol, source, size, sport, dport, sequence, acknowledged, flags, payload, captured,
-             length, ttl, ip_id) = rows[at : at + WIDTH]  # fmt: skip
-            if point != at_point:
-                if at_point >= 0:
-                    self._see(at_point, low, high)
-                self._see(point, time, time)
-                at_point, low, high = point, time, time
-            elif time > high:
-                high = time
-            elif time < low:
-                low = time
-            if protocol == TCP:
-                flow_packets += 1
-                key = (point, bytes(b[source : source + 2 * size]), sport << 16 | dport)
-                known = by_key.get(key)
-                if known is None or flags & SYN:
-                    known = self._at_syn(known, key, flags, sequence, acknowledged, time)
-                conversation, side = known
-                conversation.packet(side, number, time, flags, sequence, acknowledged, length, ttl, ip_id)
-                if length and conversation.matters is not False:
-                    data = bytes(b[payload : payload + captured])
-                    segment = Segment(
-                        conversation.index, side, conversation.isn[side], sequence, data, length, number, time
-                    )
-                    self._sort(conversation, segment, found)
-                elif captured >= HEADER and b[payload] == 5 and looks_like_rpc(bytes(b[payload : payload + HEADER])):
-                    conversation.matters = True
-                    self._role(conversation, side, b[payload : payload + HEADER])
-                    data = bytes(b[payload : payload + captured])
-                    found.append(Segment(conversation.index, side, None, sequence, data, length, number, time))
-            elif protocol in (ICMP, ICMPV6):
-                sender = _address(bytes(b[source : source + size]))
-                error = IcmpError(number, time, sender, 4 if size == 4 else 6, sport, dport, True)
-                self._icmp(point, error, bytes(b[payload : payload + captured]))
+    @property
+    def first(self) -> int:
+        """Number of the first flow of the capture that is read."""
+        return self._seen[-1].first
+
+    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
+        """Take what the pass says of flows."""
+        seen = self._seen[-1]
+        for e in range(0, len(rows), EVENT_WIDTH):
+            kind = rows[e]
+            if kind > EV_ICMP:
+                continue
+            if kind == EV_SYN:
+                seen.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
+            elif kind == EV_REPEAT:
+                seen.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
             else:
-                flow_packets += 1
-        if at_point >= 0:
-            self._see(at_point, low, high)
-        self.packets_in_flows += flow_packets
-        return found
+                size, at = rows[e + 7], rows[e + 8]
+                sender = _packed(bytes(arena[at : at + size]))
+                version = 4 if size == 4 else 6
+                error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
+                seen.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
 
-    def _see(self, point: int, low: int, high: int) -> None:
-        """Widen the span of times of a capture point."""
-        key = (self._capture, point)
-        span = self._span.get(key)
-        if span is None:
-            span = (low, high)
-            self._points.add(point)
-            if len(self._points) == 2:
-                for conversation in self._all.values():
-                    if conversation.capture == self._capture:
-                        self._note_for_others(conversation)
-        self._span[key] = (min(span[0], low), max(span[1], high))
+    @property
+    def packets_in_flows(self) -> int:
+        return sum(seen.sweep.state.counters[IN_FLOWS] for seen in self._seen)
 
-    def _at_syn(
-        self, known: tuple[Conversation, int] | None, key: _Key, flags: int, sequence: int, acknowledged: int, time: int
-    ) -> tuple[Conversation, int]:
-        """The conversation that a packet without one, or with a SYN, belongs to: a new SYN reuses the ports."""
-        if known is not None:
-            conversation, side = known
-            isn = conversation.isn[side]
-            if isn == sequence or isn is None or flags & ACK:
-                started = isn is None and not flags & ACK and conversation.next[side] not in (None, sequence + 1)
-                if not (started and time - conversation.last_ns > 1_000_000_000):
-                    return known
-        elif flags & SYN and flags & ACK and len(self._points) > 1:
-            other = self._answered_elsewhere(key, acknowledged)
-            if other is not None:
-                self._by_key[key] = (other, 1)
-                return other, 1
-        return self._open(key)
+    @property
+    def evicted(self) -> int:
+        return sum(seen.sweep.evicted for seen in self._seen)
 
-    def _answered_elsewhere(self, key: _Key, acknowledged: int) -> Conversation | None:
-        """The half of this conversation that another capture point recorded: a tap per direction."""
-        _, addresses, ports = key
-        half = len(addresses) // 2
-        turned = (addresses[half:] + addresses[:half], (ports & 0xFFFF) << 16 | ports >> 16)
-        for conversation in self._others.get(turned, ()):
-            isn = conversation.isn[0]
-            if conversation.syns and not conversation.packets[1] and isn is not None and isn + 1 == acknowledged:
-                return conversation
-        return None
+    @property
+    def folded(self) -> int:
+        return sum(seen.sweep.folded for seen in self._seen)
 
-    def _open(self, key: _Key) -> tuple[Conversation, int]:
-        point, addresses, ports = key
-        half = len(addresses) // 2
-        source, destination, sport, dport = addresses[:half], addresses[half:], ports >> 16, ports & 0xFFFF
-        if len(self._all) >= self._max:
-            self._evict()
-        conversation = Conversation(self._count, self._capture, point, (source, destination), (sport, dport))
-        self._count += 1
-        self._all[conversation.index] = conversation
-        self._by_key[(point, destination + source, dport << 16 | sport)] = (conversation, 1)
-        self._by_key[key] = known = (conversation, 0)
-        if len(self._points) > 1:
-            self._note_for_others(conversation)
-        if sport in RPC_PORTS or dport in RPC_PORTS:
-            conversation.matters = True
-        return known
-
-    def _note_for_others(self, conversation: Conversation) -> None:
-        """Other capture points may hold the other half of it."""
-        addresses, ports = conversation.addresses, conversation.ports
-        key = (addresses[0] + addresses[1], ports[0] << 16 | ports[1])
-        self._others.setdefault(key, []).append(conversation)
-
-    def _evict(self) -> None:
-        """Fold away the oldest quarter of the conversations that do not matter."""
-        room = max(1, self._max // 4)
-        gone = [index for index, conversation in self._all.items() if not conversation.matters][:room]
-        if not gone:
-            gone = list(self._all)[:room]
-        for index in gone:
-            del self._all[index]
-        self.evicted += len(gone)
-        doomed = set(gone)
-        self._by_key = {key: known for key, known in self._by_key.items() if known[0].index not in doomed}
-        self._others = {}
-
-    def _sort(self, conversation: Conversation, segment: Segment, found: list[Segment]) -> None:
-        """Decide by content whether the flow matters; what was held back meanwhile goes first."""
-        if conversation.matters is None:
-            if not looks_like_rpc(segment.data):
-                conversation.tries += 1
-                short = len(segment.data) < _SHORT_SEGMENT and not conversation.held
-                if short and segment.data[:1] == b"\x05":
-                    conversation.held.append(segment)
-                elif conversation.held and looks_like_rpc(_held(conversation) + segment.data):
-                    conversation.matters = True
-                    self._role(conversation, segment.side, _held(conversation) + segment.data)
-                    found.extend(conversation.held)  # type: ignore[arg-type]  # it holds segments only
-                    found.append(segment)
-                    conversation.held = []
-                    return
-                if conversation.tries >= MAX_HELD:
-                    conversation.matters = False
-                    conversation.held = []
-                return
-            conversation.matters = True
-            conversation.held = []
-        if conversation.client is None and looks_like_rpc(segment.data):
-            self._role(conversation, segment.side, segment.data)
-        found.append(segment)
-
-    @staticmethod
-    def _role(conversation: Conversation, side: int, data: bytes | bytearray) -> None:
-        if conversation.client is None:
-            conversation.client = (side if sent_by_client(bytes(data)) else 1 - side, "content")
-
-    def _icmp(self, point: int, error: IcmpError, quoted: bytes) -> None:
-        quote = quoted_tcp(quoted)
-        if quote is None:
-            return
-        known = self._by_key.get((point, quote.addresses, quote.source_port << 16 | quote.destination_port))
-        if known is not None:
-            known[0].icmp_error(known[1], error)
-
-    def flows(self, wanted: Container[tuple[Address, int]]) -> tuple[Flow, ...]:
+    def flows(self, wanted: Collection[tuple[Address, int]]) -> tuple[Flow, ...]:
         """The flows that matter, and those whose server end is in `wanted`, in the order of their first packets."""
-        listening = self._listening()
-        kept = []
-        for conversation in self._all.values():
-            client, how = conversation.client or self._guess(conversation, listening)
-            server = _end(conversation, 1 - client)
-            if conversation.matters or (server.address, server.port) in wanted:
-                kept.append(self._flow(conversation, client, how, server))
-        return tuple(kept)
+        ends = {(*_columns(address), port) for address, port in wanted}
+        return tuple(flow for seen in self._seen for flow in seen.flows(ends))
 
     def failed(self) -> Iterable[Flow]:
         """All flows that never opened, whatever their port."""
-        for conversation in self._all.values():
-            if conversation.client and conversation.syns and conversation.syn_ack is None:
-                client, how = conversation.client
-                flow = self._flow(conversation, client, how, _end(conversation, 1 - client))
-                if flow.outcome in FAILED_TO_OPEN:
-                    yield flow
+        return (flow for seen in self._seen for flow in seen.failed())
 
     def points(self, capture: int) -> list[int]:
-        """The capture points of one capture at which packets of flows were seen."""
-        return [point for at, point in self._span if at == capture]
-
-    def _listening(self) -> set[tuple[bytes, int]]:
-        return {
-            (conversation.addresses[1 - conversation.client[0]], conversation.ports[1 - conversation.client[0]])
-            for conversation in self._all.values()
-            if conversation.client is not None
-        }
-
-    @staticmethod
-    def _guess(conversation: Conversation, listening: set[tuple[bytes, int]]) -> tuple[int, str]:
-        """The client's side by who listens: known servers, then service ports, then the lower port."""
-        ends = [(conversation.addresses[side], conversation.ports[side]) for side in (0, 1)]
-        for side in (0, 1):
-            if ends[side] in listening and ends[1 - side] not in listening:
-                return 1 - side, "port"
-        ports = conversation.ports
-        for side in (0, 1):
-            if ports[side] in LISTENING and ports[1 - side] not in LISTENING:
-                return 1 - side, "port"
-        return (0 if ports[1] <= ports[0] else 1), "port"
-
-    def _flow(self, conversation: Conversation, client: int, how: str, server: Endpoint) -> Flow:
-        last = self._span[(conversation.capture, conversation.point)][1]
-        start = conversation.syns[0].time_ns if conversation.syns else conversation.first_ns
-        data = conversation.last_data[client]
-        return Flow(
-            number=conversation.index,
-            capture=conversation.capture,
-            point=conversation.point,
-            client=_end(conversation, client),
-            server=server,
-            roles=how,
-            first_packet=conversation.first_packet,
-            last_packet=conversation.last_packet,
-            start_ns=conversation.first_ns,
-            end_ns=conversation.last_ns,
-            packets=sum(conversation.packets),
-            outcome=conversation.outcome(client),
-            syns=tuple(conversation.syns),
-            syn_count=conversation.syn_count,
-            isn=conversation.isn[client],
-            syn_ack=conversation.syn_ack[0] if conversation.syn_ack else None,
-            syn_ack_ns=conversation.syn_ack[1] if conversation.syn_ack else None,
-            reset=conversation.first_reset(client),
-            fin_from_client=conversation.fins[client],
-            fin_from_server=conversation.fins[1 - client],
-            icmp=tuple(error._replace(quotes_client=side == client) for side, error in conversation.icmp),
-            client_ttl=conversation.ttl[client],
-            server_ttl=conversation.ttl[1 - client],
-            client_bytes=conversation.bytes[client],
-            server_bytes=conversation.bytes[1 - client],
-            repeats_from_client=conversation.repeats[client],
-            repeats_from_server=conversation.repeats[1 - client],
-            repeated=tuple(conversation.repeated),
-            stalled_size=max(stuck) if (stuck := conversation.stalled_sizes()) else 0,
-            acknowledged_size=max(conversation.acknowledged_size),
-            silence=conversation.silence,
-            watched_ns=max(0, last - start),
-            last_data_packet=data[0] if data else None,
-            last_data_ns=data[1] if data else None,
-        )
+        """The capture points of one capture at which flows were seen."""
+        return self._seen[capture].points()
 
     def sides(self, flow: Flow) -> tuple[int, int]:
-        """The segment sides of the flow's client and server."""
-        conversation = self._all[flow.number]
-        client = (
-            0
-            if conversation.ports[0] == flow.client.port and _address(conversation.addresses[0]) == flow.client.address
-            else 1
-        )
-        return client, 1 - client
+        """The numbers that PDUs give to the sides of the flow's client and server."""
+        seen = self._seen[flow.capture]
+        return seen.sides(seen.place[flow.number - seen.first], flow)
+
+    def stream(self, flow: Flow) -> Stream | None:
+        """Where the bytes of the flow went, if it was followed."""
+        seen = self._seen[flow.capture]
+        return seen.stream(seen.place[flow.number - seen.first], flow)
 
     def hosts(self) -> tuple[Host, ...]:
         """What every address that took part looks like at every capture point."""
-        ttls: dict[tuple[int, int, bytes], Counter[int]] = {}
-        answered: dict[tuple[int, int, bytes], dict[int, int]] = {}
-        for conversation in self._all.values():
-            for side in (0, 1):
-                key = (conversation.capture, conversation.point, conversation.addresses[side])
-                ttl = conversation.ttl[side]
-                if ttl is not None:
-                    ttls.setdefault(key, Counter())[ttl] += 1
-            if conversation.syn_ack is not None and conversation.client is not None:
-                side = 1 - conversation.client[0]
-                key = (conversation.capture, conversation.point, conversation.addresses[side])
-                ports = answered.setdefault(key, {})
-                if len(ports) < 64:
-                    ports.setdefault(conversation.ports[side], conversation.syn_ack[0])
-        return tuple(
-            Host(
-                *key[:2],
-                _address(key[2]),
-                tuple(ttl for ttl, _ in sorted(seen.items(), key=lambda item: (-item[1], item[0]))),
-                tuple(sorted(answered.get(key, {}).items())),
-            )
-            for key, seen in ttls.items()
+        return tuple(host for seen in self._seen for host in seen.hosts())
+
+
+class _Seen:
+    """One capture; `first` is added to the serial numbers of its flows."""
+
+    def __init__(self, capture: int, first: int, sweep: Sweep) -> None:
+        self.capture = capture
+        self.first = first
+        self.sweep = sweep
+        self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
+        self.repeated: dict[int, list[int]] = {}
+        self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
+        self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
+        self._last: dict[int, int] = {}
+
+    def _records(self) -> Iterator[int]:
+        """Offsets of the records, by first packet."""
+        flows = self.sweep.state.flows
+        serials = [(flows[o + SERIAL_NUMBER], o) for o in range(0, self.sweep.end, FLOW_WIDTH)]
+        serials.sort()
+        return (o for serial, o in serials if serial >= 0)
+
+    def flows(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
+        flows = self.sweep.state.flows
+        listening: set[tuple[int, int, int]] | None = None
+        for o in self._records():
+            if flows[o + MATTERS] != YES and not wanted:
+                continue
+            client = flows[o + CLIENT]
+            how = "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
+            if client < 0:
+                if listening is None:
+                    listening = self._listening()
+                client, how = self._guess(o, listening), "port"
+            if flows[o + MATTERS] == YES or self._end(o, 1 - client) in wanted:
+                yield self.flow(o, client, how)
+
+    def failed(self) -> Iterator[Flow]:
+        flows = self.sweep.state.flows
+        for o in self._records():
+            if flows[o + SYN_COUNT] and not flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
+                how = "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
+                flow = self.flow(o, flows[o + CLIENT], how)
+                if flow.outcome in FAILED_TO_OPEN:
+                    yield flow
+
+    def points(self) -> list[int]:
+        flows = self.sweep.state.flows
+        return sorted({flows[o + KEY + 5] >> 1 for o in range(0, self.sweep.end, FLOW_WIDTH)})
+
+    def _end(self, o: int, side: int) -> tuple[int, int, int]:
+        """Address and port of one side, as the record holds them."""
+        flows = self.sweep.state.flows
+        at = o + KEY + 2 * side
+        ports = flows[o + KEY + 4]
+        return flows[at], flows[at + 1], ports & 0xFFFF if side else ports >> 16
+
+    def _endpoint(self, o: int, side: int) -> Endpoint:
+        high, low, port = self._end(o, side)
+        if self.sweep.state.flows[o + KEY + 5] & 1:
+            return Endpoint(IPv6Address((high & _MASK) << 64 | low & _MASK), port)
+        return Endpoint(IPv4Address(low), port)
+
+    def _listening(self) -> set[tuple[int, int, int]]:
+        flows = self.sweep.state.flows
+        return {
+            self._end(o, 1 - flows[o + CLIENT])
+            for o in range(0, self.sweep.end, FLOW_WIDTH)
+            if flows[o + SERIAL_NUMBER] >= 0 and flows[o + CLIENT] >= 0
+        }
+
+    def _guess(self, o: int, listening: set[tuple[int, int, int]]) -> int:
+        """The client's side by who listens: known servers, then service ports, then the lower port."""
+        ends = self._end(o, 0), self._end(o, 1)
+        for side in (0, 1):
+            if ends[side] in listening and ends[1 - side] not in listening:
+                return 1 - side
+        for side in (0, 1):
+            if ends[side][2] in LISTENING and ends[1 - side][2] not in LISTENING:
+                return 1 - side
+        return 0 if ends[1][2] <= ends[0][2] else 1
+
+    def flow(self, o: int, client: int, how: str) -> Flow:
+        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        serial, server = row[SERIAL_NUMBER], 1 - client
+        self.place[serial] = o
+        icmp = self.icmp.get(serial, ())
+        start = row[SYN_NS] if row[SYN_COUNT] else row[START_NS]
+        point = row[KEY + 5] >> 1
+        return Flow(
+            number=self.first + serial,
+            capture=self.capture,
+            point=point,
+            client=self._endpoint(o, client),
+            server=self._endpoint(o, server),
+            roles=how,
+            first_packet=row[FIRST_PACKET],
+            last_packet=row[LAST_PACKET],
+            start_ns=row[START_NS],
+            end_ns=row[END_NS],
+            packets=row[PACKETS] + row[PACKETS + 1],
+            outcome=outcome(row, client, icmp),
+            syns=self._syns(row, serial),
+            syn_count=row[SYN_COUNT],
+            isn=_known(row[ISN + client]),
+            syn_ack=row[SYN_ACK_PACKET] or None,
+            syn_ack_ns=row[SYN_ACK_NS] if row[SYN_ACK_PACKET] else None,
+            reset=_reset(row, client),
+            fin_from_client=row[FIN_PACKET + client] or None,
+            fin_from_server=row[FIN_PACKET + server] or None,
+            icmp=tuple(error._replace(quotes_client=side == client) for side, error in icmp),
+            client_ttl=_known(row[TTL + client]),
+            server_ttl=_known(row[TTL + server]),
+            client_bytes=row[BYTES + client],
+            server_bytes=row[BYTES + server],
+            repeats_from_client=row[REPEATS + client],
+            repeats_from_server=row[REPEATS + server],
+            repeated=tuple(self.repeated.get(serial, ())),
+            stalled_size=stalled_size(row),
+            acknowledged_size=max(row[ACKNOWLEDGED], row[ACKNOWLEDGED + 1]),
+            silence=None if row[SILENCE_NS] < 0 else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], row[SILENCE_NS]),
+            watched_ns=max(0, self._last_ns(point) - start),
+            last_data_packet=row[LAST_DATA_PACKET + client] or None,
+            last_data_ns=row[LAST_DATA_NS + client] if row[LAST_DATA_PACKET + client] else None,
         )
 
+    def _syns(self, row: "array[int]", serial: int) -> tuple[Syn, ...]:
+        if not row[SYN_COUNT]:
+            return ()
+        return (Syn(row[SYN_PACKET], row[SYN_NS], row[SYN_ID], row[SYN_TTL]), *self.syns.get(serial, ()))
 
-def _held(conversation: Conversation) -> bytes:
-    return b"".join(segment.data for segment in conversation.held)  # type: ignore[attr-defined]  # it holds segments only
+    def _last_ns(self, point: int) -> int:
+        """When the capture point recorded its last packet."""
+        if not self._last:
+            counters = self.sweep.state.counters
+            for at in range(POINTS_AT, POINTS_AT + counters[POINTS] * POINT_WIDTH, POINT_WIDTH):
+                self._last[counters[at + POINT_ID]] = counters[at + POINT_LAST]
+        return self._last.get(point, 0)
+
+    def sides(self, o: int, flow: Flow) -> tuple[int, int]:
+        client = 0 if self._endpoint(o, 0) == flow.client else 1
+        return client, 1 - client
+
+    def stream(self, o: int, flow: Flow) -> Stream | None:
+        g = self.sweep.state.flows[o + STREAM]
+        if g < 0:
+            return None
+        row = self.sweep.state.numbers[g : g + STREAM_WIDTH].tolist()
+        other = SIDE_WIDTH
+        gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
+        return Stream(
+            pdus=row[PDUS],
+            first_pdu=row[FIRST_PDU] or None,
+            last_pdu_ns=row[LAST_PDU_NS] if row[PDUS] else None,
+            total=row[POSITION] + row[POSITION + other],
+            in_pdus=row[IN_PDUS] + row[IN_PDUS + other],
+            skipped=row[BYTES_SKIPPED] + row[BYTES_SKIPPED + other],
+            missing=row[MISSING] + row[MISSING + other],
+            gap_ns=gaps if self.sides(o, flow)[0] == 0 else gaps[::-1],
+            requests=row[REQUESTS],
+            responses=row[RESPONSES],
+            faults=row[FAULTS],
+            orphan_answers=row[ORPHAN_ANSWERS],
+            orpc_calls=row[ORPC_CALLS],
+            waiting=tuple(
+                Waiting(
+                    record[O_PACKET], record[O_NS], record[O_CONTEXT], record[O_OPNUM], bool(record[O_BITS] & ORPC),
+                    bool(record[O_BITS] & ONE_WAY),
+                )
+                for record in self._list(row[CALLS])
+            ),
+            contexts=tuple(
+                ContextUse(record[C_CALLS], _known(record[C_AUTH_TYPE]), _known(record[C_AUTH_LEVEL]))
+                for record in reversed(self._list(row[CONTEXTS]))
+            ),
+        )  # fmt: skip
+
+    def _list(self, at: int) -> list[list[int]]:
+        """The records of a list that begins at `at`."""
+        numbers = self.sweep.state.numbers
+        found = []
+        while at >= 0:
+            record = numbers[at : at + WAITING_WIDTH].tolist()
+            found.append(record)
+            at = record[W_NEXT]
+        return found
+
+    def hosts(self) -> Iterator[Host]:
+        flows = self.sweep.state.flows
+        ttls: dict[tuple[int, int, int], Counter[int]] = {}
+        answered: dict[tuple[int, int, int], dict[int, int]] = {}
+        for o in self._records():
+            point = flows[o + KEY + 5]
+            for side in (0, 1):
+                ttl = flows[o + TTL + side]
+                if ttl >= 0:
+                    at = o + KEY + 2 * side
+                    ttls.setdefault((point, flows[at], flows[at + 1]), Counter())[ttl] += 1
+            if flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
+                high, low, port = self._end(o, 1 - flows[o + CLIENT])
+                ports = answered.setdefault((point, high, low), {})
+                if len(ports) < 64:
+                    ports.setdefault(port, flows[o + SYN_ACK_PACKET])
+        for key, counted in ttls.items():
+            point, high, low = key
+            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if point & 1 else IPv4Address(low)
+            yield Host(
+                self.capture,
+                point >> 1,
+                address,
+                tuple(ttl for ttl, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
+                tuple(sorted(answered.get(key, {}).items())),
+            )
 
 
-def _end(conversation: Conversation, side: int) -> Endpoint:
-    return Endpoint(_address(conversation.addresses[side]), conversation.ports[side])
+def _known(value: int) -> int | None:
+    return None if value < 0 else value
 
 
-def _address(packed: bytes) -> Address:
+def _reset(row: "array[int]", client: int) -> Reset | None:
+    if not row[RESET_PACKET]:
+        return None
+    return Reset(row[RESET_PACKET], row[RESET_NS], row[RESET_SIDE] == client, row[RESET_TTL])
+
+
+def _packed(packed: bytes) -> Address:
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def _columns(address: Address) -> tuple[int, int]:
+    """The address as records hold it."""
+    number = int(address)
+    if address.version == 4:
+        return 0, number
+    return _signed(number >> 64), _signed(number & _MASK)
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >> 63 else number

@@ -1,56 +1,49 @@
-"""All RPC connections of a capture, fed with segments."""
+"""All RPC connections of the captures, fed with what the pass says."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from rpcdiag.flows.flow import Flow
-from rpcdiag.flows.table import Segment
-from rpcdiag.streams.reassemble import Chunk, Gap, Reassembler
-from rpcdiag.track.association import Association
+from rpcdiag.flows.flow import Flow, Stream
+from rpcdiag.sweep.columns import EV_CARRIED, EV_FAULT, EV_OPEN, EV_PDU, EVENT_WIDTH
+from rpcdiag.track.association import Association, Frame
 from rpcdiag.track.facts import Connection, Referral
 
 
 class Tracker:
-    """Feed the segments of flows that matter; ask for connections and referrals at the end."""
+    """Feed what the pass says of PDUs; ask for connections and referrals at the end."""
 
     def __init__(self) -> None:
-        self._associations: dict[int, tuple[Association, tuple[Reassembler, Reassembler]]] = {}
+        self._associations: dict[int, Association] = {}
 
-    def feed(self, segments: Iterable[Segment]) -> None:
-        for segment in segments:
-            known = self._associations.get(segment.flow)
-            if known is None:
-                known = Association(segment.flow), (Reassembler(), Reassembler())
-                self._associations[segment.flow] = known
-            association, streams = known
-            pieces = streams[segment.side].feed(
-                segment.start, segment.sequence, segment.data, segment.length, segment.packet, segment.time_ns
-            )
-            for piece in pieces:
-                _pass_on(association, segment.side, piece)
+    def feed(self, first: int, rows: Sequence[int], arena: memoryview) -> None:
+        """Take events; `first` is added to the numbers of their flows."""
+        associations = self._associations
+        for e in range(0, len(rows), EVENT_WIDTH):
+            kind = rows[e]
+            if kind < EV_PDU:
+                continue
+            flow = first + rows[e + 1]
+            association = associations.get(flow)
+            if association is None:
+                association = associations[flow] = Association(flow)
+            if kind == EV_PDU:
+                at, have = rows[e + 6], rows[e + 7]
+                association.take(
+                    Frame(rows[e + 2], bytes(arena[at : at + have]), rows[e + 8], rows[e + 4], rows[e + 5])
+                )
+            elif kind == EV_FAULT:
+                association.take_fault(rows[e + 2 : e + 12])
+            elif kind == EV_CARRIED:
+                association.take_carried(rows[e + 2 : e + 8])
+            elif kind == EV_OPEN:
+                association.take_open(rows[e + 2 : e + 7])
 
-    def close(self) -> None:
-        """The capture has ended: what waited for missing bytes is decoded behind them."""
-        for association, streams in self._associations.values():
-            for side in (0, 1):
-                for piece in streams[side].close():
-                    _pass_on(association, side, piece)
-            association.close()
-
-    def connection(self, flow: Flow, sides: tuple[int, int], last_ns: int) -> Connection | None:
+    def connection(self, flow: Flow, stream: Stream | None, last_ns: int) -> Connection | None:
         """What RPC did on the flow; None where nothing of it was seen."""
-        known = self._associations.get(flow.number)
-        if known is None:
+        if stream is None:
             return None
-        association, streams = known
-        return association.connection(flow, sides, last_ns, sum(stream.position for stream in streams))
+        association = self._associations.get(flow.number) or Association(flow.number)
+        return association.connection(flow, stream, last_ns)
 
     def referrals(self, flow: int) -> tuple[Referral, ...]:
-        known = self._associations.get(flow)
-        return tuple(known[0].referrals) if known else ()
-
-
-def _pass_on(association: Association, side: int, piece: Chunk | Gap) -> None:
-    if isinstance(piece, Chunk):
-        association.bytes(side, piece.data, piece.packet, piece.time_ns)
-    else:
-        association.gap(side, piece.length, piece.packet, piece.time_ns)
+        association = self._associations.get(flow)
+        return tuple(association.referrals) if association else ()

@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("story", nargs="?", help="one of them; all of them without")
     _looks(demo)
     demo.set_defaults(run=_demo)
+    warm = commands.add_parser("warm", help="compile the pass for this processor now, for captures of gigabytes")
+    warm.set_defaults(run=_warm)
     for name, what in (
         ("rules", "the ways to fail that are known"),
         ("formats", "the captures and firewall logs that can be read"),
@@ -92,15 +94,26 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="file", metavar="FILE", help="write the report there")
     parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
     parser.add_argument("--all-flows", action="store_true", help="list every flow, also where many are alike")
+    parser.add_argument(
+        "--engine", choices=("auto", "python", "compiled"), default="auto",
+        help="which form of the pass reads the captures: both say the same (see 'rpcdiag warm')",
+    )  # fmt: skip
     _looks(parser)
     parser.set_defaults(run=_analyze)
 
 
 def _analyze(chosen: argparse.Namespace) -> int:
     from rpcdiag.analysis import analyze
+    from rpcdiag.capture.choice import Engine
+    from rpcdiag.errors import MissingPiece
 
+    try:
+        engine = Engine(chosen.engine)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
     offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
-    diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset)
+    diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset, engine=engine)
     for trouble in diagnosis.troubles:
         complain(trouble)
     for cut in diagnosis.cuts:
@@ -168,6 +181,20 @@ def _demo(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.demo import demo
 
     return demo(chosen.story, chosen.color, complain)
+
+
+def _warm(chosen: argparse.Namespace) -> int:
+    from rpcdiag.sweep import cache
+    from rpcdiag.ui.show import write
+
+    if not cache.can_build():
+        complain("the compiler is not installed: pip install 'rpcdiag[fast]'")
+        return MISSING
+    from rpcdiag.sweep.compiler import warm
+
+    done = warm()
+    write([f"compiled in {done.seconds:.0f} s, {done.size // 1024} KB: {done.path}"], None)
+    return OK
 
 
 def _list(chosen: argparse.Namespace) -> int:

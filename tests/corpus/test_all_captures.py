@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from rpcdiag.analysis import analyze
-from rpcdiag.flows.table import FlowTable
+from rpcdiag.capture.choice import Engine
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import text
 from rpcdiag.report.outputs.json import document
@@ -68,10 +68,9 @@ def test_the_same_capture_gives_the_same_bytes(capture: Path) -> None:
     assert json.dumps(document(again)) == json.dumps(document(diagnosed(capture)))
 
 
-def test_a_small_flow_table_loses_flows_and_never_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_flow_table_loses_flows_and_never_packets() -> None:
     path = next(path for path in CAPTURES if path.name == "synscan.pcapng")
-    monkeypatch.setattr(FlowTable.__init__, "__defaults__", (100,))
-    sums = analyze([str(path)]).case.accounting
+    sums = analyze([str(path)], engine=Engine(max_flows=100)).case.accounting
     assert sums.evicted_flows > 0
     assert sums.packets == sums.packets_in_flows + sum(sums.packets_skipped.values())
 

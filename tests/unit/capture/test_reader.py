@@ -10,10 +10,10 @@ import pytest
 import zstandard
 
 from rpcdiag.capture.reader import CaptureReader
-from rpcdiag.capture.table import DESTINATION_PORT, LENGTH, NUMBER, POINT, SOURCE_PORT, TIME, WIDTH
 from rpcdiag.errors import CorruptInput, InputError, UnknownFormat
 from tests.build import containers, frames
 from tests.build.containers import Frame, Interface
+from tests.build.sweeping import Packet, read
 
 START = 1_700_000_000_123_456_000
 A, B, A6, B6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
@@ -25,12 +25,8 @@ def _write(folder: Path, data: bytes, name: str = "capture") -> str:
     return str(path)
 
 
-def _rows(path: str) -> list[tuple[int, ...]]:
-    return [
-        tuple(block.rows[at : at + WIDTH])
-        for block in CaptureReader(path).blocks()
-        for at in range(0, len(block.rows), WIDTH)
-    ]
+def _rows(path: str) -> list[Packet]:
+    return read(path).packets
 
 
 def _frame(data: bytes = b"x", **more: int) -> bytes:
@@ -44,15 +40,15 @@ TWO = [Frame(START, 0, _frame()), Frame(START + 5_000, 0, _frame(b"yz"))]
 @pytest.mark.parametrize("nanoseconds", [False, True])
 def test_pcap_in_every_byte_order_and_resolution(tmp_path: Path, order: str, nanoseconds: bool) -> None:
     rows = _rows(_write(tmp_path, containers.pcap(TWO, order=order, nanoseconds=nanoseconds)))
-    assert [row[NUMBER] for row in rows] == [1, 2]
-    assert [row[TIME] for row in rows] == [START, START + 5_000]
+    assert [row.number for row in rows] == [1, 2]
+    assert [row.ns for row in rows] == [START, START + 5_000]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("resolution", [6, 9, 0x80 | 20])
 def test_pcapng_in_every_byte_order_and_resolution(tmp_path: Path, order: str, resolution: int) -> None:
     path = _write(tmp_path, containers.pcapng(TWO, [Interface(resolution=resolution)], order=order))
-    times = [row[TIME] for row in _rows(path)]
+    times = [row.ns for row in _rows(path)]
     assert all(abs(time - frame.time_ns) < 1000 for time, frame in zip(times, TWO, strict=True))
 
 
@@ -62,8 +58,8 @@ def test_interfaces_of_one_file_have_their_own_link_type_and_clock(tmp_path: Pat
         [Frame(START, 0, _frame()), Frame(START, 1, raw)],
         [Interface("lan", containers.ETHERNET, 6), Interface("tun", containers.RAW, 9)],
     )
-    reader = CaptureReader(_write(tmp_path, data))
-    points = [block.rows[at + POINT] for block in reader.blocks() for at in range(0, len(block.rows), WIDTH)]
+    reader, rows = read(_write(tmp_path, data))
+    points = [row.point for row in rows]
     assert [reader.point(point).name for point in points] == ["lan", "tun"]
     assert reader.link_types == ("ethernet", "raw")
 
@@ -101,21 +97,21 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_link_type_leads_to_the_same_segment(tmp_path: Path, link: int, wrap: object) -> None:
     frame = Frame(START, 0, wrap(frames.tcp(A, 1000, B, 135, data=b"abc")))  # type: ignore[operator]  # a function
     (row,) = _rows(_write(tmp_path, containers.pcap([frame], link=link)))
-    assert (row[SOURCE_PORT], row[DESTINATION_PORT], row[LENGTH]) == (1000, 135, 3)
+    assert (row.source_port, row.destination_port, row.length) == (1000, 135, 3)
 
 
 @pytest.mark.parametrize("tags", [(0x8100,), (0x88A8, 0x8100), (0x9100, 0x8100, 0x8100)])
 def test_vlan_tags_are_passed_over(tmp_path: Path, tags: tuple[int, ...]) -> None:
     frame = Frame(START, 0, frames.ethernet(frames.tcp(A, 1000, B, 135), tags=tags))
     (row,) = _rows(_write(tmp_path, containers.pcap([frame])))
-    assert row[DESTINATION_PORT] == 135
+    assert row.destination_port == 135
 
 
 def test_cooked_v2_tells_its_interfaces_apart(tmp_path: Path) -> None:
     packet = frames.tcp(A, 1000, B, 135)
     data = containers.pcap([Frame(START, 0, frames.cooked2(packet, number)) for number in (2, 3)], link=containers.SLL2)
-    reader = CaptureReader(_write(tmp_path, data))
-    points = [block.rows[at + POINT] for block in reader.blocks() for at in range(0, len(block.rows), WIDTH)]
+    reader, rows = read(_write(tmp_path, data))
+    points = [row.point for row in rows]
     assert [reader.point(point).name for point in points] == ["ifindex 2", "ifindex 3"]
 
 
@@ -125,7 +121,7 @@ def test_ipv6_extension_headers_are_passed_over(tmp_path: Path) -> None:
     segment = frames.tcp(A6, 1000, B6, 135, data=b"abc")[40:]
     datagram = frames.ip(A6, B6, 6, segment, extensions=hop_by_hop + destination, first=0)
     (row,) = _rows(_write(tmp_path, containers.pcap([Frame(START, 0, frames.ethernet(datagram))])))
-    assert (row[DESTINATION_PORT], row[LENGTH]) == (135, 3)
+    assert (row.destination_port, row.length) == (135, 3)
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -134,9 +130,8 @@ def test_fragments_become_one_segment_of_the_packet_that_completed_it(tmp_path: 
     pieces = frames.fragmented(A, B, segment, 40)
     order = pieces[::-1] if backwards else pieces
     path = _write(tmp_path, containers.pcap([Frame(START, 0, frames.ethernet(piece)) for piece in order]))
-    reader = CaptureReader(path)
-    (row,) = [tuple(block.rows) for block in reader.blocks()]
-    assert (row[NUMBER], row[DESTINATION_PORT], row[LENGTH]) == (len(pieces), 135, 100)
+    reader, (row,) = read(path)
+    assert (row.number, row.destination_port, row.length) == (len(pieces), 135, 100)
     assert reader.skipped == {"ip-fragment": len(pieces) - 1}
 
 
@@ -150,8 +145,8 @@ def test_every_packet_without_a_row_has_a_reason(tmp_path: Path) -> None:
         b"",
         bytes(12) + b"\x08\x00" + b"\x65" + bytes(30),
     ]
-    reader = CaptureReader(_write(tmp_path, containers.pcap([Frame(START, 0, data) for data in odd])))
-    assert not list(reader.blocks())
+    reader, rows = read(_write(tmp_path, containers.pcap([Frame(START, 0, data) for data in odd])))
+    assert not rows
     assert reader.skipped == {
         "arp": 1, "lldp": 1, "not-tcp-or-udp": 1, "icmp": 1, "cut-header": 2, "malformed-header": 1,
     }  # fmt: skip
@@ -159,30 +154,28 @@ def test_every_packet_without_a_row_has_a_reason(tmp_path: Path) -> None:
 
 def test_padding_of_short_frames_is_no_payload(tmp_path: Path) -> None:
     (row,) = _rows(_write(tmp_path, containers.pcap([Frame(START, 0, _frame(b"") + bytes(6))])))
-    assert row[LENGTH] == 0
+    assert row.length == 0
 
 
 @pytest.mark.parametrize("cut", [1, 15, 17, 60])
 def test_a_cut_file_gives_what_came_before(tmp_path: Path, cut: int) -> None:
-    reader = CaptureReader(_write(tmp_path, containers.pcap(TWO)[:-cut]))
-    rows = [number for block in reader.blocks() for number in block.rows[NUMBER::WIDTH]]
-    assert rows == [1]
+    reader, rows = read(_write(tmp_path, containers.pcap(TWO)[:-cut]))
+    assert [row.number for row in rows] == [1]
     assert isinstance(reader.trouble, CorruptInput)
     assert "packets 1 to 1 were read" in str(reader.trouble)
 
 
 def test_a_cut_compressed_stream_gives_what_came_before(tmp_path: Path) -> None:
     many = [Frame(START + number, 0, _frame(number.to_bytes(4, "big") * 50)) for number in range(3000)]
-    reader = CaptureReader(_write(tmp_path, gzip.compress(containers.pcap(many))[:-2000]))
-    assert list(reader.blocks())
-    assert reader.packets > 100
+    reader, rows = read(_write(tmp_path, gzip.compress(containers.pcap(many))[:-2000]))
+    assert len(rows) == reader.packets > 100
     assert reader.trouble is not None
 
 
 def test_a_record_that_cannot_be_ends_the_file_with_its_place(tmp_path: Path) -> None:
     whole = containers.pcap(TWO)
-    reader = CaptureReader(_write(tmp_path, whole + b"\xff" * 40))
-    assert sum(len(block.rows) // WIDTH for block in reader.blocks()) == 2
+    reader, rows = read(_write(tmp_path, whole + b"\xff" * 40))
+    assert len(rows) == 2
     assert f"byte {len(whole)}" in str(reader.trouble)
     assert (reader.first_ns, reader.last_ns) == (START, START + 5_000)
 
@@ -190,7 +183,7 @@ def test_a_record_that_cannot_be_ends_the_file_with_its_place(tmp_path: Path) ->
 def test_packets_larger_than_a_block_are_read(tmp_path: Path) -> None:
     huge = frames.ethernet(frames.ip(A, B, 17, bytes(8)))[:-8] + bytes(600_000)
     rows = _rows(_write(tmp_path, containers.pcap([Frame(START, 0, huge), *TWO])))
-    assert [row[NUMBER] for row in rows][-2:] == [2, 3]
+    assert [row.number for row in rows] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +222,6 @@ def test_the_short_way_for_usual_packets_gives_the_rows_of_the_long_way(
     cut = [Frame(START, 0, frame.data[:60], len(frame.data)) for frame in usual]
     path = _write(tmp_path, containers.pcap([*usual, *cut]))
     short = _rows(path)
-    monkeypatch.setattr("rpcdiag.capture.scan._USUAL", b"never")
+    monkeypatch.setattr("rpcdiag.sweep.records.usual", lambda b, at: (0,) * 12)
     assert _rows(path) == short
     assert len(short) == 7

@@ -2,15 +2,11 @@
 
 import pytest
 
-from rpcdiag.capture.pcap import PcapWalker
-from rpcdiag.capture.pcapng import PcapngWalker
-from rpcdiag.capture.scan import Scanner
-from rpcdiag.capture.table import Block
 from rpcdiag.flows.flow import Flow, TcpOutcome
-from rpcdiag.flows.table import FlowTable, Segment
 from tests.build import containers, frames, pdus
 from tests.build.containers import Frame, Interface
 from tests.build.frames import ACK, FIN, PSH, RST, SYN
+from tests.build.sweeping import table_of
 
 C, S = "10.0.0.1", "10.0.0.2"
 SECOND = 1_000_000_000
@@ -42,16 +38,8 @@ class Wire:
         self.c(2, ACK, 101, 501)
 
 
-def _table(data: bytes, walker: type[PcapWalker] | type[PcapngWalker] = PcapWalker) -> tuple[FlowTable, list[Segment]]:
-    scanner = Scanner()
-    walker(scanner).walk(bytearray(data), len(data))
-    table = FlowTable()
-    table.begin(0)
-    return table, table.feed(Block(data, scanner.rows))
-
-
 def _flows(wire: Wire) -> tuple[Flow, ...]:
-    table, _ = _table(containers.pcap(wire.frames))
+    table, _ = table_of(containers.pcap(wire.frames))
     return table.flows(())
 
 
@@ -121,7 +109,7 @@ def test_icmpv6_is_tied_as_well() -> None:
     syn = frames.tcp(*ends, flags=SYN, seq=100)
     error = frames.ip("2001:db8::ff", "2001:db8::1", 58, bytes([1, 1]) + bytes(6) + syn[:48])
     datagrams = [Frame(SECOND * number, 0, frames.ethernet(data)) for number, data in enumerate((syn, error))]
-    table, _ = _table(containers.pcap(datagrams))
+    table, _ = table_of(containers.pcap(datagrams))
     (flow,) = table.flows(())
     assert flow.outcome is TcpOutcome.PROHIBITED
     assert [(error.kind, error.code, error.version) for error in flow.icmp] == [(1, 1, 6)]
@@ -200,9 +188,9 @@ def test_rpc_is_found_by_content_on_any_port_and_other_traffic_is_counted_only()
     other.handshake()
     for at in range(6):
         other.c(3 + at, PSH | ACK, 101 + 200 * at, 501, bytes(200))
-    table, segments = _table(containers.pcap(wire.frames + other.frames))
+    table, found = table_of(containers.pcap(wire.frames + other.frames))
     assert [flow.server.port for flow in table.flows(())] == [4711]
-    assert {segment.flow for segment in segments} == {0}
+    assert {pdu.flow for pdu in found} == {0}
     assert table.packets_in_flows == len(wire.frames) + len(other.frames)
 
 
@@ -212,15 +200,15 @@ def test_a_header_cut_over_two_segments_is_found_as_well() -> None:
     bind = pdus.bind(pdus.contexts(pdus.EPM, "3.0"))
     wire.c(3, PSH | ACK, 101, 501, bind[:7])
     wire.c(4, PSH | ACK, 108, 501, bind[7:])
-    _, segments = _table(containers.pcap(wire.frames))
-    assert b"".join(segment.data for segment in segments) == bind
+    _, found = table_of(containers.pcap(wire.frames))
+    assert [pdu.data for pdu in found] == [bind]
 
 
 def _two_points(first: list[bytes], second: list[bytes], *, later_first: bool = False) -> tuple[Flow, ...]:
     near = [Frame(1000 * SECOND + at, 0, frames.ethernet(data)) for at, data in enumerate(first)]
     far = [Frame(1000 * SECOND + at, 1, frames.ethernet(data)) for at, data in enumerate(second)]
     data = containers.pcapng([*far, *near] if later_first else [*near, *far], [Interface("a"), Interface("b")])
-    table, _ = _table(data, PcapngWalker)
+    table, _ = table_of(data)
     return table.flows(())
 
 
@@ -245,6 +233,6 @@ def test_hosts_know_their_ttl_and_what_they_answered() -> None:
     wire = Wire()
     wire.handshake()
     wire.s(9, RST, 501, 0, ttl=11)
-    table, _ = _table(containers.pcap(wire.frames))
+    table, _ = table_of(containers.pcap(wire.frames))
     host = next(host for host in table.hosts() if str(host.address) == S)
     assert (host.ttls, host.answered) == ((64,), ((135, 2),))

@@ -6,10 +6,10 @@ import pytest
 
 from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
-from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Connection, Fate, Readable
 from tests.build import exchanges, pdus
 from tests.build.exchanges import DRSUAPI, SVCCTL
+from tests.build.sweeping import Talk
 
 SECOND = 1_000_000_000
 TOWER = pdus.tower(*DRSUAPI, 49667, "10.0.0.9")
@@ -31,13 +31,12 @@ def _flow(outcome: TcpOutcome = TcpOutcome.ESTABLISHED, fin: int | None = None) 
 
 def _talk(
     turns: Iterable[tuple[int, bytes]], *, last_ns: int = 100 * SECOND, flow: Flow | None = None
-) -> tuple[Connection, Association]:
+) -> tuple[Connection, Talk]:
     """Each turn is a side and its bytes, a packet and a millisecond each."""
-    association = Association(0)
+    talk = Talk()
     for number, (side, data) in enumerate(turns, start=1):
-        association.bytes(side, data, number, number * 1_000_000)
-    association.close()
-    return association.connection(flow or _flow(), (0, 1), last_ns, 0), association
+        talk.say(side, data, number, number * 1_000_000)
+    return talk.connection(flow or _flow(), last_ns), talk
 
 
 BIND = [(0, pdus.bind(pdus.contexts(*SVCCTL))), (1, pdus.bind_ack(pdus.ACCEPTED_64, "49680"))]
@@ -92,10 +91,10 @@ def test_a_call_that_asks_for_no_answer_is_one_way() -> None:
 
 
 def test_an_answer_that_overtakes_its_request_is_its_answer() -> None:
-    association = Association(0)
-    association.bytes(1, pdus.response(b"", call_id=5), 1, 2 * SECOND)
-    association.bytes(0, pdus.request(1, b"", call_id=5), 2, SECOND)
-    rpc = association.connection(_flow(), (0, 1), 9 * SECOND, 0)
+    talk = Talk()
+    talk.say(1, pdus.response(b"", call_id=5), 1, 2 * SECOND)
+    talk.say(0, pdus.request(1, b"", call_id=5), 2, SECOND)
+    rpc = talk.connection(_flow(), 9 * SECOND)
     assert (rpc.fates[Fate.RESPONSE], rpc.orphan_answers) == (1, 0)
 
 
@@ -108,8 +107,8 @@ def _map(answer: bytes, *, auth: tuple[int, int, bytes] | None = None, call_id: 
 
 
 def test_an_ept_map_is_a_referral() -> None:
-    _, association = _talk([*MAPPER, *_map(pdus.map_response([TOWER], wide=True))])
-    (referral,) = association.referrals
+    _, talk = _talk([*MAPPER, *_map(pdus.map_response([TOWER], wide=True))])
+    (referral,) = talk.referrals
     assert (referral.kind, referral.interface, referral.status) == ("ept_map", DRSUAPI, 0)
     assert [(one.port, one.text) for one in referral.endpoints] == [(49667, "10.0.0.9[49667]")]
     assert (referral.request_packet, referral.response_packet, referral.readable) == (3, 4, Readable.CLEAR)
@@ -118,29 +117,29 @@ def test_an_ept_map_is_a_referral() -> None:
 
 def test_asked_again_with_a_logon_it_is_one_lookup() -> None:
     refused = pdus.map_response([], pdus.NOT_REGISTERED, wide=True)
-    _, association = _talk([*MAPPER, *_map(refused), *_map(refused, auth=exchanges.SIGNATURE, call_id=3)])
-    (referral,) = association.referrals
+    _, talk = _talk([*MAPPER, *_map(refused), *_map(refused, auth=exchanges.SIGNATURE, call_id=3)])
+    (referral,) = talk.referrals
     assert [(one.request_packet, one.response_packet) for one in referral.tries] == [(3, 4), (5, 6)]
     assert referral.status == pdus.NOT_REGISTERED
 
 
 def test_two_lookups_of_the_same_that_succeed_are_two() -> None:
     answer = pdus.map_response([TOWER], wide=True)
-    _, association = _talk([*MAPPER, *_map(answer), *_map(answer, call_id=3)])
-    assert len(association.referrals) == 2
+    _, talk = _talk([*MAPPER, *_map(answer), *_map(answer, call_id=3)])
+    assert len(talk.referrals) == 2
 
 
 def test_a_sealed_answer_is_known_to_be_there_and_no_more() -> None:
-    _, association = _talk([*MAPPER, *_map(pdus.map_response([TOWER], wide=True), auth=SEALED)])
-    (referral,) = association.referrals
+    _, talk = _talk([*MAPPER, *_map(pdus.map_response([TOWER], wide=True), auth=SEALED)])
+    (referral,) = talk.referrals
     assert (referral.readable, referral.endpoints, referral.status) == (Readable.SEALED, (), None)
 
 
 def test_an_answer_in_fragments_is_read_whole() -> None:
     pieces = pdus.fragments(pdus.map_response([TOWER, TOWER], wide=True), 64)
     asked = _map(b"")[:1]
-    _, association = _talk([*MAPPER, *asked, *[(1, piece) for piece in pieces]])
-    (referral,) = association.referrals
+    _, talk = _talk([*MAPPER, *asked, *[(1, piece) for piece in pieces]])
+    (referral,) = talk.referrals
     assert len(referral.endpoints) == 2
     assert referral.response_packet == 3 + len(pieces)
 
@@ -154,20 +153,20 @@ def test_a_listing_is_one_referral_and_its_end_no_failure() -> None:
     ]
     for number, answer in enumerate(answers, start=2):
         turns += [(0, pdus.request(2, bytes(40), call_id=number)), (1, pdus.response(answer, call_id=number))]
-    _, association = _talk(turns)
-    (referral,) = association.referrals
+    _, talk = _talk(turns)
+    (referral,) = talk.referrals
     assert (referral.kind, referral.status, len(referral.endpoints)) == ("ept_lookup", 0, 2)
 
 
 def test_a_body_that_is_cut_keeps_its_status_unknown_and_says_so() -> None:
     whole = pdus.response(pdus.map_response([TOWER], wide=True), context=1)
-    association = Association(0)
+    talk = Talk()
     turns = [*MAPPER, *_map(b"")[:1]]
     for number, (side, data) in enumerate(turns, start=1):
-        association.bytes(side, data, number, number)
-    association.bytes(1, whole[:60], 9, 9)
-    association.gap(1, len(whole) - 60, 10, 10)
-    (referral,) = association.referrals
+        talk.say(side, data, number, number)
+    talk.say(1, whole[:60], 9, 9)
+    talk.lose(1, len(whole) - 60, 10, 10)
+    (referral,) = talk.referrals
     assert (referral.readable, referral.endpoints, referral.status) == (Readable.CUT, (), None)
 
 

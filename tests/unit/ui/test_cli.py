@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
-from rpcdiag.capture.reader import CaptureReader
-from rpcdiag.capture.table import Block
+from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.report.schema import SCHEMA
 from rpcdiag.ui.cli import main
 from tests.build import containers
@@ -124,13 +124,13 @@ def test_a_capture_without_packets_says_what_that_can_mean(
 def test_when_it_is_interrupted_what_is_known_is_printed(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    whole = CaptureReader.blocks
+    whole = CaptureReader.events
 
-    def interrupted(self: CaptureReader) -> Iterator[Block]:
-        yield from whole(self)
+    def interrupted(self: CaptureReader, *more: Any) -> Iterator[Events]:
+        yield from whole(self, *more)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(CaptureReader, "blocks", interrupted)
+    monkeypatch.setattr(CaptureReader, "events", interrupted)
     assert main(["analyze", BAD, "-T", "json"]) == 130
     found = json.loads(capfdbinary.readouterr().out)["findings"]
     assert "dynamic-port-blocked" in {finding["rule"] for finding in found}

@@ -1,0 +1,72 @@
+"""Which form of the pass reads a capture: interpreted while that is quicker, compiled where it is at hand.
+
+Loading the compiled pass takes as long as interpreting a few MB. Where it is not in the cache yet, a process aside
+builds it; the capture at hand is begun without it, and goes on with it as soon as it is there.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.errors import MissingPiece
+from rpcdiag.sweep import cache
+from rpcdiag.sweep.engine import MAX_FLOWS, Sweep
+from rpcdiag.sweep.machine import look_again, machine
+
+AUTO, PYTHON, COMPILED = "auto", "python", "compiled"
+ENGINES = (AUTO, PYTHON, COMPILED)
+WORTH_LOADING = 4 << 20  # bytes
+LOOK_EVERY = 64 << 20
+
+
+class Engine:
+    """The choice for one run.
+
+    Raises:
+        MissingPiece: the compiled pass was asked for and is not there.
+    """
+
+    def __init__(self, wish: str = AUTO, max_flows: int = MAX_FLOWS) -> None:
+        self._wish = wish
+        self._max_flows = max_flows
+        self._building = False
+        if wish == COMPILED and machine() is None:
+            raise MissingPiece(
+                "the compiled pass is not in the cache", "pip install 'rpcdiag[fast]', then rpcdiag warm"
+            )
+
+    def sweep(self, path: str) -> Sweep:
+        """The pass over the capture at `path`."""
+        code = None
+        if self._wish == COMPILED or (self._wish == AUTO and _size(path) >= WORTH_LOADING):
+            code = machine()
+            self._build(code is None)
+        return Sweep(self._max_flows, code)
+
+    def watch(self, reader: CaptureReader) -> Callable[[int], None] | None:
+        """Told how many bytes were read, goes over to the compiled pass when that is worth it and possible."""
+        if self._wish != AUTO or reader.sweep.compiled:
+            return None
+        next_look = WORTH_LOADING
+
+        def look(read: int) -> None:
+            nonlocal next_look
+            if read < next_look or reader.sweep.compiled:
+                return
+            next_look = read + LOOK_EVERY
+            code = look_again()
+            self._build(code is None)
+            if code is not None:
+                reader.sweep.adopt(code)
+
+        return look
+
+    def _build(self, wanted: bool) -> None:
+        if wanted and not self._building:
+            self._building = True
+            cache.build_aside()
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size if os.path.isfile(path) else 0

@@ -1,0 +1,473 @@
+"""Requests and their answers, matched and counted as PDUs go by. [MS-RPCE] 2.2.2, 3.3.1.5
+
+Told are binds and their answers, faults, what may hand out an endpoint, and calls that stay open; the many plain
+requests and responses are numbers. They are told by their PDU type, not by direction: it does not matter yet who is
+the client.
+"""
+
+from typing import Any
+
+from rpcdiag.sweep.columns import (
+    AFTER_AUTH3,
+    C_AUTH_LEVEL,
+    C_AUTH_TYPE,
+    C_CALLS,
+    C_CLASS,
+    C_ID,
+    CALL_COUNT,
+    CALLS,
+    CONTEXTS,
+    EV_CARRIED,
+    EV_FAULT,
+    EV_OPEN,
+    EV_PDU,
+    EVENT_WIDTH,
+    EVENTS,
+    FAULTS,
+    FIRST_PDU,
+    FREE_WAITING,
+    HELD,
+    IN_PDUS,
+    LAST_PDU_NS,
+    MAX_ORPHANS,
+    MAX_PENDING,
+    MAX_WAITING_RECORDS,
+    NO_ROOM,
+    O_BITS,
+    O_CONTEXT,
+    O_ID,
+    O_NS,
+    O_OPNUM,
+    O_PACKET,
+    ORPC_CALLS,
+    ORPHAN_ANSWERS,
+    ORPHAN_COUNT,
+    ORPHANS,
+    OWNER,
+    PDUS,
+    REQUESTS,
+    RESPONSES,
+    SERIAL_NUMBER,
+    TELL_ALL,
+    W_NEXT,
+    WAITING_TOP,
+    WAITING_WIDTH,
+    State,
+)
+from rpcdiag.sweep.primitives import copy, i64, u32, u32_little
+
+HEADER = 16
+FIRST, LAST, MAYBE_CALL, OBJECT = 0x01, 0x02, 0x40, 0x80
+ORPC, ONE_WAY, ASKED = 1, 2, 4
+SEALED = 6
+MAX_CONTEXTS = 64
+MAX_TRANSFERS = 16
+
+# classes of interfaces whose answers hand out endpoints
+MAPPER, SCM_ACTIVATOR, ACTIVATION, OBJECT_EXPORTER = 1, 2, 3, 4
+
+
+def half(b: Any, at: int, big: bool) -> int:
+    return b[at] * 256 + b[at + 1] if big else b[at + 1] * 256 + b[at]
+
+
+def word(b: Any, at: int, big: bool) -> int:
+    return u32(b, at)[0] if big else u32_little(b, at)[0]
+
+
+def interface_class(b: Any, at: int, big: bool) -> int:
+    """0 for an interface that hands out nothing."""
+    first = word(b, at, big)
+    if first == 0xE1AF8308:  # e1af8308-5d1f-11c9-91a4-08002b14a0fa
+        rest, kind = -7952222245213658886, MAPPER
+        middle = 0x5D1F11C9
+    elif first == 0x000001A0:  # 000001a0-0000-0000-c000-000000000046
+        rest, kind = -4611686018427387834, SCM_ACTIVATOR
+        middle = 0
+    elif first == 0x4D9F4AB8:  # 4d9f4ab8-7d1c-11cf-861e-0020af6e7c57
+        rest, kind = -8782582082943681449, ACTIVATION
+        middle = 0x7D1C11CF
+    elif first == 0x99FCFEC4:  # 99fcfec4-5260-101b-bbcb-00aa0021347a
+        rest, kind = -4914833838198147974, OBJECT_EXPORTER
+        middle = 0x5260101B
+    else:
+        return 0
+    if half(b, at + 4, big) * 65536 + half(b, at + 6, big) != middle or i64(b, at + 8)[0] != rest:
+        return 0
+    return kind
+
+
+def refers(kind: int, opnum: int) -> bool:
+    """Whether the answer to this operation may hand out endpoints."""
+    if kind == MAPPER:
+        return opnum == 2 or opnum == 3
+    if kind == SCM_ACTIVATOR:
+        return opnum == 3 or opnum == 4
+    if kind == ACTIVATION:
+        return opnum == 0
+    if kind == OBJECT_EXPORTER:
+        return opnum == 0 or opnum == 4 or opnum == 5
+    return False
+
+
+def take_pdu(
+    s: State, g: int, side: int, b: Any, at: int, have: int, length: int, first: int, packet: int, ns: int
+) -> None:  # fmt: skip
+    """One PDU, of which `have` of `length` bytes are in the capture; it was complete with `packet`."""
+    numbers = s.numbers
+    numbers[side + IN_PDUS] += have
+    numbers[g + PDUS] += 1
+    if numbers[g + FIRST_PDU] == 0:
+        numbers[g + FIRST_PDU] = first
+    numbers[g + LAST_PDU_NS] = ns
+    kind = b[at + 2]
+    told = s.counters[TELL_ALL] != 0
+    if kind == 0:
+        told = take_request(s, g, b, at, have, length, packet, ns) or told
+    elif kind == 2:
+        told = take_response(s, g, b, at, have, length, packet, ns) or told
+    elif kind == 3:
+        told = take_fault(s, g, side, b, at, have, length, packet, ns) or told
+    elif kind == 11 or kind == 14:
+        take_contexts(s, g, b, at, have, length)
+        told = True
+    elif kind == 12 or kind == 13 or kind == 15:
+        told = True
+    elif kind == 16:
+        numbers[g + AFTER_AUTH3] = 1
+    if told:
+        tell(s, g, side, b, at, have, length, first, packet, ns)
+
+
+def tell(
+    s: State, g: int, side: int, b: Any, at: int, have: int, length: int, first: int, packet: int, ns: int
+) -> None:
+    """Hand the PDU itself on."""
+    counters, numbers = s.counters, s.numbers
+    e, held = counters[EVENTS], counters[HELD]
+    numbers[e] = EV_PDU
+    numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
+    numbers[e + 2] = 0 if side == g else 1
+    numbers[e + 3] = first
+    numbers[e + 4] = packet
+    numbers[e + 5] = ns
+    numbers[e + 6] = held
+    numbers[e + 7] = have
+    numbers[e + 8] = length
+    copy(s.store, held, b, at, have)
+    counters[HELD] = held + have
+    counters[EVENTS] = e + EVENT_WIDTH
+
+
+def trailer(b: Any, at: int, have: int, length: int, big: bool) -> int:
+    """Where the security trailer stands, 0 where there is none or the capture does not hold it. [MS-RPCE] 2.2.2.11"""
+    token = half(b, at + 10, big)
+    place = length - token - 8
+    return at + place if token > 0 and place + 8 <= have else 0
+
+
+def take_request(s: State, g: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
+    """True where the PDU must be told: what it asks for may be a referral, or it is damaged."""
+    big = b[at + 4] == 0
+    flags = b[at + 3] + 0
+    if have < 24 or (flags & OBJECT != 0 and (length < 40 or have < 40)):
+        return True
+    numbers = s.numbers
+    call_id = word(b, at + 12, big)
+    context_id, opnum = half(b, at + 20, big), half(b, at + 22, big)
+    context = find_context(s, g, context_id)
+    asked = context >= 0 and refers(numbers[context + C_CLASS], opnum)
+    before = find_call(s, g, call_id)
+    if flags & FIRST == 0 and before >= 0:
+        if asked and flags & LAST != 0:
+            numbers[before + O_PACKET] = packet
+        return asked
+    numbers[g + REQUESTS] += 1
+    if flags & OBJECT != 0:
+        numbers[g + ORPC_CALLS] += 1
+    if context >= 0:
+        numbers[context + C_CALLS] += 1
+        secured = trailer(b, at, have, length, big)
+        if secured > 0 and b[secured + 1] > numbers[context + C_AUTH_LEVEL]:
+            numbers[context + C_AUTH_TYPE] = b[secured]
+            numbers[context + C_AUTH_LEVEL] = b[secured + 1]
+    orphan = take_orphan(s, g, call_id)
+    if orphan >= 0 and numbers[orphan + O_NS] >= ns:
+        numbers[g + ORPHAN_ANSWERS] -= 1
+        numbers[g + (FAULTS if numbers[orphan + O_BITS] != 0 else RESPONSES)] += 1
+        return asked
+    if before >= 0:
+        leave_open(s, g, take_call(s, g, call_id))
+    if numbers[g + CALL_COUNT] >= MAX_PENDING:
+        leave_open(s, g, take_call(s, g, numbers[numbers[g + CALLS] + O_ID]))
+    entry = new_record(s)
+    if entry < 0:
+        return asked
+    numbers[entry + O_ID] = call_id
+    numbers[entry + O_PACKET] = packet
+    numbers[entry + O_NS] = ns
+    numbers[entry + O_CONTEXT] = context_id
+    numbers[entry + O_OPNUM] = opnum
+    numbers[entry + O_BITS] = (
+        (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | (ASKED if asked else 0)
+    )
+    append(s, g + CALLS, entry)
+    numbers[g + CALL_COUNT] += 1
+    return asked
+
+
+def take_response(s: State, g: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
+    """True where the PDU must be told: it answers what may be a referral, or it is damaged."""
+    big = b[at + 4] == 0
+    flags = b[at + 3] + 0
+    call_id = word(b, at + 12, big)
+    numbers = s.numbers
+    if have < 24:
+        if flags & LAST != 0:
+            settle(s, g, call_id, packet, ns, False)
+        return True
+    call = find_call(s, g, call_id)
+    asked = call >= 0 and numbers[call + O_BITS] & ASKED != 0
+    if flags & LAST == 0:
+        return asked
+    if call >= 0 and numbers[call + O_BITS] & ORPC != 0:
+        take_result(s, g, call, b, at, have, length, packet, ns)
+    numbers[g + AFTER_AUTH3] = 0
+    settle(s, g, call_id, packet, ns, False)
+    return asked
+
+
+def take_result(s: State, g: int, call: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> None:
+    """The HRESULT at the end of an ORPC answer, where it speaks of other connections than this one."""
+    big = b[at + 4] == 0
+    end = length
+    if half(b, at + 10, big) > 0:
+        secured = trailer(b, at, have, length, big)
+        if secured == 0 or b[secured + 1] == SEALED:
+            return
+        end = max(HEADER, secured - at - b[secured + 2])
+    if end > have or end < 28:
+        return
+    result = word(b, at + end - 4, big)
+    # status_codes: hresult_win32, hresult
+    if not (
+        result == 0x800706BA
+        or result == 0x800706BE
+        or result == 0x800706BF
+        or result == 0x80070005
+        or result == 0x80040202
+        or result == 0x80010108
+        or result == 0x8004D02A
+        or result == 0x8004D02B
+    ):
+        return
+    counters, numbers = s.counters, s.numbers
+    e = counters[EVENTS]
+    numbers[e] = EV_CARRIED
+    numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
+    numbers[e + 2] = numbers[call + O_PACKET]
+    numbers[e + 3] = packet
+    numbers[e + 4] = ns
+    numbers[e + 5] = numbers[call + O_CONTEXT]
+    numbers[e + 6] = numbers[call + O_OPNUM]
+    numbers[e + 7] = result
+    counters[EVENTS] = e + EVENT_WIDTH
+
+
+def take_fault(
+    s: State, g: int, side: int, b: Any, at: int, have: int, length: int, packet: int, ns: int
+) -> bool:  # fmt: skip
+    """True where the PDU must be told because it is damaged; a fault that can be read is an event of its own."""
+    big = b[at + 4] == 0
+    flags = b[at + 3] + 0
+    call_id = word(b, at + 12, big)
+    counters, numbers = s.counters, s.numbers
+    if have < 28 or length < 28:
+        if flags & LAST != 0:
+            settle(s, g, call_id, packet, ns, True)
+        return True
+    call = find_call(s, g, call_id)
+    context_id = numbers[call + O_CONTEXT] if call >= 0 else half(b, at + 20, big)
+    level = -1
+    secured = trailer(b, at, have, length, big)
+    if secured > 0:
+        level = b[secured + 1] + 0
+    else:
+        context = find_context(s, g, context_id)
+        if context >= 0:
+            level = numbers[context + C_AUTH_LEVEL]
+    e = counters[EVENTS]
+    numbers[e] = EV_FAULT
+    numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
+    numbers[e + 2] = numbers[call + O_PACKET] if call >= 0 else 0
+    numbers[e + 3] = packet
+    numbers[e + 4] = ns
+    numbers[e + 5] = context_id
+    numbers[e + 6] = numbers[call + O_OPNUM] if call >= 0 else -1
+    numbers[e + 7] = word(b, at + 24, big)
+    numbers[e + 8] = flags
+    numbers[e + 9] = level
+    numbers[e + 10] = numbers[g + AFTER_AUTH3]
+    numbers[e + 11] = call_id
+    counters[EVENTS] = e + EVENT_WIDTH
+    numbers[g + AFTER_AUTH3] = 0
+    settle(s, g, call_id, packet, ns, True)
+    return False
+
+
+def take_contexts(s: State, g: int, b: Any, at: int, have: int, length: int) -> None:
+    """The contexts that a bind or alter_context offers; none where its body does not hold together."""
+    if have < 28:
+        return
+    big = b[at + 4] == 0
+    count = b[at + 24] + 0
+    if count > MAX_CONTEXTS:
+        return
+    place = at + 28
+    end = at + have
+    for _ in range(count):
+        if place + 24 > end or b[place + 2] > MAX_TRANSFERS:
+            return
+        place += 24 + 20 * b[place + 2]
+        if place > end:
+            return
+    secured = trailer(b, at, have, length, big)
+    numbers = s.numbers
+    place = at + 28
+    for _ in range(count):
+        entry = new_record(s)
+        if entry < 0:
+            return
+        numbers[entry + C_ID] = half(b, place, big)
+        numbers[entry + C_CALLS] = 0
+        numbers[entry + C_AUTH_TYPE] = b[secured] + 0 if secured > 0 else -1
+        numbers[entry + C_AUTH_LEVEL] = b[secured + 1] + 0 if secured > 0 else -1
+        numbers[entry + C_CLASS] = interface_class(b, place + 4, big)
+        numbers[entry + W_NEXT] = numbers[g + CONTEXTS]
+        numbers[g + CONTEXTS] = entry
+        place += 24 + 20 * b[place + 2]
+
+
+def find_context(s: State, g: int, context_id: int) -> int:
+    """The latest offer of that number, or -1."""
+    numbers = s.numbers
+    entry = numbers[g + CONTEXTS]
+    while entry >= 0 and numbers[entry + C_ID] != context_id:
+        entry = numbers[entry + W_NEXT]
+    return entry
+
+
+def find_call(s: State, g: int, call_id: int) -> int:
+    """The call that waits for its answer, or -1."""
+    numbers = s.numbers
+    entry = numbers[g + CALLS]
+    while entry >= 0 and numbers[entry + O_ID] != call_id:
+        entry = numbers[entry + W_NEXT]
+    return entry
+
+
+def take_call(s: State, g: int, call_id: int) -> int:
+    """The same, taken out of the list; its record stays readable until the next is made."""
+    entry = take_out(s, g + CALLS, call_id)
+    if entry >= 0:
+        s.numbers[g + CALL_COUNT] -= 1
+    return entry
+
+
+def take_orphan(s: State, g: int, call_id: int) -> int:
+    """An answer that was seen before its request, taken out, or -1."""
+    entry = take_out(s, g + ORPHANS, call_id)
+    if entry >= 0:
+        s.numbers[g + ORPHAN_COUNT] -= 1
+    return entry
+
+
+def take_out(s: State, head: int, call_id: int) -> int:
+    numbers = s.numbers
+    before = -1
+    entry = numbers[head]
+    while entry >= 0 and numbers[entry + O_ID] != call_id:
+        before = entry
+        entry = numbers[entry + W_NEXT]
+    if entry < 0:
+        return -1
+    after = numbers[entry + W_NEXT]
+    if before < 0:
+        numbers[head] = after
+    else:
+        numbers[before + W_NEXT] = after
+    numbers[entry + W_NEXT] = s.counters[FREE_WAITING]
+    s.counters[FREE_WAITING] = entry
+    return entry
+
+
+def append(s: State, head: int, entry: int) -> None:
+    numbers = s.numbers
+    numbers[entry + W_NEXT] = -1
+    last = numbers[head]
+    if last < 0:
+        numbers[head] = entry
+        return
+    while numbers[last + W_NEXT] >= 0:
+        last = numbers[last + W_NEXT]
+    numbers[last + W_NEXT] = entry
+
+
+def new_record(s: State) -> int:
+    """A record of eight numbers, or -1 where all are taken."""
+    counters = s.counters
+    entry = counters[FREE_WAITING]
+    if entry >= 0:
+        counters[FREE_WAITING] = s.numbers[entry + W_NEXT]
+        return entry
+    entry = counters[WAITING_TOP]
+    if entry == MAX_WAITING_RECORDS * WAITING_WIDTH:
+        counters[NO_ROOM] += 1
+        return -1
+    counters[WAITING_TOP] = entry + WAITING_WIDTH
+    return entry
+
+
+def settle(s: State, g: int, call_id: int, packet: int, ns: int, fault: bool) -> None:
+    """A call has its answer."""
+    numbers = s.numbers
+    if take_call(s, g, call_id) >= 0:
+        numbers[g + (FAULTS if fault else RESPONSES)] += 1
+        return
+    numbers[g + ORPHAN_ANSWERS] += 1
+    if numbers[g + ORPHAN_COUNT] >= MAX_ORPHANS:
+        take_orphan(s, g, numbers[numbers[g + ORPHANS] + O_ID])
+    entry = new_record(s)
+    if entry < 0:
+        return
+    numbers[entry + O_ID] = call_id
+    numbers[entry + O_PACKET] = packet
+    numbers[entry + O_NS] = ns
+    numbers[entry + O_BITS] = 1 if fault else 0
+    append(s, g + ORPHANS, entry)
+    numbers[g + ORPHAN_COUNT] += 1
+
+
+def leave_open(s: State, g: int, call: int) -> None:
+    """A call that will never be told its answer from this capture."""
+    counters, numbers = s.counters, s.numbers
+    e = counters[EVENTS]
+    numbers[e] = EV_OPEN
+    numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
+    numbers[e + 2] = numbers[call + O_PACKET]
+    numbers[e + 3] = numbers[call + O_NS]
+    numbers[e + 4] = numbers[call + O_CONTEXT]
+    numbers[e + 5] = numbers[call + O_OPNUM]
+    numbers[e + 6] = numbers[call + O_BITS]
+    counters[EVENTS] = e + EVENT_WIDTH
+
+
+def forget_calls(s: State, g: int) -> None:
+    """Give the records of a connection back."""
+    numbers = s.numbers
+    for head in (g + CALLS, g + ORPHANS, g + CONTEXTS):
+        while numbers[head] >= 0:
+            entry = numbers[head]
+            numbers[head] = numbers[entry + W_NEXT]
+            numbers[entry + W_NEXT] = s.counters[FREE_WAITING]
+            s.counters[FREE_WAITING] = entry

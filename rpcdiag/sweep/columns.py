@@ -1,0 +1,252 @@
+"""What stands where in the arrays that the pass works on. All numbers are int64; -1 is "none" unless said otherwise."""
+
+from array import array
+from typing import Any, NamedTuple
+
+# --- counters and cursors ------------------------------------------------------------------------------------------
+FORMAT = 0  # PCAP, PCAPNG or SINGLE
+BIG = 1  # byte order of the file or section
+SCALE = 2  # pcap: ns of one unit of the fraction
+RECORD_HEADER = 3  # pcap: bytes of a record's header
+NUMBER = 4  # packets so far
+FIRST_NS = 5
+LAST_NS = 6
+WHY = 7  # why the pass came back
+STOP = 8  # set while a packet is handled: the arrays are nearly full
+EVENTS = 9  # where the next event goes
+HELD = 10  # where the next bytes go in the arena
+FREE = 11  # first free flow record; -1: the next is at FLOWS_TOP
+SERIAL = 12  # flows opened so far
+IN_FLOWS = 13  # packets in TCP or UDP flows
+POINTS = 14  # capture points in use
+INTERFACES = 15  # interfaces of the section
+SINGLE_NUMBER = 16  # of a datagram that was put together from fragments
+SINGLE_NS = 17
+SINGLE_POINT = 18
+SINGLE_LINK = 19
+CLAIMED = 20  # what a damaged record claims
+FREE_STREAM = 21  # the heads of the lists of free records and slots; -1: the next is at the top
+FREE_WAITING = 22
+FREE_SMALL = 23
+FREE_LARGE = 24
+FLOWS_TOP = 25  # records from here on were never used
+STREAMS_TOP = 26
+WAITING_TOP = 27
+SMALL_TOP = 28
+LARGE_TOP = 29
+NO_ROOM = 30  # segments and unfinished PDUs for which there was none
+FLOWS_END = 31  # size of the flow array
+EXPIRED_NS = 32  # when waiting segments were last given up for want of room
+TELL_ALL = 33  # every PDU is told, not only those that matter
+SKIPPED = 34  # packets without a row: 16 counters, by reason
+POINTS_AT = 64  # the capture points stand behind the counters
+
+PCAP, PCAPNG, SINGLE = 0, 1, 2
+# WHY
+MORE, OTHER_BLOCK, DRAIN, TOO_LONG, TOO_SHORT, OVERRUN, BLOCK_LENGTH = 0, 1, 2, 3, 4, 5, 6
+
+CUT, MALFORMED, FRAGMENT, ARP, IPV6_ODD, LLDP, MPLS, PPPOE, NOT_IP, ICMP_PACKET, NOT_TCP_OR_UDP, NO_INTERFACE = range(
+    12
+)
+UNKNOWN_LINK = 12
+REASONS = (
+    "cut-header", "malformed-header", "ip-fragment", "arp", "ipv6", "lldp", "mpls", "pppoe-discovery", "not-ip",
+    "icmp", "not-tcp-or-udp", "unknown-interface",
+)  # fmt: skip
+
+# --- interfaces of the section, and capture points ------------------------------------------------------------------
+IF_LINK = 0
+IF_POINT = 1
+IF_SNAPLEN = 2
+IF_MULTIPLY = 3  # time stamp to ns
+IF_DIVIDE = 4
+IF_OFFSET = 5
+IF_SKIPPED = 6  # packets of a link type that is not read
+IF_LONGEST = 7  # time stamps beyond this are no times
+INTERFACE_WIDTH = 8
+
+POINT_ID = 0
+POINT_FIRST = 1
+POINT_LAST = 2
+POINT_USED = 3  # whether packets of flows were seen there
+POINT_WIDTH = 4
+MAX_POINTS = 256
+COUNTERS = POINTS_AT + POINT_WIDTH * MAX_POINTS
+
+# --- flows ----------------------------------------------------------------------------------------------------------
+# a pair of columns is for side 0, who sent the first packet seen, and side 1
+# what nearly every packet touches stands together: it fills four cache lines
+END_NS = 0
+LAST_PACKET = 1
+PACKETS = 2
+BYTES = 4
+NEXT = 6  # sequence number after the last data
+UNACKNOWLEDGED = 8
+LARGEST = 10  # segment that waits for its acknowledgement
+SILENCE_NS = 12
+MATTERS = 13
+FIRST_PACKET = 14
+STREAM = 15  # offset of its stream record
+TTL = 16
+COMPLETED = 18  # the client acknowledged a SYN-ACK, which the capture may not hold
+CLIENT = 19  # side
+CLIENT_HOW = 20  # BY_SYN or BY_CONTENT
+REPEATS = 22
+QUIET = 24  # the silence before the data that is not acknowledged
+LAST_DATA_PACKET = 26
+LAST_DATA_NS = 28
+LAST_DATA_SIDE = 30
+SILENCE_AFTER = 31
+SILENCE_BEFORE = 32
+ACKNOWLEDGED = 34  # largest segment that got one
+TRIES = 36
+REPEATED = 37  # packets noted as repeats
+FIRST_REPEATED = 38
+KEY = 40  # source high, source low, destination high, destination low, ports, point and family
+SERIAL_NUMBER = 46  # -1: the record is free
+NEXT_FREE = 47
+START_NS = 48
+ISN = 50
+SYN_COUNT = 52
+SYN_KEPT = 53  # SYNs of which packet and time are kept
+SYN_PACKET = 54
+SYN_NS = 55
+SYN_ID = 56
+SYN_TTL = 57
+LAST_SYN_NS = 58
+LAST_SYN_ID = 59
+SYN_ACK_PACKET = 60
+SYN_ACK_NS = 61
+FIN_PACKET = 62
+RESET_PACKET = 64
+RESET_NS = 65
+RESET_SIDE = 66
+RESET_TTL = 67
+ICMP_ERRORS = 68
+FLOW_WIDTH = 72
+
+BY_SYN, BY_CONTENT = 1, 2
+UNDECIDED, YES, NO, MAYBE = 0, 1, 2, 3  # MAYBE: the beginning could be a header, and is too short to tell
+MAX_SYNS = 16
+MAX_REPEATS = 16
+MAX_ICMP = 8
+MAX_TRIES = 4
+
+# --- streams of the flows that matter ---------------------------------------------------------------------------------
+# the columns of side 0, then those of side 1
+BASE = 0  # sequence number of the stream's first byte
+POSITION = 1  # bytes handed on so far
+WAITING = 2  # offset of the first segment that waits for the bytes before it
+WAITING_COUNT = 3
+WAITING_BYTES = 4
+TAIL = 5  # slot of the unfinished PDU
+TAIL_LENGTH = 6
+TAIL_PACKET = 7  # that brought its first byte
+TAIL_LAST = 8  # and its last
+TAIL_NS = 9
+OWED = 10  # bytes of a PDU whose middle is missing, still to come
+LOST = 11  # framing was lost
+IN_PDUS = 12
+BYTES_SKIPPED = 13
+MISSING = 14
+GAP_NS = 15
+SIDE_WIDTH = 16
+OWNER = 32  # offset of the flow
+NEXT_STREAM = 33
+PDUS = 34
+FIRST_PDU = 35
+LAST_PDU_NS = 36
+REQUESTS = 37
+RESPONSES = 38
+FAULTS = 39
+ORPHAN_ANSWERS = 40  # whose request was not seen
+ORPC_CALLS = 41  # requests that name an object
+CALLS = 42  # the oldest call that waits for its answer
+CALL_COUNT = 43
+ORPHANS = 44
+ORPHAN_COUNT = 45
+CONTEXTS = 46  # the context that was offered last
+AFTER_AUTH3 = 47  # the next answer is the first after the third leg of a logon
+STREAM_WIDTH = 48
+MAX_PENDING = 256
+MAX_ORPHANS = 64
+
+W_NEXT = 0
+W_START = 1  # place in the stream
+W_SLOT = 2
+W_CAPTURED = 3
+W_LENGTH = 4
+W_PACKET = 5
+W_NS = 6
+WAITING_WIDTH = 8
+# records of the same size hold calls that wait for their answer
+O_ID = 1
+O_PACKET = 2
+O_NS = 3
+O_CONTEXT = 4
+O_OPNUM = 5
+O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED; of an orphan: whether it is a fault
+# and presentation contexts
+C_ID = 1
+C_CALLS = 2
+C_AUTH_TYPE = 3
+C_AUTH_LEVEL = 4
+C_CLASS = 5
+MAX_WAITING = 64  # segments of one side
+MAX_WAITING_BYTES = 1 << 20
+PATIENCE_NS = 3_000_000_000  # by then TCP has repeated a lost segment
+
+SMALL = 8192
+LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
+
+# --- events ---------------------------------------------------------------------------------------------------------
+EVENT_WIDTH = 12
+EV_KIND = 0
+EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
+EV_REPEAT = 2  # flow, side, packet
+EV_ICMP = 3  # flow, side, packet, ns, type, code, bytes of an address, arena offset of the sender's
+EV_FRAGMENT = 4  # packet, ns, point, arena offset, bytes: an IP fragment from its IP header on
+EV_PDU = 5  # flow, side, first packet, packet, ns, arena offset, captured, length
+EV_FAULT = (
+    6  # flow, request's packet or 0, packet, ns, context, opnum or -1, status, flags, level or -1, after auth3, call
+)
+EV_CARRIED = 7  # flow, request's packet, packet, ns, context, opnum, result
+EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay without an answer
+
+MAX_SEGMENT = 1 << 16  # longer payloads count as cut there
+
+TCP = 6
+UDP = 17
+ICMP = 1
+ICMPV6 = 58
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+MAX_WAITING_RECORDS = 1 << 20
+MAX_SMALL = 1 << 13
+MAX_LARGE = 1 << 9
+MAX_EVENTS = 1 << 18
+ARENA = 1 << 23
+
+# places in the array of numbers: segments that wait, events, streams
+EVENTS_AT = WAITING_WIDTH * MAX_WAITING_RECORDS
+STREAMS_AT = EVENTS_AT + EVENT_WIDTH * MAX_EVENTS
+# places in the store of bytes: a scratch for lost framing, the arena, small and large slots
+ARENA_AT = LARGE
+SMALL_AT = ARENA_AT + ARENA
+LARGE_AT = SMALL_AT + SMALL * MAX_SMALL
+STORE = LARGE_AT + LARGE * MAX_LARGE
+
+
+class State(NamedTuple):
+    """The arrays of one pass. `table` finds flows by their ends: a dict interpreted, hash slots compiled.
+
+    Few of them, because compiled functions hand each one on as seven words.
+    """
+
+    counters: "array[int]"
+    interfaces: "array[int]"
+    flows: "array[int]"
+    numbers: Any
+    store: Any
+    table: Any

@@ -1,0 +1,187 @@
+"""Compiles the pass to machine code with Numba, and saves the object: the only module that imports Numba.
+
+Run as a process of its own, `python -m rpcdiag.sweep.compiler`, because that takes seconds.
+"""
+
+import os
+import struct
+import sys
+from types import FunctionType, ModuleType
+from typing import Any
+
+from rpcdiag.sweep import cache, calls, conversation, framing, native, packets, records, streams
+from rpcdiag.sweep.columns import IF_LINK, RECORD_HEADER, SCALE, State
+from rpcdiag.sweep.engine import Sweep
+from rpcdiag.sweep.machine import Machine, MachineError
+
+MODULES: tuple[ModuleType, ...] = (native, calls, framing, streams, conversation, packets, records)
+
+# what nearly every packet runs through, and is called from few places
+HOT = frozenset({"take_tcp", "take_packet", "take_data", "find", "words", "slot_of", "octet", "big", "little", "usual"})
+
+
+def entry(
+    what, x, y, b, nb, counters, ncounters, interfaces, ninterfaces, flows, nflows, numbers, nnumbers, store, nstore,
+    table, ntable, other, nother,
+):  # fmt: skip
+    """The only function that is called from outside: addresses and lengths in, one number out."""
+    s = State(
+        view(counters, ncounters),
+        view(interfaces, ninterfaces),
+        view(flows, nflows),
+        view(numbers, nnumbers),
+        view(store, nstore),
+        view(table, ntable),
+    )
+    if what == 0:
+        return walk(s, view(b, nb), x, y)
+    if what == 1:
+        return close_streams(s, x, y)
+    if what == 2:
+        drop_stream(s, x)
+        return 0
+    copy_table(s.table, view(other, nother), s.flows)
+    return 0
+
+
+def _view() -> Any:
+    """An array over memory that is not Numba's, without its reference counting."""
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def view(typing, pointer, count):
+        array = types.Array(pointer.dtype, 1, "C")
+
+        def generate(context, builder, signature, arguments):
+            made = context.make_array(array)(context, builder)
+            size = context.get_constant(types.intp, array.dtype.bitwidth // 8)
+            context.populate_array(
+                made,
+                data=arguments[0],
+                shape=cgutils.pack_array(builder, [arguments[1]]),
+                strides=cgutils.pack_array(builder, [size]),
+                itemsize=size,
+                meminfo=None,
+            )
+            return made._getvalue()
+
+        return array(pointer, count), generate
+
+    return view
+
+
+def _move() -> Any:
+    """Copies bytes between arrays; the caller has checked the bounds."""
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def move(typing, to, at, b, start, count):
+        def generate(context, builder, signature, arguments):
+            target = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            origin = context.make_array(signature.args[2])(context, builder, arguments[2]).data
+            cgutils.raw_memcpy(
+                builder, builder.gep(target, [arguments[1]]), builder.gep(origin, [arguments[3]]), arguments[4], 1
+            )
+            return context.get_dummy_value()
+
+        return types.void(to, types.int64, b, types.int64, types.int64), generate
+
+    return move
+
+
+def build(*, checked: bool = True) -> tuple[str, bytes]:
+    """The name of the entry in the object, and the object (ELF or what the platform has)."""
+    from numba import njit, types
+
+    names: dict[str, Any] = {
+        "view": _view(),
+        "move": _move(),
+        "int64": types.int64,
+        "State": State,
+        "__builtins__": __builtins__,
+    }
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if isinstance(value, int) and names.setdefault(name, value) != value:
+                raise ValueError(f"{name} is {names[name]} and {value}: modules of the pass share their names")
+    options = {
+        "nogil": True,
+        "boundscheck": checked,
+        "error_model": "numpy",
+        "_nrt": False,
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }
+    functions: list[Any] = [entry]
+    for module in MODULES:
+        functions += [
+            value
+            for value in vars(module).values()
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__
+        ]
+    for function in functions:
+        names[function.__name__] = njit(**options, forceinline=function.__name__ in HOT)(
+            FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+        )
+    number, octets, numbers = types.int64, types.CPointer(types.uint8), types.CPointer(types.int64)
+    signature = number(
+        number, number, number, octets, number, *(numbers, number) * 4, octets, number, *(numbers, number) * 2,
+    )  # fmt: skip
+    compiled = names["entry"]
+    compiled.compile(signature)
+    result = compiled.overloads[signature.args]
+    return result.fndesc.llvm_func_name, result.library._get_compiled_object()
+
+
+def warm() -> cache.Warmth:
+    """Build the object, try it, and keep it in the cache.
+
+    Raises:
+        ImportError: the compiler is not installed.
+        MachineError: the object does not do what it should.
+    """
+    import time
+
+    import llvmlite
+
+    began = time.monotonic()
+    name, code = build()
+    _tried(Machine(name, code))
+    path = cache.write(name, code, llvmlite.__version__)
+    return cache.Warmth(path, time.monotonic() - began, len(code))
+
+
+def _tried(machine: Machine) -> None:
+    """One packet through the object and through the interpreter."""
+    frame = bytes.fromhex(
+        "020000000002020000000001080045000028000140008006000a0000010a00000204d20087000000010000000050022000"
+    )
+    frame = frame.ljust(60, b"\0")
+    record = bytearray(struct.pack("<IIII", 1, 2, 60, 60) + frame)
+    rows = []
+    for sweep in (Sweep(16), Sweep(16, machine)):
+        counters = sweep.state.counters
+        counters[RECORD_HEADER], counters[SCALE], sweep.state.interfaces[IF_LINK] = 16, 1000, 1
+        sweep.walk(record, 0, len(record))
+        rows.append((counters.tolist(), sweep.state.flows.tolist()))
+    if rows[0] != rows[1]:
+        raise MachineError
+
+
+def main(arguments: list[str]) -> int:
+    """What the process aside does: low priority, and the lock goes in any case."""
+    try:
+        os.nice(10)
+        warm()
+    finally:
+        for lock in arguments:
+            os.remove(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,213 @@
+"""Owns the arrays of one pass over one capture, makes room in them, and hands on the events."""
+
+import mmap
+from array import array
+from typing import Any
+
+from rpcdiag.sweep import records
+from rpcdiag.sweep.columns import (
+    ARENA_AT,
+    CLAIMED,
+    COUNTERS,
+    EVENTS,
+    EVENTS_AT,
+    FIN_PACKET,
+    FLOW_WIDTH,
+    FLOWS_END,
+    FLOWS_TOP,
+    FORMAT,
+    FREE,
+    FREE_LARGE,
+    FREE_SMALL,
+    FREE_STREAM,
+    FREE_WAITING,
+    HELD,
+    INTERFACE_WIDTH,
+    LARGE_AT,
+    LARGE_TOP,
+    MATTERS,
+    NEXT_FREE,
+    NO,
+    RESET_PACKET,
+    SERIAL_NUMBER,
+    SINGLE,
+    SINGLE_LINK,
+    SINGLE_NS,
+    SINGLE_NUMBER,
+    SINGLE_POINT,
+    SMALL_AT,
+    SMALL_TOP,
+    STOP,
+    STORE,
+    STREAM,
+    STREAM_WIDTH,
+    STREAMS_AT,
+    STREAMS_TOP,
+    WHY,
+    YES,
+    State,
+)
+from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
+from rpcdiag.sweep.streams import drop_stream
+
+MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
+_FIRST_FLOWS = 1024
+
+
+def numbers(count: int) -> Any:
+    """An array of int64 whose memory is taken only as it is used."""
+    return memoryview(mmap.mmap(-1, count * 8)).cast("B").cast("q")
+
+
+class Sweep:
+    """The state of one pass. `evicted` and `folded` count flows of which only totals are left."""
+
+    def __init__(self, max_flows: int = MAX_FLOWS, machine: Machine | None = None) -> None:
+        self.evicted = 0
+        self.folded = 0
+        self._max = max_flows
+        self._machine = machine
+        first = min(_FIRST_FLOWS, max_flows)
+        self.state = State(
+            counters=array("q", bytes(8 * COUNTERS)),
+            interfaces=array("q", bytes(8 * INTERFACE_WIDTH)),
+            flows=array("q", bytes(8 * FLOW_WIDTH * first)),
+            numbers=numbers(STREAMS_AT + STREAM_WIDTH * max_flows),
+            store=memoryview(mmap.mmap(-1, STORE)),
+            table=numbers(_slots(first)) if machine else {},
+        )
+        counters = self.state.counters
+        counters[FLOWS_END] = FLOW_WIDTH * first
+        counters[EVENTS], counters[HELD] = EVENTS_AT, ARENA_AT
+        counters[SMALL_TOP], counters[LARGE_TOP], counters[STREAMS_TOP] = SMALL_AT, LARGE_AT, STREAMS_AT
+        for head in (FREE, FREE_STREAM, FREE_WAITING, FREE_SMALL, FREE_LARGE):
+            counters[head] = -1
+
+    @property
+    def compiled(self) -> bool:
+        return self._machine is not None
+
+    def adopt(self, machine: Machine) -> None:
+        """Go on with the compiled pass where the interpreted one has come to."""
+        rows = array("q")
+        for key, value in self.state.table.items():
+            size = 4 if len(key) in (12, 20) else 16
+            at = 2 * size + 4
+            words = [int.from_bytes(key[place : place + 8], "big", signed=True) for place in range(0, 2 * size, 8)]
+            ports = int.from_bytes(key[at - 4 : at], "big") | (1 << 32 if size == 16 else 0)
+            point = int.from_bytes(key[at:], "little")
+            rows.extend([*words, 0, 0, 0][:4])
+            rows.extend((ports, point, value + 1, 0))
+        self._machine = machine
+        new = numbers(_slots(len(self.state.flows) // FLOW_WIDTH))
+        self.state = self.state._replace(table=rows)
+        machine.call(COPY_TABLE, 0, 0, None, self.state, new)
+        self.state = self.state._replace(table=new)
+
+    def walk(self, b: bytearray | bytes, at: int, count: int) -> int:
+        """Take the records of `b[at:count]` up to where more bytes, the caller or a pause is needed: see WHY."""
+        if self._machine:
+            return self._machine.call(WALK, at, count, b, self.state)
+        return records.walk(self.state, b, at, count)
+
+    def close(self, at: int) -> int:
+        """The end of the capture, for the flows from offset `at` on; returns where to go on after a pause."""
+        end = self.state.counters[FLOWS_TOP]
+        if self._machine:
+            return self._machine.call(CLOSE, at, end, None, self.state)
+        return records.close_streams(self.state, at, end)
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last flow."""
+        return self.state.counters[FLOWS_TOP]
+
+    def single(
+        self, b: bytearray | bytes, at: int, end: int, *, wire: int, link: int, number: int, ns: int, point: int
+    ) -> None:
+        """Take the packet `b[at:end]` that stands in no record that the pass reads itself."""
+        counters = self.state.counters
+        form = counters[FORMAT]
+        counters[FORMAT], counters[CLAIMED], counters[SINGLE_LINK] = SINGLE, wire, link
+        counters[SINGLE_NUMBER], counters[SINGLE_NS], counters[SINGLE_POINT] = number, ns, point
+        self.walk(b, at, end)
+        counters[FORMAT] = form
+
+    @property
+    def why(self) -> int:
+        return self.state.counters[WHY]
+
+    def drained(self) -> tuple[list[int], Any]:
+        """The events so far, flat, and the arena that they point into; both are valid until the next walk."""
+        counters = self.state.counters
+        events = self.state.numbers[EVENTS_AT : counters[EVENTS]].tolist()
+        counters[EVENTS], counters[HELD] = EVENTS_AT, ARENA_AT
+        if counters[STOP]:
+            counters[STOP] = 0
+            self._make_room()
+        return events, self.state.store
+
+    def _make_room(self) -> None:
+        """For new flows: those that ended and do not matter are folded, then the array grows, then the oldest go."""
+        flows = self.state.flows
+        size = len(flows)
+        gone = [
+            o
+            for o in range(0, size, FLOW_WIDTH)
+            if flows[o + MATTERS] == NO
+            and flows[o + SERIAL_NUMBER] >= 0
+            and (flows[o + RESET_PACKET] or (flows[o + FIN_PACKET] and flows[o + FIN_PACKET + 1]))
+        ]
+        if len(gone) * FLOW_WIDTH * 2 >= size:
+            self.folded += len(gone)
+        elif size < self._max * FLOW_WIDTH:
+            more = min(size, self._max * FLOW_WIDTH - size)
+            flows.frombytes(bytes(8 * more))
+            self.state.counters[FLOWS_END] = len(flows)
+            self._renew_table()
+            return
+        else:
+            self.folded += len(gone)
+            wanted = max(1, self._max // 4) - len(gone)
+            if wanted > 0:
+                gone += self._oldest(wanted, set(gone))
+        self._free(gone)
+
+    def _oldest(self, count: int, spared: set[int]) -> list[int]:
+        flows = self.state.flows
+        order = sorted(
+            (o for o in range(0, len(flows), FLOW_WIDTH) if o not in spared and flows[o + SERIAL_NUMBER] >= 0),
+            key=lambda o: (flows[o + MATTERS] == YES, flows[o + SERIAL_NUMBER]),
+        )[:count]
+        self.evicted += len(order)
+        return order
+
+    def _free(self, gone: list[int]) -> None:
+        """Give the records back; packets that still come for them open new ones."""
+        counters, flows = self.state.counters, self.state.flows
+        for o in sorted(gone, reverse=True):
+            if flows[o + STREAM] >= 0:
+                if self._machine:
+                    self._machine.call(DROP, o, 0, None, self.state)
+                else:
+                    drop_stream(self.state, o)
+            flows[o + SERIAL_NUMBER] = -1
+            flows[o + NEXT_FREE] = counters[FREE]
+            counters[FREE] = o
+        self._renew_table()
+
+    def _renew_table(self) -> None:
+        """A table without the flows that went, and with room for those to come."""
+        flows, table = self.state.flows, self.state.table
+        if self._machine:
+            new = numbers(_slots(len(flows) // FLOW_WIDTH))
+            self._machine.call(COPY_TABLE, 0, 0, None, self.state, new)
+            self.state = self.state._replace(table=new)
+        else:
+            for key in [key for key, value in table.items() if flows[(value >> 1) + SERIAL_NUMBER] < 0]:
+                del table[key]
+
+
+def _slots(flows: int) -> int:
+    """Numbers in a hash table for so many flows: two keys each, three at most, in slots of eight numbers."""
+    return 8 * (1 << (4 * flows - 1).bit_length())

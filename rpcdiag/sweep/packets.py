@@ -1,0 +1,321 @@
+"""One packet's bytes: link layer, IP, TCP, UDP and ICMP errors, and into its flow.
+
+A packet without a flow is counted under its reason, so that the sums of the accounting hold. Checksums are not
+looked at: captures on the sending host hold packets whose checksum the network card fills in later.
+"""
+
+from typing import Any
+
+from rpcdiag.sweep.columns import (
+    ARP,
+    BY_CONTENT,
+    CLIENT,
+    CLIENT_HOW,
+    CUT,
+    EV_FRAGMENT,
+    EV_ICMP,
+    EVENT_WIDTH,
+    EVENTS,
+    FRAGMENT,
+    HELD,
+    ICMP,
+    ICMP_ERRORS,
+    ICMP_PACKET,
+    ICMPV6,
+    IN_FLOWS,
+    ISN,
+    LLDP,
+    MALFORMED,
+    MATTERS,
+    MAX_ICMP,
+    MAX_SEGMENT,
+    MAX_TRIES,
+    MAYBE,
+    MPLS,
+    NEXT,
+    NO,
+    NOT_IP,
+    NOT_TCP_OR_UDP,
+    PPPOE,
+    SERIAL_NUMBER,
+    STREAM,
+    SYN,
+    TCP,
+    TRIES,
+    UDP,
+    UNDECIDED,
+    UNKNOWN_LINK,
+    YES,
+    State,
+)
+from rpcdiag.sweep.conversation import at_syn, take_packet
+from rpcdiag.sweep.framing import asks, pdu_length
+from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16
+from rpcdiag.sweep.streams import drop_stream, take_segment
+
+MAX_TAGS = 8
+MAX_EXTENSIONS = 12
+
+
+def take_frame(s: State, b: Any, at: int, captured: int, wire: int, link: int, number: int, ns: int, point: int) -> int:
+    """The packet at `at`, of which `captured` of `wire` bytes were kept; returns why it has no flow, or -1."""
+    end = at + captured
+    wire_end = at + wire
+    if link == 1:
+        if captured < 14:
+            return CUT
+        kind = u16(b, at + 12)[0]
+        ip = at + 14
+        tags = 0
+        while kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200:
+            if ip + 4 > end or tags == MAX_TAGS:
+                return CUT
+            kind = u16(b, ip + 2)[0]
+            ip += 4
+            tags += 1
+        if kind == 0x8864:  # PPP over Ethernet
+            if ip + 8 > end:
+                return CUT
+            kind = u16(b, ip + 6)[0]
+            kind = 0x0800 if kind == 0x0021 else 0x86DD if kind == 0x0057 else 0
+            ip += 8
+    elif link == 113 or link == 276:
+        header = 16 if link == 113 else 20
+        if captured < header:
+            return CUT
+        kind = u16(b, at + 14 if link == 113 else at)[0]
+        ip = at + header
+    elif link == 0 or link == 108:
+        if captured < 4:
+            return CUT
+        family = b[at] + b[at + 3] * 1  # in the byte order of the host that wrote it
+        kind = 0x0800 if family == 2 else 0x86DD if family == 10 or family == 24 or family == 28 or family == 30 else 0
+        ip = at + 4
+    elif link == 12 or link == 14 or link == 101 or link == 228 or link == 229:
+        if captured < 1:
+            return CUT
+        version = b[at] >> 4
+        kind = 0x0800 if version == 4 else 0x86DD if version == 6 else 0
+        ip = at
+    else:
+        return UNKNOWN_LINK
+
+    if kind == 0x0800:
+        return take_ipv4(s, b, ip, end, wire_end, number, ns, point)
+    if kind == 0x86DD:
+        return take_ipv6(s, b, ip, end, wire_end, number, ns, point)
+    if kind == 0x0806:
+        return ARP
+    if kind == 0x88CC:
+        return LLDP
+    if kind == 0x8847:
+        return MPLS
+    if kind == 0x8863:
+        return PPPOE
+    return NOT_IP
+
+
+def take_ipv4(s: State, b: Any, ip: int, end: int, wire_end: int, number: int, ns: int, point: int) -> int:
+    if ip + 20 > end:
+        return CUT
+    head, _, total, ip_id, fragment, ttl, protocol = ipv4_header(b, ip)
+    if head >> 4 != 4:
+        return MALFORMED
+    length = (head & 15) << 2
+    # 0: a segment of offloaded data, longer than the field can say
+    stop = ip + total if total > 0 else wire_end
+    if length < 20 or stop < ip + length:
+        return MALFORMED
+    if fragment & 0x3FFF != 0:
+        note_fragment(s, b, ip, min(end, stop), number, ns, point)
+        return FRAGMENT
+    return take_transport(s, b, ip + length, end, stop, protocol, ip + 12, 4, ttl, ip_id, number, ns, point)
+
+
+def take_ipv6(s: State, b: Any, ip: int, end: int, wire_end: int, number: int, ns: int, point: int) -> int:
+    if ip + 40 > end:
+        return CUT
+    if b[ip] >> 4 != 6:
+        return MALFORMED
+    payload = u16(b, ip + 4)[0]
+    protocol = b[ip + 6] + 0
+    at = ip + 40
+    stop = at + payload if payload > 0 else wire_end
+    for _ in range(MAX_EXTENSIONS):
+        if protocol == 0 or protocol == 43 or protocol == 60 or protocol == 135 or protocol == 139 or protocol == 140:
+            unit = 8
+            more = 1
+        elif protocol == 44:
+            if at + 8 > end:
+                return CUT
+            if u16(b, at + 2)[0] & 0xFFF9 != 0:
+                note_fragment(s, b, ip, min(end, stop), number, ns, point)
+                return FRAGMENT
+            protocol = b[at] + 0
+            at += 8
+            continue
+        elif protocol == 51:
+            unit = 4
+            more = 2
+        else:
+            break
+        if at + 2 > end:
+            return CUT
+        protocol = b[at] + 0
+        at += (b[at + 1] + more) * unit
+    else:
+        return MALFORMED
+    if at > stop:
+        return MALFORMED
+    return take_transport(s, b, at, end, stop, protocol, ip + 8, 16, b[ip + 7] + 0, 0, number, ns, point)
+
+
+def take_transport(
+    s: State, b: Any, at: int, end: int, stop: int, protocol: int, source: int, size: int, ttl: int, ip_id: int,
+    number: int, ns: int, point: int,
+) -> int:  # fmt: skip
+    if end > stop:
+        end = stop  # Ethernet pads short frames
+    if protocol == TCP:
+        if at + 20 > end:
+            return CUT if at + 20 <= stop else MALFORMED
+        _, _, sequence, acknowledged, offset, flags = tcp_header(b, at)
+        payload = at + (offset >> 4 << 2)
+        if offset < 0x50 or payload > stop:
+            return MALFORMED
+        s.counters[IN_FLOWS] += 1
+        captured = end - payload if payload < end else 0
+        take_tcp(
+            s, b, ends_key(b, source, size, at), source, size, at, payload, captured, stop - payload, flags, sequence,
+            acknowledged, ttl, ip_id, number, ns, point,
+        )  # fmt: skip
+        return -1
+    if protocol == UDP:
+        if at + 8 > end:
+            return CUT if at + 8 <= stop else MALFORMED
+        s.counters[IN_FLOWS] += 1
+        return -1
+    if (protocol == ICMP and size == 4) or (protocol == ICMPV6 and size == 16):
+        if at + 8 <= end:
+            kind = b[at] + 0
+            if size == 4:
+                error = kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12
+            else:
+                error = kind >= 1 and kind <= 4
+            if error:
+                take_icmp(s, b, at, end, source, size, number, ns, point)
+        return ICMP_PACKET
+    return NOT_TCP_OR_UDP
+
+
+def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, point: int) -> None:
+    """An IP fragment goes to those who put datagrams together."""
+    e, held = s.counters[EVENTS], s.counters[HELD]
+    count = min(end - ip, MAX_SEGMENT)
+    events = s.numbers
+    events[e] = EV_FRAGMENT
+    events[e + 1] = number
+    events[e + 2] = ns
+    events[e + 3] = point
+    events[e + 4] = held
+    events[e + 5] = count
+    copy(s.store, held, b, ip, count)
+    s.counters[HELD] = held + count
+    s.counters[EVENTS] = e + EVENT_WIDTH
+
+
+def take_icmp(s: State, b: Any, at: int, end: int, source: int, size: int, number: int, ns: int, point: int) -> None:
+    """An ICMP error quotes the IP header that it is about, and at least 8 bytes behind it. [RFC792], [RFC4443] 2.4"""
+    quoted = at + 8
+    if quoted + 28 > end:
+        return
+    version = b[quoted] >> 4
+    if version == 4:
+        transport = quoted + ((b[quoted] & 15) << 2)
+        protocol = b[quoted + 9] + 0
+        ends, width = quoted + 12, 4
+        if u16(b, quoted + 6)[0] & 0x1FFF != 0 or transport < quoted + 20:
+            return  # a later fragment has no ports
+    elif version == 6 and quoted + 48 <= end:
+        transport = quoted + 40
+        protocol = b[quoted + 6] + 0
+        ends, width = quoted + 8, 16
+    else:
+        return
+    if protocol != TCP or transport + 8 > end:
+        return
+    flows = s.flows
+    known = find(s.table, flows, b, ends_key(b, ends, width, transport), width, point)
+    if known < 0 or flows[(known >> 1) + ICMP_ERRORS] >= MAX_ICMP:
+        return
+    o = known >> 1
+    flows[o + ICMP_ERRORS] += 1
+    e, held = s.counters[EVENTS], s.counters[HELD]
+    events = s.numbers
+    events[e] = EV_ICMP
+    events[e + 1] = flows[o + SERIAL_NUMBER]
+    events[e + 2] = known & 1
+    events[e + 3] = number
+    events[e + 4] = ns
+    events[e + 5] = b[at]
+    events[e + 6] = b[at + 1]
+    events[e + 7] = size
+    events[e + 8] = held
+    copy(s.store, held, b, source, size)
+    s.counters[HELD] = held + size
+    s.counters[EVENTS] = e + EVENT_WIDTH
+
+
+def take_tcp(
+    s: State, b: Any, key: Any, source: int, size: int, transport: int, payload: int, captured: int, length: int,
+    flags: int, sequence: int, acknowledged: int, ttl: int, ip_id: int, number: int, ns: int, point: int,
+) -> None:  # fmt: skip
+    """One TCP segment into its conversation, and its payload, where that matters, into the stream."""
+    flows = s.flows
+    known = find(s.table, flows, b, key, size, point)
+    if known < 0 or flags & SYN != 0:
+        known = at_syn(s, b, known, key, source, size, transport, point, flags, sequence, acknowledged, ns)
+    o = known >> 1
+    side = known & 1
+    new = flows[o + NEXT + side] < 0
+    take_packet(s, o, side, number, ns, flags, sequence, acknowledged, length, ttl, ip_id)
+    if length > 0:
+        take_payload(s, b, o, side, payload, captured, length, sequence, new, number, ns)
+
+
+def take_payload(
+    s: State, b: Any, o: int, side: int, payload: int, captured: int, length: int, sequence: int, new: bool, number: int,
+    ns: int,
+) -> None:  # fmt: skip
+    """The payload of a segment goes on where it matters; `new`: it is the first of its side."""
+    flows = s.flows
+    matters = flows[o + MATTERS]
+    if matters == NO:
+        if captured >= 16 and b[payload] == 5 and pdu_length(b, payload) > 0:
+            flows[o + MATTERS] = YES
+            take_role(s, o, side, b, payload)
+            captured = min(captured, MAX_SEGMENT)
+            take_segment(s, o, side, b, payload, captured, length, sequence, -1, number, ns)
+        return
+    if matters == UNDECIDED:
+        if captured >= 16 and pdu_length(b, payload) > 0:
+            flows[o + MATTERS] = YES
+        elif 0 < captured < 16 and b[payload] == 5:
+            flows[o + MATTERS] = MAYBE
+        else:
+            flows[o + TRIES] += 1
+            if flows[o + TRIES] >= MAX_TRIES:
+                flows[o + MATTERS] = NO
+            return
+    isn = flows[o + ISN + side] if new else -1
+    captured = min(captured, MAX_SEGMENT)
+    take_segment(s, o, side, b, payload, captured, length, sequence, isn, number, ns)
+    if flows[o + MATTERS] == NO and flows[o + STREAM] >= 0:
+        drop_stream(s, o)
+
+
+def take_role(s: State, o: int, side: int, b: Any, at: int) -> None:
+    """Who is the client, by the type of a PDU, where no SYN told."""
+    if s.flows[o + CLIENT] < 0:
+        s.flows[o + CLIENT] = side if asks(b[at + 2]) else 1 - side
+        s.flows[o + CLIENT_HOW] = BY_CONTENT
