@@ -139,10 +139,11 @@ def _capture_facts(index: int, reader: CaptureReader, points: Iterable[int]) -> 
 
 def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker) -> Case:
     """Join flows, connections and referrals."""
-    carriers = {flow.number: flow for flow in table.flows(())}
-    told = [Asking(referral, carriers[index]) for index in carriers for referral in tracker.referrals(index)]
+    carriers = table.flows()
+    told = [Asking(referral, flow) for flow in carriers for referral in tracker.referrals(flow.number)]
     flows = sorted(
-        _interesting(table, told), key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet)
+        _interesting(table, carriers, told),
+        key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
     member = {position: number for number, group in enumerate(groups) for position in group}
@@ -216,9 +217,9 @@ def _grouped(
     return {pair: tuple(group) for pair, group in groups.items()}
 
 
-def _interesting(table: FlowTable, told: Sequence[Asking]) -> list[Flow]:
+def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking]) -> list[Flow]:
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
-    flows = list(table.flows(tcp_endpoints(told)))
+    flows = [*carriers, *table.others(tcp_endpoints(told))]
     listed = {flow.number for flow in flows}
     pairs = {(flow.client.address, flow.server.address) for flow in flows}
     failed: dict[tuple[Address, Address], list[Flow]] = {}

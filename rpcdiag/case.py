@@ -159,6 +159,11 @@ class Case(NamedTuple):
         """The conversations of one direction between two hosts."""
         return self.between_hosts.get((client, server), ())
 
+    @property
+    def several_points(self) -> bool:
+        """Whether the same packet can have been recorded more than once."""
+        return sum(len(capture.points) for capture in self.captures) > 1
+
     def host(self, capture: int, point: int, address: Address) -> Host | None:
         """What the address looks like at a capture point."""
         return self.hosts.get((capture, point, address))

@@ -58,6 +58,8 @@ def silence(conversation: Conversation) -> Missing:
 
 def not_seen_beyond(case: Case, conversation: Conversation) -> list[Evidence]:
     """Capture points that see other traffic of the pair, and nothing of this conversation."""
+    if not case.several_points:
+        return []
     here = {flow.point for flow in conversation.flows}
     elsewhere: dict[tuple[int, int], CaseFlow] = {}
     for other in case.between(conversation.client, conversation.server):

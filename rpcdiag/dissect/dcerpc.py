@@ -224,26 +224,7 @@ def _decode_bind(reader: Reader, header: Header, auth: Auth | None) -> Bind:
     reader.skip(3, "reserved")
     if count > MAX_CONTEXTS:
         raise Malformed("n_context_elem", reader.offset - 4, f"{count} contexts")
-    return Bind(header, group, _contexts(reader, count), auth)
-
-
-# Ten thousand binds have a few hundred distinct bodies: what was decoded once is looked up.
-_KNOWN: dict[tuple[bool, int, bytes], tuple[Context, ...]] = {}
-MAX_KNOWN = 1024
-_LONGEST_KNOWN = 1024
-
-
-def _contexts(reader: Reader, count: int) -> tuple[Context, ...]:
-    body = reader.peek(_LONGEST_KNOWN)
-    key = (reader.big, count, body)
-    known = _KNOWN.get(key)
-    if known is None:
-        known = tuple(_decode_context(reader) for _ in range(count))
-        if len(_KNOWN) >= MAX_KNOWN:
-            _KNOWN.clear()
-        if len(body) < _LONGEST_KNOWN:
-            _KNOWN[key] = known
-    return known
+    return Bind(header, group, tuple(_decode_context(reader) for _ in range(count)), auth)
 
 
 def _decode_context(reader: Reader) -> Context:

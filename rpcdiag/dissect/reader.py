@@ -69,10 +69,6 @@ class Reader:
         at = self._need(16, field)
         return uuid_text(bytes(self._data[at : at + 16]), big=self.big)
 
-    def peek(self, count: int) -> bytes:
-        """At most `count` of the bytes that the capture kept, without going on."""
-        return bytes(self._data[self.offset : min(self.offset + count, self.wire_length)])
-
     def rest(self) -> bytes:
         """What the capture kept of everything that follows."""
         at = self.offset

@@ -148,10 +148,14 @@ class FlowTable:
     def folded(self) -> int:
         return sum(seen.sweep.folded for seen in self._seen)
 
-    def flows(self, wanted: Collection[tuple[Address, int]]) -> tuple[Flow, ...]:
-        """The flows that matter, and those whose server end is in `wanted`, in the order of their first packets."""
+    def flows(self) -> tuple[Flow, ...]:
+        """The flows that matter, in the order of their first packets."""
+        return tuple(flow for seen in self._seen for flow in seen.flows())
+
+    def others(self, wanted: Collection[tuple[Address, int]]) -> tuple[Flow, ...]:
+        """Of the other flows, those whose server end is in `wanted`."""
         ends = {(*_columns(address), port) for address, port in wanted}
-        return tuple(flow for seen in self._seen for flow in seen.flows(ends))
+        return tuple(flow for seen in self._seen for flow in seen.others(ends)) if ends else ()
 
     def failed(self) -> Iterable[Flow]:
         """All flows that never opened, whatever their port."""
@@ -188,6 +192,8 @@ class _Seen:
         self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
         self._last: dict[int, int] = {}
+        self._listeners: set[tuple[int, int, int]] | None = None
+        self._addresses: dict[tuple[int, int, int], Address] = {}
 
     def _records(self) -> Iterator[int]:
         """Offsets of the records, by first packet."""
@@ -196,20 +202,29 @@ class _Seen:
         serials.sort()
         return (o for serial, o in serials if serial >= 0)
 
-    def flows(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
+    def flows(self) -> Iterator[Flow]:
         flows = self.sweep.state.flows
-        listening: set[tuple[int, int, int]] | None = None
         for o in self._records():
-            if flows[o + MATTERS] != YES and not wanted:
-                continue
-            client = flows[o + CLIENT]
-            how = "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
-            if client < 0:
-                if listening is None:
-                    listening = self._listening()
-                client, how = self._guess(o, listening), "port"
-            if flows[o + MATTERS] == YES or self._end(o, 1 - client) in wanted:
-                yield self.flow(o, client, how)
+            if flows[o + MATTERS] == YES:
+                yield self.flow(o, *self._client(o))
+
+    def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
+        flows = self.sweep.state.flows
+        for o in self._records():
+            if flows[o + MATTERS] != YES:
+                client, how = self._client(o)
+                if self._end(o, 1 - client) in wanted:
+                    yield self.flow(o, client, how)
+
+    def _client(self, o: int) -> tuple[int, str]:
+        """The client's side, and how it was told."""
+        flows = self.sweep.state.flows
+        client = flows[o + CLIENT]
+        if client >= 0:
+            return client, "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
+        if self._listeners is None:
+            self._listeners = self._listening()
+        return self._guess(o, self._listeners), "port"
 
     def failed(self) -> Iterator[Flow]:
         flows = self.sweep.state.flows
@@ -233,9 +248,12 @@ class _Seen:
 
     def _endpoint(self, o: int, side: int) -> Endpoint:
         high, low, port = self._end(o, side)
-        if self.sweep.state.flows[o + KEY + 5] & 1:
-            return Endpoint(IPv6Address((high & _MASK) << 64 | low & _MASK), port)
-        return Endpoint(IPv4Address(low), port)
+        key = self.sweep.state.flows[o + KEY + 5] & 1, high, low
+        address = self._addresses.get(key)
+        if address is None:
+            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if key[0] else IPv4Address(low)
+            self._addresses[key] = address
+        return Endpoint(address, port)
 
     def _listening(self) -> set[tuple[int, int, int]]:
         flows = self.sweep.state.flows
@@ -263,41 +281,44 @@ class _Seen:
         icmp = self.icmp.get(serial, ())
         start = row[SYN_NS] if row[SYN_COUNT] else row[START_NS]
         point = row[KEY + 5] >> 1
-        return Flow(
-            number=self.first + serial,
-            capture=self.capture,
-            point=point,
-            client=self._endpoint(o, client),
-            server=self._endpoint(o, server),
-            roles=how,
-            first_packet=row[FIRST_PACKET],
-            last_packet=row[LAST_PACKET],
-            start_ns=row[START_NS],
-            end_ns=row[END_NS],
-            packets=row[PACKETS] + row[PACKETS + 1],
-            outcome=outcome(row, client, icmp),
-            syns=self._syns(row, serial),
-            syn_count=row[SYN_COUNT],
-            isn=_known(row[ISN + client]),
-            syn_ack=row[SYN_ACK_PACKET] or None,
-            syn_ack_ns=row[SYN_ACK_NS] if row[SYN_ACK_PACKET] else None,
-            reset=_reset(row, client),
-            fin_from_client=row[FIN_PACKET + client] or None,
-            fin_from_server=row[FIN_PACKET + server] or None,
-            icmp=tuple(error._replace(quotes_client=side == client) for side, error in icmp),
-            client_ttl=_known(row[TTL + client]),
-            server_ttl=_known(row[TTL + server]),
-            client_bytes=row[BYTES + client],
-            server_bytes=row[BYTES + server],
-            repeats_from_client=row[REPEATS + client],
-            repeats_from_server=row[REPEATS + server],
-            repeated=tuple(self.repeated.get(serial, ())),
-            stalled_size=stalled_size(row),
-            acknowledged_size=max(row[ACKNOWLEDGED], row[ACKNOWLEDGED + 1]),
-            silence=None if row[SILENCE_NS] < 0 else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], row[SILENCE_NS]),
-            watched_ns=max(0, self._last_ns(point) - start),
-            last_data_packet=row[LAST_DATA_PACKET + client] or None,
-            last_data_ns=row[LAST_DATA_NS + client] if row[LAST_DATA_PACKET + client] else None,
+        quiet = row[SILENCE_NS]
+        data = row[LAST_DATA_PACKET + client]
+        answered = row[SYN_ACK_PACKET]
+        return Flow(  # in the order of its fields: names would cost as much again
+            self.first + serial,
+            self.capture,
+            point,
+            self._endpoint(o, client),
+            self._endpoint(o, server),
+            how,
+            row[FIRST_PACKET],
+            row[LAST_PACKET],
+            row[START_NS],
+            row[END_NS],
+            row[PACKETS] + row[PACKETS + 1],
+            outcome(row, client, icmp),
+            self._syns(row, serial),
+            row[SYN_COUNT],
+            _known(row[ISN + client]),
+            answered or None,
+            row[SYN_ACK_NS] if answered else None,
+            _reset(row, client),
+            row[FIN_PACKET + client] or None,
+            row[FIN_PACKET + server] or None,
+            tuple([error._replace(quotes_client=side == client) for side, error in icmp]) if icmp else (),
+            _known(row[TTL + client]),
+            _known(row[TTL + server]),
+            row[BYTES + client],
+            row[BYTES + server],
+            row[REPEATS + client],
+            row[REPEATS + server],
+            tuple(self.repeated[serial]) if serial in self.repeated else (),
+            stalled_size(row),
+            max(row[ACKNOWLEDGED], row[ACKNOWLEDGED + 1]),
+            None if quiet < 0 else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], quiet),
+            max(0, self._last_ns(point) - start),
+            data or None,
+            row[LAST_DATA_NS + client] if data else None,
         )
 
     def _syns(self, row: "array[int]", serial: int) -> tuple[Syn, ...]:

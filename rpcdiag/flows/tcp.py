@@ -50,6 +50,8 @@ def outcome(row: "array[int]", client: int, icmp: Sequence[tuple[int, IcmpError]
 
 def stalled_size(row: "array[int]") -> int:
     """Size of the largest segment that was repeated and never acknowledged, 0 if none was."""
+    if not (row[REPEATS] or row[REPEATS + 1]):
+        return 0
     return max(row[LARGEST + side] if row[UNACKNOWLEDGED + side] and row[REPEATS + side] else 0 for side in (0, 1))
 
 

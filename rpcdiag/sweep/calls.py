@@ -9,6 +9,7 @@ from typing import Any
 
 from rpcdiag.sweep.columns import (
     AFTER_AUTH3,
+    BIG_ENDIAN,
     C_AUTH_LEVEL,
     C_AUTH_TYPE,
     C_CALLS,
@@ -17,6 +18,8 @@ from rpcdiag.sweep.columns import (
     CALL_COUNT,
     CALLS,
     CONTEXTS,
+    EV_ANSWERED,
+    EV_ASKED,
     EV_CARRIED,
     EV_FAULT,
     EV_OPEN,
@@ -47,6 +50,7 @@ from rpcdiag.sweep.columns import (
     PDUS,
     REQUESTS,
     RESPONSES,
+    SEALED_STUB,
     SERIAL_NUMBER,
     TELL_ALL,
     W_NEXT,
@@ -123,9 +127,9 @@ def take_pdu(
     kind = b[at + 2]
     told = s.counters[TELL_ALL] != 0
     if kind == 0:
-        told = take_request(s, g, b, at, have, length, packet, ns) or told
+        told = take_request(s, g, side, b, at, have, length, packet, ns) or told
     elif kind == 2:
-        told = take_response(s, g, b, at, have, length, packet, ns) or told
+        told = take_response(s, g, side, b, at, have, length, packet, ns) or told
     elif kind == 3:
         told = take_fault(s, g, side, b, at, have, length, packet, ns) or told
     elif kind == 11 or kind == 14:
@@ -166,8 +170,48 @@ def trailer(b: Any, at: int, have: int, length: int, big: bool) -> int:
     return at + place if token > 0 and place + 8 <= have else 0
 
 
-def take_request(s: State, g: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
-    """True where the PDU must be told: what it asks for may be a referral, or it is damaged."""
+def stub_end(b: Any, at: int, have: int, length: int, big: bool) -> int:
+    """Where the stub ends, counted from the beginning of the PDU: before the trailer and its padding."""
+    token = half(b, at + 10, big)
+    if token == 0:
+        return length
+    secured = trailer(b, at, have, length, big)
+    if secured == 0:
+        return length - token - 8
+    return max(HEADER, secured - at - b[secured + 2])
+
+
+def tell_stub(
+    s: State, g: int, side: int, kind: int, b: Any, at: int, have: int, length: int, opnum: int, packet: int, ns: int
+) -> None:
+    """Hand on the body of a request or response that may hand out an endpoint."""
+    counters, numbers = s.counters, s.numbers
+    big = b[at + 4] == 0
+    start = 40 if kind == EV_ASKED and b[at + 3] & OBJECT != 0 else 24
+    end = max(start, stub_end(b, at, have, length, big))
+    secured = trailer(b, at, have, length, big)
+    count = min(end, have) - start
+    e, held = counters[EVENTS], counters[HELD]
+    numbers[e] = kind
+    numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
+    numbers[e + 2] = 0 if side == g else 1
+    numbers[e + 3] = packet
+    numbers[e + 4] = ns
+    numbers[e + 5] = word(b, at + 12, big)
+    numbers[e + 6] = b[at + 3]
+    numbers[e + 7] = (BIG_ENDIAN if big else 0) | (SEALED_STUB if secured > 0 and b[secured + 1] == SEALED else 0)
+    numbers[e + 8] = half(b, at + 20, big)
+    numbers[e + 9] = opnum
+    numbers[e + 10] = held
+    numbers[e + 11] = count
+    numbers[e + 12] = end - start
+    copy(s.store, held, b, at + start, count)
+    counters[HELD] = held + count
+    counters[EVENTS] = e + EVENT_WIDTH
+
+
+def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
+    """True where the PDU must be told because it is damaged."""
     big = b[at + 4] == 0
     flags = b[at + 3] + 0
     if have < 24 or (flags & OBJECT != 0 and (length < 40 or have < 40)):
@@ -177,11 +221,13 @@ def take_request(s: State, g: int, b: Any, at: int, have: int, length: int, pack
     context_id, opnum = half(b, at + 20, big), half(b, at + 22, big)
     context = find_context(s, g, context_id)
     asked = context >= 0 and refers(numbers[context + C_CLASS], opnum)
+    if asked:
+        tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, packet, ns)
     before = find_call(s, g, call_id)
     if flags & FIRST == 0 and before >= 0:
         if asked and flags & LAST != 0:
             numbers[before + O_PACKET] = packet
-        return asked
+        return False
     numbers[g + REQUESTS] += 1
     if flags & OBJECT != 0:
         numbers[g + ORPC_CALLS] += 1
@@ -195,14 +241,14 @@ def take_request(s: State, g: int, b: Any, at: int, have: int, length: int, pack
     if orphan >= 0 and numbers[orphan + O_NS] >= ns:
         numbers[g + ORPHAN_ANSWERS] -= 1
         numbers[g + (FAULTS if numbers[orphan + O_BITS] != 0 else RESPONSES)] += 1
-        return asked
+        return False
     if before >= 0:
         leave_open(s, g, take_call(s, g, call_id))
     if numbers[g + CALL_COUNT] >= MAX_PENDING:
         leave_open(s, g, take_call(s, g, numbers[numbers[g + CALLS] + O_ID]))
     entry = new_record(s)
     if entry < 0:
-        return asked
+        return False
     numbers[entry + O_ID] = call_id
     numbers[entry + O_PACKET] = packet
     numbers[entry + O_NS] = ns
@@ -213,11 +259,11 @@ def take_request(s: State, g: int, b: Any, at: int, have: int, length: int, pack
     )
     append(s, g + CALLS, entry)
     numbers[g + CALL_COUNT] += 1
-    return asked
+    return False
 
 
-def take_response(s: State, g: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
-    """True where the PDU must be told: it answers what may be a referral, or it is damaged."""
+def take_response(s: State, g: int, side: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> bool:
+    """True where the PDU must be told because it is damaged."""
     big = b[at + 4] == 0
     flags = b[at + 3] + 0
     call_id = word(b, at + 12, big)
@@ -227,25 +273,24 @@ def take_response(s: State, g: int, b: Any, at: int, have: int, length: int, pac
             settle(s, g, call_id, packet, ns, False)
         return True
     call = find_call(s, g, call_id)
-    asked = call >= 0 and numbers[call + O_BITS] & ASKED != 0
+    if call >= 0 and numbers[call + O_BITS] & ASKED != 0:
+        tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], packet, ns)
     if flags & LAST == 0:
-        return asked
+        return False
     if call >= 0 and numbers[call + O_BITS] & ORPC != 0:
         take_result(s, g, call, b, at, have, length, packet, ns)
     numbers[g + AFTER_AUTH3] = 0
     settle(s, g, call_id, packet, ns, False)
-    return asked
+    return False
 
 
 def take_result(s: State, g: int, call: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> None:
     """The HRESULT at the end of an ORPC answer, where it speaks of other connections than this one."""
     big = b[at + 4] == 0
-    end = length
-    if half(b, at + 10, big) > 0:
-        secured = trailer(b, at, have, length, big)
-        if secured == 0 or b[secured + 1] == SEALED:
-            return
-        end = max(HEADER, secured - at - b[secured + 2])
+    secured = trailer(b, at, have, length, big)
+    if secured > 0 and b[secured + 1] == SEALED:
+        return
+    end = stub_end(b, at, have, length, big)
     if end > have or end < 28:
         return
     result = word(b, at + end - 4, big)

@@ -200,7 +200,7 @@ SMALL = 8192
 LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
 
 # --- events ---------------------------------------------------------------------------------------------------------
-EVENT_WIDTH = 12
+EVENT_WIDTH = 14
 EV_KIND = 0
 EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
 EV_REPEAT = 2  # flow, side, packet
@@ -211,7 +211,13 @@ EV_FAULT = (
     6  # flow, request's packet or 0, packet, ns, context, opnum or -1, status, flags, level or -1, after auth3, call
 )
 EV_CARRIED = 7  # flow, request's packet, packet, ns, context, opnum, result
+EV_ASKED = (
+    9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and SEALED_STUB, context, opnum, offset, captured, length
+)
+EV_ANSWERED = 10  # the same: a request or response that may hand out an endpoint, or a fragment of one; its stub
 EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay without an answer
+
+BIG_ENDIAN, SEALED_STUB = 1, 2
 
 MAX_SEGMENT = 1 << 16  # longer payloads count as cut there
 

@@ -4,15 +4,15 @@ Calls are matched and counted by the pass; what comes here is what speaks of mor
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from rpcdiag.dissect import dcerpc
-from rpcdiag.dissect.dcerpc import BindAck, BindNak, Pdu, Request, Response, Syntax
-from rpcdiag.dissect.fragments import Assembler
+from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, BindAck, BindNak, Pdu, Syntax
+from rpcdiag.dissect.fragments import Assembler, Stub
 from rpcdiag.dissect.interfaces import NDR64
 from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.flows.flow import Flow, Stream, TcpOutcome, Waiting
 from rpcdiag.sweep.calls import ONE_WAY, ORPC
+from rpcdiag.sweep.columns import BIG_ENDIAN, SEALED_STUB
 from rpcdiag.track import referrals
 from rpcdiag.track.facts import (
     Bind,
@@ -27,6 +27,7 @@ from rpcdiag.track.facts import (
 )
 from rpcdiag.track.referrals import Answered, Asked
 
+WHOLE = FIRST_FRAGMENT | LAST_FRAGMENT
 MAX_BINDS = 128
 MAX_FAULTS = 256
 MAX_OPEN_CALLS = 256
@@ -37,14 +38,33 @@ MAX_REFERRALS = 2048
 PATIENCE_NS = 1_000_000_000  # a request this close to the end of the capture may still be answered
 
 
-class Frame(NamedTuple):
-    """One PDU, sent by `side`: `data` is what the capture kept of `length` bytes; it was complete with `packet`."""
+# Ten thousand binds have a few hundred distinct bodies: what was decoded once is looked up.
+_KNOWN: dict[tuple[int, bytes], Pdu | DecodeError] = {}
+MAX_KNOWN = 4096
+LONGEST_KNOWN = 2048
 
-    side: int  # 0: whoever sent the first packet of the flow
-    data: bytes
-    length: int
-    packet: int
-    time_ns: int
+
+def _decoded(data: bytes, length: int) -> Pdu | DecodeError:
+    """The PDU; of call id, association group and token, those of the first that was like it."""
+    token = int.from_bytes(data[10:12], "little" if data[4] & 0x10 else "big") if len(data) == length else 0
+    end = length - token if token else len(data)
+    if end > LONGEST_KNOWN:
+        return _decode(data, length)
+    key = length, data[:12] + data[16:20] + data[24:end]
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _decode(data, length)
+        if len(_KNOWN) >= MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = known
+    return known
+
+
+def _decode(data: bytes, length: int) -> Pdu | DecodeError:
+    try:
+        return dcerpc.decode(data, length)
+    except DecodeError as error:
+        return error
 
 
 class Association:
@@ -69,32 +89,23 @@ class Association:
         self._open_before: dict[Fate, int] = {}  # those of which only the number is kept
         self._address: str | None = None
 
-    def take(self, frame: Frame) -> None:
-        """The next PDU that speaks of more than a number."""
-        try:
-            pdu = dcerpc.decode(frame.data, frame.length)
-        except DecodeError as error:
+    def take(self, data: bytes, length: int, packet: int, time_ns: int) -> None:
+        """The next PDU that speaks of more than a number: what the capture kept of `length` bytes."""
+        known = _decoded(data, length)
+        if isinstance(known, DecodeError):
             if len(self._damage) < MAX_DAMAGE:
-                self._damage.append(Damage(frame.packet, str(error), isinstance(error, Truncated)))
+                self._damage.append(Damage(packet, str(known), isinstance(known, Truncated)))
             return
-        self._pdu(frame, pdu)
+        call_id = int.from_bytes(data[12:16], "little" if data[4] else "big")
+        if isinstance(known, dcerpc.Bind):
+            group = int.from_bytes(data[20:24], "little" if data[4] else "big")
+            self._bind(known, call_id, group, length, packet, time_ns)
+        elif isinstance(known, BindAck):
+            self._bind_ack(known, call_id, packet, time_ns)
+        elif isinstance(known, BindNak):
+            self._answer_bind(call_id, packet, time_ns, "nak", nak_reason=known.reason)
 
-    def _pdu(self, frame: Frame, pdu: Pdu) -> None:
-        match pdu:
-            case dcerpc.Bind():
-                self._bind(frame, pdu)
-            case BindAck():
-                self._bind_ack(frame, pdu)
-            case BindNak():
-                self._answer_bind(pdu.header.call_id, frame.packet, frame.time_ns, "nak", nak_reason=pdu.reason)
-            case Request():
-                self._request(frame, pdu)
-            case Response():
-                self._response(frame, pdu)
-            case _:
-                pass
-
-    def _bind(self, frame: Frame, pdu: dcerpc.Bind) -> None:
+    def _bind(self, pdu: dcerpc.Bind, call_id: int, group: int, length: int, packet: int, time_ns: int) -> None:
         for context in pdu.contexts:
             if len(self._offers) < MAX_OFFERS:
                 self._offers.append(context.interface)
@@ -103,22 +114,16 @@ class Association:
             self._refused.discard(context.id)
         if len(self._binds) < MAX_BINDS:
             auth = pdu.auth
-            self._waiting_binds[pdu.header.call_id] = len(self._binds)
+            self._waiting_binds[call_id] = len(self._binds)
             self._binds.append(
                 Bind(
-                    packet=frame.packet,
-                    time_ns=frame.time_ns,
-                    alter=pdu.header.type is dcerpc.PduType.ALTER_CONTEXT,
-                    contexts=pdu.contexts,
-                    association_group=pdu.association_group,
-                    auth_type=auth.type if auth else None,
-                    auth_level=auth.level if auth else None,
-                    size=frame.length,
+                    packet, time_ns, pdu.header.type is dcerpc.PduType.ALTER_CONTEXT, pdu.contexts, group,
+                    auth.type if auth else None, auth.level if auth else None, length,
                 )
-            )
+            )  # fmt: skip
 
-    def _bind_ack(self, frame: Frame, pdu: BindAck) -> None:
-        bind = self._answer_bind(pdu.header.call_id, frame.packet, frame.time_ns, "ack", results=pdu.results)
+    def _bind_ack(self, pdu: BindAck, call_id: int, packet: int, time_ns: int) -> None:
+        bind = self._answer_bind(call_id, packet, time_ns, "ack", results=pdu.results)
         if pdu.secondary_address and self._address is None:
             self._address = pdu.secondary_address
         if bind is None:
@@ -145,32 +150,39 @@ class Association:
         self._binds[index] = bind
         return bind
 
-    def _request(self, frame: Frame, pdu: Request) -> None:
-        """Remember what may lead to a referral."""
-        interface = self._offered.get(pdu.context_id)
-        if interface is None or not referrals.refers(interface, pdu.opnum):
+    def take_asked(self, row: Sequence[int], data: bytes, length: int) -> None:
+        """The stub of a request that may lead to a referral, or a fragment of it; see `EV_ASKED`."""
+        side, packet, time_ns, call_id, flags, bits, context_id, opnum = row
+        interface = self._offered.get(context_id)
+        if interface is None or not referrals.refers(interface, opnum):
             return
-        header = pdu.header
-        whole = self._stubs[frame.side].add(header.call_id, header.flags, pdu.stub, pdu.stub_length, frame.packet)
-        if whole is None:
+        stub = self._stub(side, call_id, flags, data, length, packet)
+        if stub is None:
             return
         if len(self._asked) >= MAX_ASKED:
             del self._asked[next(iter(self._asked))]
-        self._asked[header.call_id] = Asked(
-            interface, pdu.opnum, frame.packet, frame.time_ns, whole, referrals.sealed(pdu.auth), header.big,
-            self._transfer.get(pdu.context_id) == NDR64,
-        )  # fmt: skip
+        wide = self._transfer.get(context_id) == NDR64
+        self._asked[call_id] = Asked(
+            interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide
+        )
 
-    def _response(self, frame: Frame, pdu: Response) -> None:
-        header = pdu.header
-        asked = self._asked.get(header.call_id)
+    def take_answered(self, row: Sequence[int], data: bytes, length: int) -> None:
+        """The stub of its answer, or a fragment of it; see `EV_ANSWERED`."""
+        side, packet, time_ns, call_id, flags, bits, _, _ = row
+        asked = self._asked.get(call_id)
         if asked is None:
             return
-        whole = self._stubs[frame.side].add(header.call_id, header.flags, pdu.stub, pdu.stub_length, frame.packet)
-        if whole is not None:
-            del self._asked[header.call_id]
-            answered = Answered(frame.packet, frame.time_ns, whole, referrals.sealed(pdu.auth), header.big, asked.wide)
+        stub = self._stub(side, call_id, flags, data, length, packet)
+        if stub is not None:
+            del self._asked[call_id]
+            answered = Answered(packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), asked.wide)
             self._refer(referrals.make(self.flow, asked, answered))
+
+    def _stub(self, side: int, call_id: int, flags: int, data: bytes, length: int, packet: int) -> Stub | None:
+        """The whole body, once its last fragment is here."""
+        if flags & WHOLE == WHOLE:
+            return Stub(data, length, len(data) < length, packet)
+        return self._stubs[side].add(call_id, flags, data, length, packet)
 
     def _refer(self, referral: Referral) -> None:
         for index in range(len(self.referrals) - 1, max(-1, len(self.referrals) - 5), -1):

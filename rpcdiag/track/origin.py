@@ -1,5 +1,6 @@
 """Who sent a client to this port: referrals joined to the flows that used them, or tried to."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +15,7 @@ MAPPER_PORTS = frozenset({135, 593})
 EARLY_NS = 15 * 60 * 1_000_000_000  # a client may use what it was told before the capture began
 SEALED_WINDOW_NS = 5_000_000_000  # from a sealed answer to the connection that follows it
 SMALLEST_ACTIVATION = 300  # bytes of an answer that can hold bindings; shorter ones carry an error
+MAX_TOLD = 256  # of the same port, to one client: those before are not looked at
 TOLERANCE_NS = 5_000_000  # the clocks of two captures differ
 
 
@@ -47,31 +49,47 @@ class Asking(NamedTuple):
     flow: Flow
 
 
+class _Told(NamedTuple):
+    """What one client was told of one endpoint, by time."""
+
+    times: list[int]
+    places: list[int]
+
+
 class Origins:
     """Looks origins up; built once for a case."""
 
     def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int]) -> None:
         self._askings = askings
         self._first_ns = first_ns  # of each capture
-        self._by_end: dict[tuple[Address, int], list[int]] = {}
+        self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it
+        self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
         self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
-        for position, asking in enumerate(askings):
+        order = sorted(range(len(askings)), key=lambda position: (askings[position].referral.response_ns, -position))
+        for position in order:
+            asking = askings[position]
+            client, server = asking.flow.client.address, asking.flow.server.address
             if asking.referral.readable is Readable.SEALED and asking.referral.size >= SMALLEST_ACTIVATION:
-                pair = asking.flow.client.address, asking.flow.server.address
-                self._sealed_by_pair.setdefault(pair, []).append(position)
+                self._sealed_by_pair.setdefault((client, server), []).append(position)
+            seen: set[tuple[Address, int]] = set()
             for endpoint in asking.referral.endpoints:
-                if endpoint.port is not None and endpoint.protseq == "ncacn_ip_tcp":
-                    for address in {endpoint.address or asking.flow.server.address, asking.flow.server.address}:
-                        places = self._by_end.setdefault((address, endpoint.port), [])
-                        if not places or places[-1] != position:
-                            places.append(position)
+                if endpoint.port is None or endpoint.protseq != "ncacn_ip_tcp":
+                    continue
+                for address in (endpoint.address, server):
+                    if address is None or (address, endpoint.port) in seen:
+                        continue
+                    end = address, endpoint.port
+                    seen.add(end)
+                    self._by_end[end] = min(position, self._by_end.get(end, position))
+                    told = self._by_asker.setdefault((*end, client), _Told([], []))
+                    told.times.append(asking.referral.response_ns)
+                    told.places.append(position)
 
     def of(self, flow: Flow, rpc: Connection | None) -> Origin:
         """The origin of one flow."""
         if flow.server.port in MAPPER_PORTS:
             return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, f"port {flow.server.port} is the mapper's own")
-        places = self._by_end.get((flow.server.address, flow.server.port), [])
-        told = [place for place in places if self._asked_by(place, flow) and self._before(place, flow)]
+        told = self._asked_before(flow)
         if told:
             return self._told(told, flow, rpc)
         sealed = self._sealed(flow, rpc)
@@ -80,25 +98,39 @@ class Origins:
         if flow.server.port in FIXED_TCP_PORTS:
             what = FIXED_TCP_PORTS[flow.server.port]
             return Origin(OriginKind.WELL_KNOWN, None, Confidence.LIKELY, f"{flow.server.port} is a fixed port: {what}")
-        if places:
-            other = self._askings[places[0]]
+        first = self._by_end.get((flow.server.address, flow.server.port))
+        if first is not None:
+            other = self._askings[first]
             return Origin(
-                OriginKind.OTHER_CLIENT, places[0], Confidence.LIKELY,
+                OriginKind.OTHER_CLIENT, first, Confidence.LIKELY,
                 f"{other.flow.client.address} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
 
-    def _asked_by(self, place: int, flow: Flow) -> bool:
-        return self._askings[place].flow.client.address == flow.client.address
-
-    def _before(self, place: int, flow: Flow) -> bool:
-        asking = self._askings[place]
-        slack = TOLERANCE_NS if asking.flow.capture != flow.capture else 0
-        return asking.referral.response_ns <= flow.start_ns + slack
+    def _asked_before(self, flow: Flow) -> list[int]:
+        """Positions of what the client was told of this port before it went there, the latest first."""
+        told = self._by_asker.get((flow.server.address, flow.server.port, flow.client.address))
+        if told is None:
+            return []
+        until = bisect_right(told.times, flow.start_ns + TOLERANCE_NS)
+        found = []
+        for place in reversed(told.places[max(0, until - MAX_TOLD) : until]):
+            asking = self._askings[place]
+            slack = TOLERANCE_NS if asking.flow.capture != flow.capture else 0
+            if asking.referral.response_ns <= flow.start_ns + slack:
+                found.append(place)
+        return found
 
     def _told(self, told: list[int], flow: Flow, rpc: Connection | None) -> Origin:
         """The latest referral before the flow; one for the interface that was bound, or ORPC, goes first."""
-        best = max(told, key=lambda place: (self._fits(place, rpc), self._askings[place].referral.response_ns))
+        best, fit = told[0], -1
+        bound = {use.interface.uuid for use in rpc.interfaces} if rpc else set()
+        for place in told:
+            fits = self._fits(place, rpc, bound)
+            if fits > fit:
+                best, fit = place, fits
+                if fits == 2:
+                    break
         referral = self._askings[best].referral
         packet = next(
             (one.packet for one in referral.endpoints if one.port == flow.server.port), referral.response_packet
@@ -108,20 +140,16 @@ class Origins:
             f"packet {packet} names port {flow.server.port}",
         )  # fmt: skip
 
-    def _fits(self, place: int, rpc: Connection | None) -> int:
+    def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:
         """2 where the referral is for what was bound, 1 where nothing was bound, 0 where something else was."""
         referral = self._askings[place].referral
         if rpc is None or not rpc.interfaces:
             return 1
-        bound = {use.interface.uuid for use in rpc.interfaces}
         if referral.kind in (ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID):
             return 2 if rpc.orpc_calls or bound & {IREM_UNKNOWN, IREM_UNKNOWN2} else 0
-        wanted = (
-            {referral.interface.uuid}
-            if referral.interface
-            else {one.interface.uuid for one in referral.endpoints if one.interface}
-        )
-        return 2 if bound & wanted else 0
+        if referral.interface:
+            return 2 if referral.interface.uuid in bound else 0
+        return 2 if any(one.interface and one.interface.uuid in bound for one in referral.endpoints) else 0
 
     def _sealed(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """A sealed answer to the same pair shortly before, and something that speaks for this being its port."""

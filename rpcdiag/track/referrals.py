@@ -80,27 +80,42 @@ def sealed(auth: Auth | None) -> bool:
 def make(flow: int, asked: Asked, answered: Answered) -> Referral:
     """The referral that this exchange is."""
     kind = _KINDS[(asked.interface.uuid, asked.opnum)]
-    content = _Content(readable=Readable.SEALED) if answered.sealed else _read(kind, asked, answered)
+    content = _SEALED if answered.sealed else _content(kind, asked, answered)
+    packet = answered.packet
     return Referral(
-        flow=flow,
-        kind=kind,
-        interface=content.interface,
-        clsid=content.clsid,
-        iids=content.iids,
-        oxid=content.oxid,
-        ipid=content.ipid,
-        status=content.status,
-        endpoints=content.endpoints[:MAX_ENDPOINTS],
-        request_packet=asked.packet,
-        request_ns=asked.time_ns,
-        response_packet=answered.packet,
-        response_ns=answered.time_ns,
-        readable=content.readable,
-        size=answered.stub.length,
-        tries=(Try(asked.packet, answered.packet, content.status),),
-        asked_address=content.asked_address,
-        results=content.results,
-    )
+        flow, kind, content.interface, content.clsid, content.iids, content.oxid, content.ipid, content.status,
+        tuple([Referred(*one[:-1], packet) for one in content.endpoints[:MAX_ENDPOINTS]]),
+        asked.packet, asked.time_ns, packet, answered.time_ns, content.readable, answered.stub.length,
+        (Try(asked.packet, packet, content.status),), content.asked_address, content.results,
+    )  # fmt: skip
+
+
+# Clients ask the same again and again: what was read once is looked up.
+_KNOWN: dict[tuple[object, ...], _Content] = {}
+MAX_KNOWN = 4096
+LONGEST_KNOWN = 4096
+_HANDLE = 20  # bytes of the context handle that a mapper's answer begins with: nothing in it is looked at
+_SEALED = _Content(readable=Readable.SEALED)
+
+
+def _content(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
+    """What the exchange says; the packet of its endpoints is left open."""
+    question, answer = asked.stub, answered.stub
+    if answer.length > LONGEST_KNOWN or question.length > LONGEST_KNOWN:
+        return _read(kind, asked, answered)
+    if kind is ReferralKind.EPT_LOOKUP:
+        key: tuple[object, ...] = (kind, answer.data[_HANDLE:], answer.length, answer.cut, answered.big, answered.wide)
+    else:
+        body = answer.data[_HANDLE:] if kind is ReferralKind.EPT_MAP else answer.data
+        key = (kind, asked.interface, asked.opnum, question.data, question.length, asked.sealed, asked.big, asked.wide,
+               body, answer.length, answer.cut, answered.big, answered.wide)  # fmt: skip
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _read(kind, asked, answered)
+        if len(_KNOWN) >= MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = known
+    return known
 
 
 def joined(before: Referral, after: Referral) -> Referral | None:
@@ -137,35 +152,31 @@ def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
     for wide in (answered.wide, not answered.wide):
         ndr = Ndr(stub.data, stub.length, big=answered.big, wide=wide)
         try:
-            return _answer(kind, asked, content, ndr, answered.packet)
+            return _answer(kind, asked, content, ndr)
         except DecodeError:
             continue
     status = None if stub.cut else epm.status_of(stub.data, big=answered.big)
     return content._replace(readable=Readable.CUT, status=status)
 
 
-def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr, packet: int) -> _Content:
+def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr) -> _Content:
     if kind is ReferralKind.EPT_MAP:
         mapped = epm.decode_map_response(ndr)
-        return content._replace(
-            status=mapped.status, endpoints=tuple(_referred(tower, packet) for tower in mapped.towers)
-        )
+        return content._replace(status=mapped.status, endpoints=tuple(_referred(tower) for tower in mapped.towers))
     if kind is ReferralKind.EPT_LOOKUP:
         listed = epm.decode_lookup_response(ndr)
         towers = (entry.tower for entry in listed.entries)
-        return content._replace(
-            status=listed.status, endpoints=tuple(_referred(tower, packet) for tower in towers if tower)
-        )
+        return content._replace(status=listed.status, endpoints=tuple(_referred(tower) for tower in towers if tower))
     if kind is ReferralKind.SERVER_ALIVE2:
         alive = oxid.decode_alive_response(ndr)
-        return content._replace(status=alive.status, endpoints=_bound(alive.bindings, packet))
+        return content._replace(status=alive.status, endpoints=_bound(alive.bindings))
     if kind is ReferralKind.RESOLVE_OXID:
         resolved = oxid.decode_resolve_response(ndr, asked.opnum)
         return content._replace(
             oxid=_oxid_asked(asked),
             ipid=resolved.ipid,
             status=resolved.status,
-            endpoints=_bound(resolved.bindings, packet),
+            endpoints=_bound(resolved.bindings),
         )
     if asked.interface.uuid == IACTIVATION:
         activated = activation.decode_remote_activation_response(ndr)
@@ -176,7 +187,7 @@ def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr, packe
         ipid=activated.ipid_rem_unknown,
         status=activated.status,
         results=activated.results,
-        endpoints=_bound(activated.bindings, packet),
+        endpoints=_bound(activated.bindings),
     )
 
 
@@ -218,7 +229,7 @@ def _asked_activation(asked: Asked) -> _Content:
     )
 
 
-def _referred(tower: Tower, packet: int) -> Referred:
+def _referred(tower: Tower) -> Referred:
     address = _known(tower.address)
     host = str(address) if address else tower.host
     return Referred(
@@ -229,7 +240,7 @@ def _referred(tower: Tower, packet: int) -> Referred:
         pipe=tower.pipe,
         text=f"{host or ''}[{tower.pipe if tower.port is None else tower.port}]",
         interface=tower.interface,
-        packet=packet,
+        packet=0,
     )
 
 
@@ -238,7 +249,7 @@ def _known(address: IPv4Address | None) -> IPv4Address | None:
     return address if address is not None and int(address) else None
 
 
-def _bound(bindings: DualStrings | None, packet: int) -> tuple[Referred, ...]:
+def _bound(bindings: DualStrings | None) -> tuple[Referred, ...]:
     return tuple(
         Referred(
             protseq=binding.protseq,
@@ -248,7 +259,7 @@ def _bound(bindings: DualStrings | None, packet: int) -> tuple[Referred, ...]:
             pipe=binding.endpoint if binding.protseq == "ncacn_np" else None,
             text=binding.text,
             interface=None,
-            packet=packet,
+            packet=0,
         )
         for binding in (bindings.strings if bindings else ())
     )

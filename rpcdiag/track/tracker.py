@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from rpcdiag.flows.flow import Flow, Stream
-from rpcdiag.sweep.columns import EV_CARRIED, EV_FAULT, EV_OPEN, EV_PDU, EVENT_WIDTH
-from rpcdiag.track.association import Association, Frame
+from rpcdiag.sweep.columns import EV_ANSWERED, EV_ASKED, EV_CARRIED, EV_FAULT, EV_OPEN, EV_PDU, EVENT_WIDTH
+from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Connection, Referral
 
 
@@ -27,9 +27,13 @@ class Tracker:
                 association = associations[flow] = Association(flow)
             if kind == EV_PDU:
                 at, have = rows[e + 6], rows[e + 7]
-                association.take(
-                    Frame(rows[e + 2], bytes(arena[at : at + have]), rows[e + 8], rows[e + 4], rows[e + 5])
-                )
+                association.take(bytes(arena[at : at + have]), rows[e + 8], rows[e + 4], rows[e + 5])
+            elif kind == EV_ASKED:
+                at, have = rows[e + 10], rows[e + 11]
+                association.take_asked(rows[e + 2 : e + 10], bytes(arena[at : at + have]), rows[e + 12])
+            elif kind == EV_ANSWERED:
+                at, have = rows[e + 10], rows[e + 11]
+                association.take_answered(rows[e + 2 : e + 10], bytes(arena[at : at + have]), rows[e + 12])
             elif kind == EV_FAULT:
                 association.take_fault(rows[e + 2 : e + 12])
             elif kind == EV_CARRIED:

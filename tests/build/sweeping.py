@@ -186,7 +186,7 @@ class Talk:
     def connection(self, flow: Flow, last_ns: int) -> Connection:
         streams.close_stream(self.state, self.side.g)
         self._take()
-        self.table.flows(())
+        self.table.flows()
         rpc = self.tracker.connection(flow, self.table.stream(flow), last_ns)
         assert rpc is not None
         return rpc

@@ -40,7 +40,7 @@ class Wire:
 
 def _flows(wire: Wire) -> tuple[Flow, ...]:
     table, _ = table_of(containers.pcap(wire.frames))
-    return table.flows(())
+    return table.flows()
 
 
 def _flow(wire: Wire) -> Flow:
@@ -110,7 +110,7 @@ def test_icmpv6_is_tied_as_well() -> None:
     error = frames.ip("2001:db8::ff", "2001:db8::1", 58, bytes([1, 1]) + bytes(6) + syn[:48])
     datagrams = [Frame(SECOND * number, 0, frames.ethernet(data)) for number, data in enumerate((syn, error))]
     table, _ = table_of(containers.pcap(datagrams))
-    (flow,) = table.flows(())
+    (flow,) = table.flows()
     assert flow.outcome is TcpOutcome.PROHIBITED
     assert [(error.kind, error.code, error.version) for error in flow.icmp] == [(1, 1, 6)]
 
@@ -189,7 +189,7 @@ def test_rpc_is_found_by_content_on_any_port_and_other_traffic_is_counted_only()
     for at in range(6):
         other.c(3 + at, PSH | ACK, 101 + 200 * at, 501, bytes(200))
     table, found = table_of(containers.pcap(wire.frames + other.frames))
-    assert [flow.server.port for flow in table.flows(())] == [4711]
+    assert [flow.server.port for flow in table.flows()] == [4711]
     assert {pdu.flow for pdu in found} == {0}
     assert table.packets_in_flows == len(wire.frames) + len(other.frames)
 
@@ -209,7 +209,7 @@ def _two_points(first: list[bytes], second: list[bytes], *, later_first: bool = 
     far = [Frame(1000 * SECOND + at, 1, frames.ethernet(data)) for at, data in enumerate(second)]
     data = containers.pcapng([*far, *near] if later_first else [*near, *far], [Interface("a"), Interface("b")])
     table, _ = table_of(data)
-    return table.flows(())
+    return table.flows()
 
 
 @pytest.mark.parametrize("later_first", [False, True])
