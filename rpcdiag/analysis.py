@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from rpcdiag.capture.choice import Engine
-from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.case import Accounting, CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
-from rpcdiag.errors import InputError, RpcdiagError
+from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import Flow
 from rpcdiag.flows.table import FlowTable
+from rpcdiag.intake import Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
@@ -41,23 +41,22 @@ class Diagnosis(NamedTuple):
 
 
 def analyze(
-    paths: Sequence[str], logs: Sequence[str] = (), *, log_offset_ns: int | None = None, engine: Engine | None = None
+    paths: Sequence[str],
+    logs: Sequence[str] = (),
+    *,
+    log_offset_ns: int | None = None,
+    engine: Engine | None = None,
+    watch: Watch | None = None,
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
-    troubles: list[RpcdiagError] = []
-    table, tracker = FlowTable(), Tracker()
-    readers: list[CaptureReader] = []
-    interrupted = False
-    try:
-        for path in _by_first_packet(paths, troubles):
-            _read(path, engine or Engine(), readers, table, tracker, troubles)
-    except KeyboardInterrupt:
-        interrupted = True
-    facts = tuple(_capture_facts(index, reader, table.points(index)) for index, reader in enumerate(readers))
-    case = _case(facts, table, tracker)
+    intake = take_in(paths, engine or Engine(), watch)
+    troubles = list(intake.troubles)
+    facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
+    table = FlowTable([taken.flows for taken in intake.captures])
+    case = _case(facts, table, [taken.tracker for taken in intake.captures])
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
     findings = judge(case)
@@ -66,81 +65,33 @@ def analyze(
         findings=findings,
         remedies={finding.id: advise(case, finding) for finding in findings},
         troubles=tuple(troubles),
-        cuts=tuple(reader.trouble for reader in readers if reader.trouble is not None),
-        interrupted=interrupted,
+        cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
+        interrupted=intake.interrupted,
     )
 
 
-def _read(
-    path: str,
-    engine: Engine,
-    readers: list[CaptureReader],
-    table: FlowTable,
-    tracker: Tracker,
-    troubles: list[RpcdiagError],
-) -> None:
-    """Take one capture in."""
-    try:
-        reader = CaptureReader(path, engine.sweep(path))
-    except RpcdiagError as error:
-        troubles.append(error)
-        return
-    table.begin(reader.sweep)
-    readers.append(reader)
-    try:
-        for events in reader.events(engine.watch(reader)):
-            _take(table, tracker, events)
-    finally:  # also where the user interrupts: what is known by then is said
-        for events in reader.finish():
-            _take(table, tracker, events)
-
-
-def _take(table: FlowTable, tracker: Tracker, events: Events) -> None:
-    table.feed(*events)
-    tracker.feed(table.first, *events)
-
-
-def _by_first_packet(paths: Sequence[str], troubles: list[RpcdiagError]) -> list[str]:
-    """The order that does not depend on how the files were named."""
-    if len(paths) < 2:
-        return list(paths)
-    if paths.count("-") and len(paths) > 1:
-        troubles.append(InputError("-", "standard input cannot be read together with other captures"))
-        paths = [path for path in paths if path != "-"]
-    firsts = []
-    for path in dict.fromkeys(paths):
-        try:
-            reader = CaptureReader(path)
-        except RpcdiagError as error:
-            troubles.append(error)
-            continue
-        for _ in reader.events():
-            break
-        reader.close()
-        firsts.append((reader.first_ns or 0, path))
-    return [path for _, path in sorted(firsts)]
-
-
-def _capture_facts(index: int, reader: CaptureReader, points: Iterable[int]) -> CaptureFacts:
+def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
     return CaptureFacts(
         number=index,
-        path=reader.path,
-        format=reader.format,
-        link_types=reader.link_types,
-        packets=reader.packets,
-        first_ns=reader.first_ns,
-        last_ns=reader.last_ns,
-        cut_short=str(reader.trouble) if reader.trouble else None,
+        path=taken.path,
+        format=taken.format,
+        link_types=taken.link_types,
+        packets=taken.packets,
+        first_ns=taken.first_ns,
+        last_ns=taken.last_ns,
+        cut_short=str(taken.trouble) if taken.trouble else None,
         notes=(),
-        skipped=dict(sorted(reader.skipped.items())),
-        points={point: reader.point(point).name for point in sorted(points)},
+        skipped=dict(sorted(taken.skipped.items())),
+        points={point: named.name for point, named in taken.points.items()},
     )
 
 
-def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker) -> Case:
+def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequence[Tracker]) -> Case:
     """Join flows, connections and referrals."""
     carriers = table.flows()
-    told = [Asking(referral, flow) for flow in carriers for referral in tracker.referrals(flow.number)]
+    told = [
+        Asking(referral, flow) for flow in carriers for referral in trackers[flow.capture].referrals(table.serial(flow))
+    ]
     flows = sorted(
         _interesting(table, carriers, told),
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
@@ -162,7 +113,7 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, tracker: Tracker
 
     case_flows: list[CaseFlow] = []
     for position, flow in enumerate(flows):
-        rpc = tracker.connection(flow, table.stream(flow), last[flow.capture])
+        rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         origin = origins.of(flow, rpc)
         same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
         case_flows.append(

@@ -35,6 +35,9 @@ class UnknownFormat(InputError):
         super().__init__(path, "unknown format (" + "; ".join(reasons) + ")", place)
         self.reasons = reasons
 
+    def __reduce__(self) -> tuple[type["UnknownFormat"], tuple[str, tuple[str, ...], str]]:
+        return UnknownFormat, (self.path, self.reasons, self.place)
+
 
 class CorruptInput(InputError):
     """The file was recognised and then contradicts itself at `place`."""

@@ -5,7 +5,7 @@ builds it; the capture at hand is begun without it, and goes on with it as soon 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rpcdiag.capture.reader import CaptureReader
@@ -27,7 +27,9 @@ class Engine:
         MissingPiece: the compiled pass was asked for and is not there.
     """
 
-    def __init__(self, wish: str = AUTO, max_flows: int = MAX_FLOWS) -> None:
+    def __init__(self, wish: str = AUTO, *, max_flows: int = MAX_FLOWS, jobs: int = 0) -> None:
+        self.total = 0
+        self.jobs = jobs or _cores()
         self._wish = wish
         self._max_flows = max_flows
         self._building = False
@@ -36,13 +38,22 @@ class Engine:
                 "the compiled pass is not in the cache", "pip install 'rpcdiag[fast]', then rpcdiag warm"
             )
 
+    def prepare(self, paths: Sequence[str]) -> None:
+        """Told what will be read."""
+        self.total = sum(_size(path) for path in paths)
+        if self._wish == AUTO and self.total >= WORTH_LOADING:
+            self._build(machine() is None)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled pass is what captures are begun with."""
+        if self._wish == AUTO:
+            return self.total >= WORTH_LOADING and machine() is not None
+        return self._wish == COMPILED
+
     def sweep(self, path: str) -> Sweep:
         """The pass over the capture at `path`."""
-        code = None
-        if self._wish == COMPILED or (self._wish == AUTO and _size(path) >= WORTH_LOADING):
-            code = machine()
-            self._build(code is None)
-        return Sweep(self._max_flows, code)
+        return Sweep(self._max_flows, machine() if self.compiled else None)
 
     def watch(self, reader: CaptureReader) -> Callable[[int], None] | None:
         """Told how many bytes were read, goes over to the compiled pass when that is worth it and possible."""
@@ -66,6 +77,11 @@ class Engine:
         if wanted and not self._building:
             self._building = True
             cache.build_aside()
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(path: str) -> int:

@@ -75,7 +75,6 @@ from rpcdiag.sweep.columns import (
     RESET_SIDE,
     RESET_TTL,
     RESPONSES,
-    SERIAL,
     SERIAL_NUMBER,
     SIDE_WIDTH,
     SILENCE_AFTER,
@@ -83,7 +82,6 @@ from rpcdiag.sweep.columns import (
     SILENCE_NS,
     START_NS,
     STREAM,
-    STREAM_WIDTH,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
     SYN_COUNT,
@@ -93,7 +91,6 @@ from rpcdiag.sweep.columns import (
     SYN_TTL,
     TTL,
     W_NEXT,
-    WAITING_WIDTH,
     YES,
 )
 from rpcdiag.sweep.engine import Sweep
@@ -103,38 +100,14 @@ _MASK = (1 << 64) - 1
 
 
 class FlowTable:
-    """Begin a capture, feed it what the pass says, and ask for the flows at the end."""
+    """The flows of all captures; each is numbered through."""
 
-    def __init__(self) -> None:
-        self._seen: list[_Seen] = []
-
-    def begin(self, sweep: Sweep) -> None:
-        """What follows is of the next capture."""
-        first = self._seen[-1].first + self._seen[-1].sweep.state.counters[SERIAL] if self._seen else 0
-        self._seen.append(_Seen(len(self._seen), first, sweep))
-
-    @property
-    def first(self) -> int:
-        """Number of the first flow of the capture that is read."""
-        return self._seen[-1].first
-
-    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
-        """Take what the pass says of flows."""
-        seen = self._seen[-1]
-        for e in range(0, len(rows), EVENT_WIDTH):
-            kind = rows[e]
-            if kind > EV_ICMP:
-                continue
-            if kind == EV_SYN:
-                seen.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
-            elif kind == EV_REPEAT:
-                seen.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
-            else:
-                size, at = rows[e + 7], rows[e + 8]
-                sender = _packed(bytes(arena[at : at + size]))
-                version = 4 if size == 4 else 6
-                error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
-                seen.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
+    def __init__(self, captures: Sequence["CaptureFlows"]) -> None:
+        self._seen = captures
+        first = 0
+        for capture, seen in enumerate(captures):
+            seen.capture, seen.first = capture, first
+            first += seen.sweep.flows_seen
 
     @property
     def packets_in_flows(self) -> int:
@@ -161,9 +134,9 @@ class FlowTable:
         """All flows that never opened, whatever their port."""
         return (flow for seen in self._seen for flow in seen.failed())
 
-    def points(self, capture: int) -> list[int]:
-        """The capture points of one capture at which flows were seen."""
-        return self._seen[capture].points()
+    def serial(self, flow: Flow) -> int:
+        """The flow's number within its capture."""
+        return flow.number - self._seen[flow.capture].first
 
     def sides(self, flow: Flow) -> tuple[int, int]:
         """The numbers that PDUs give to the sides of the flow's client and server."""
@@ -180,12 +153,11 @@ class FlowTable:
         return tuple(host for seen in self._seen for host in seen.hosts())
 
 
-class _Seen:
-    """One capture; `first` is added to the serial numbers of its flows."""
+class CaptureFlows:
+    """The flows of one capture, fed with what the pass says; `first` is added to their serial numbers."""
 
-    def __init__(self, capture: int, first: int, sweep: Sweep) -> None:
-        self.capture = capture
-        self.first = first
+    def __init__(self, sweep: Sweep) -> None:
+        self.capture = self.first = 0
         self.sweep = sweep
         self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
         self.repeated: dict[int, list[int]] = {}
@@ -194,6 +166,23 @@ class _Seen:
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
         self._addresses: dict[tuple[int, int, int], Address] = {}
+
+    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
+        """Take events."""
+        for e in range(0, len(rows), EVENT_WIDTH):
+            kind = rows[e]
+            if kind > EV_ICMP:
+                continue
+            if kind == EV_SYN:
+                self.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
+            elif kind == EV_REPEAT:
+                self.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
+            elif kind == EV_ICMP:
+                size, at = rows[e + 7], rows[e + 8]
+                sender = _packed(bytes(arena[at : at + size]))
+                version = 4 if size == 4 else 6
+                error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
+                self.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
 
     def _records(self) -> Iterator[int]:
         """Offsets of the records, by first packet."""
@@ -342,7 +331,7 @@ class _Seen:
         g = self.sweep.state.flows[o + STREAM]
         if g < 0:
             return None
-        row = self.sweep.state.numbers[g : g + STREAM_WIDTH].tolist()
+        row = self.sweep.stream(g)
         other = SIDE_WIDTH
         gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
         return Stream(
@@ -374,10 +363,9 @@ class _Seen:
 
     def _list(self, at: int) -> list[list[int]]:
         """The records of a list that begins at `at`."""
-        numbers = self.sweep.state.numbers
         found = []
         while at >= 0:
-            record = numbers[at : at + WAITING_WIDTH].tolist()
+            record = self.sweep.record(at)
             found.append(record)
             at = record[W_NEXT]
         return found

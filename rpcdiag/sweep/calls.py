@@ -9,6 +9,7 @@ from typing import Any
 
 from rpcdiag.sweep.columns import (
     AFTER_AUTH3,
+    ALL_PDUS,
     BIG_ENDIAN,
     C_AUTH_LEVEL,
     C_AUTH_TYPE,
@@ -121,6 +122,7 @@ def take_pdu(
     numbers = s.numbers
     numbers[side + IN_PDUS] += have
     numbers[g + PDUS] += 1
+    s.counters[ALL_PDUS] += 1
     if numbers[g + FIRST_PDU] == 0:
         numbers[g + FIRST_PDU] = first
     numbers[g + LAST_PDU_NS] = ns

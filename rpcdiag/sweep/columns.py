@@ -38,7 +38,8 @@ NO_ROOM = 30  # segments and unfinished PDUs for which there was none
 FLOWS_END = 31  # size of the flow array
 EXPIRED_NS = 32  # when waiting segments were last given up for want of room
 TELL_ALL = 33  # every PDU is told, not only those that matter
-SKIPPED = 34  # packets without a row: 16 counters, by reason
+ALL_PDUS = 34  # PDUs so far
+SKIPPED = 35  # packets without a row: 16 counters, by reason
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2

@@ -6,6 +6,7 @@ from typing import Any
 
 from rpcdiag.sweep import records
 from rpcdiag.sweep.columns import (
+    ALL_PDUS,
     ARENA_AT,
     CLAIMED,
     COUNTERS,
@@ -29,6 +30,7 @@ from rpcdiag.sweep.columns import (
     NEXT_FREE,
     NO,
     RESET_PACKET,
+    SERIAL,
     SERIAL_NUMBER,
     SINGLE,
     SINGLE_LINK,
@@ -43,6 +45,8 @@ from rpcdiag.sweep.columns import (
     STREAM_WIDTH,
     STREAMS_AT,
     STREAMS_TOP,
+    WAITING_TOP,
+    WAITING_WIDTH,
     WHY,
     YES,
     State,
@@ -59,6 +63,17 @@ def numbers(count: int) -> Any:
     return memoryview(mmap.mmap(-1, count * 8)).cast("B").cast("q")
 
 
+_rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the number of flows that they had room for
+
+
+def _room(max_flows: int) -> tuple[Any, Any]:
+    """The arrays `numbers` and `store` of a pass; nothing in them is read before it is written."""
+    try:
+        return _rooms[max_flows].pop()
+    except (KeyError, IndexError):
+        return numbers(STREAMS_AT + STREAM_WIDTH * max_flows), memoryview(mmap.mmap(-1, STORE))
+
+
 class Sweep:
     """The state of one pass. `evicted` and `folded` count flows of which only totals are left."""
 
@@ -67,13 +82,15 @@ class Sweep:
         self.folded = 0
         self._max = max_flows
         self._machine = machine
+        self._streams: Any = None
         first = min(_FIRST_FLOWS, max_flows)
+        wide, store = _room(max_flows)
         self.state = State(
             counters=array("q", bytes(8 * COUNTERS)),
             interfaces=array("q", bytes(8 * INTERFACE_WIDTH)),
             flows=array("q", bytes(8 * FLOW_WIDTH * first)),
-            numbers=numbers(STREAMS_AT + STREAM_WIDTH * max_flows),
-            store=memoryview(mmap.mmap(-1, STORE)),
+            numbers=wide,
+            store=store,
             table=numbers(_slots(first)) if machine else {},
         )
         counters = self.state.counters
@@ -82,6 +99,34 @@ class Sweep:
         counters[SMALL_TOP], counters[LARGE_TOP], counters[STREAMS_TOP] = SMALL_AT, LARGE_AT, STREAMS_AT
         for head in (FREE, FREE_STREAM, FREE_WAITING, FREE_SMALL, FREE_LARGE):
             counters[head] = -1
+
+    @property
+    def flows_seen(self) -> int:
+        return self.state.counters[SERIAL]
+
+    @property
+    def pdus_seen(self) -> int:
+        return self.state.counters[ALL_PDUS]
+
+    def compact(self) -> None:
+        """The capture has been read: keep what its flows need, and leave the rest to the next pass."""
+        counters, wide = self.state.counters, self.state.numbers
+        records = array("q", wide[: counters[WAITING_TOP]])
+        self._streams = array("q", wide[STREAMS_AT : counters[STREAMS_TOP]])
+        _rooms.setdefault(self._max, []).append((wide, self.state.store))
+        self.state = self.state._replace(numbers=records, store=b"", table={})
+        self._machine = None
+
+    def stream(self, at: int) -> list[int]:
+        """The stream record at `at`."""
+        if self._streams is None:
+            return self.state.numbers[at : at + STREAM_WIDTH].tolist()
+        at -= STREAMS_AT
+        return self._streams[at : at + STREAM_WIDTH].tolist()
+
+    def record(self, at: int) -> list[int]:
+        """The call or context record at `at`."""
+        return self.state.numbers[at : at + WAITING_WIDTH].tolist()
 
     @property
     def compiled(self) -> bool:

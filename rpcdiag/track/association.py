@@ -70,8 +70,7 @@ def _decode(data: bytes, length: int) -> Pdu | DecodeError:
 class Association:
     """Remembers the contexts, MAX_BINDS binds and MAX_ASKED requests that may lead to a referral."""
 
-    def __init__(self, flow: int) -> None:
-        self.flow = flow
+    def __init__(self) -> None:
         self.referrals: list[Referral] = []
         self._stubs = (Assembler(), Assembler())
         self._binds: list[Bind] = []
@@ -176,7 +175,7 @@ class Association:
         if stub is not None:
             del self._asked[call_id]
             answered = Answered(packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), asked.wide)
-            self._refer(referrals.make(self.flow, asked, answered))
+            self._refer(referrals.make(asked, answered))
 
     def _stub(self, side: int, call_id: int, flags: int, data: bytes, length: int, packet: int) -> Stub | None:
         """The whole body, once its last fragment is here."""
@@ -242,7 +241,6 @@ class Association:
                 interface = self._offered.get(call.context_id)
                 open_calls.append(OpenCall(call.packet, call.time_ns, interface, call.opnum, fate))
         return Connection(
-            flow=self.flow,
             pdus=stream.pdus,
             first_pdu=stream.first_pdu,
             binds=tuple(self._binds),

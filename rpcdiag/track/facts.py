@@ -92,7 +92,6 @@ class Damage(NamedTuple):
 class Connection(NamedTuple):
     """Everything that RPC did on one flow. Lists are bounded; the counters are not."""
 
-    flow: int
     pdus: int
     first_pdu: int | None
     binds: tuple[Bind, ...]
@@ -150,9 +149,8 @@ class Try(NamedTuple):
 
 
 class Referral(NamedTuple):
-    """A server telling a client where something lives; asked and answered on flow `flow`."""
+    """A server telling a client where something lives."""
 
-    flow: int
     kind: ReferralKind
     interface: Syntax | None
     clsid: str | None

@@ -77,13 +77,13 @@ def sealed(auth: Auth | None) -> bool:
     return auth is not None and auth.level == PRIVACY
 
 
-def make(flow: int, asked: Asked, answered: Answered) -> Referral:
+def make(asked: Asked, answered: Answered) -> Referral:
     """The referral that this exchange is."""
     kind = _KINDS[(asked.interface.uuid, asked.opnum)]
     content = _SEALED if answered.sealed else _content(kind, asked, answered)
     packet = answered.packet
     return Referral(
-        flow, kind, content.interface, content.clsid, content.iids, content.oxid, content.ipid, content.status,
+        kind, content.interface, content.clsid, content.iids, content.oxid, content.ipid, content.status,
         tuple([Referred(*one[:-1], packet) for one in content.endpoints[:MAX_ENDPOINTS]]),
         asked.packet, asked.time_ns, packet, answered.time_ns, content.readable, answered.stub.length,
         (Try(asked.packet, packet, content.status),), content.asked_address, content.results,

@@ -1,4 +1,4 @@
-"""All RPC connections of the captures, fed with what the pass says."""
+"""All RPC connections of a capture, by the serial numbers of their flows, fed with what the pass says."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ class Tracker:
     def __init__(self) -> None:
         self._associations: dict[int, Association] = {}
 
-    def feed(self, first: int, rows: Sequence[int], arena: memoryview) -> None:
-        """Take events; `first` is added to the numbers of their flows."""
+    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
+        """Take events."""
         associations = self._associations
         for e in range(0, len(rows), EVENT_WIDTH):
             kind = rows[e]
             if kind < EV_PDU:
                 continue
-            flow = first + rows[e + 1]
+            flow = rows[e + 1]
             association = associations.get(flow)
             if association is None:
-                association = associations[flow] = Association(flow)
+                association = associations[flow] = Association()
             if kind == EV_PDU:
                 at, have = rows[e + 6], rows[e + 7]
                 association.take(bytes(arena[at : at + have]), rows[e + 8], rows[e + 4], rows[e + 5])
@@ -41,13 +41,14 @@ class Tracker:
             elif kind == EV_OPEN:
                 association.take_open(rows[e + 2 : e + 7])
 
-    def connection(self, flow: Flow, stream: Stream | None, last_ns: int) -> Connection | None:
+    def connection(self, serial: int, flow: Flow, stream: Stream | None, last_ns: int) -> Connection | None:
         """What RPC did on the flow; None where nothing of it was seen."""
         if stream is None:
             return None
-        association = self._associations.get(flow.number) or Association(flow.number)
+        association = self._associations.get(serial) or Association()
         return association.connection(flow, stream, last_ns)
 
-    def referrals(self, flow: int) -> tuple[Referral, ...]:
-        association = self._associations.get(flow)
+    def referrals(self, serial: int) -> tuple[Referral, ...]:
+        """Those that were made on the flow."""
+        association = self._associations.get(serial)
         return tuple(association.referrals) if association else ()

@@ -98,22 +98,40 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=("auto", "python", "compiled"), default="auto",
         help="which form of the pass reads the captures: both say the same (see 'rpcdiag warm')",
     )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=_count, default=0, metavar="N", help="captures read at the same time (all cores)"
+    )
+    parser.add_argument(
+        "--max-flows", type=_count, default=0, metavar="N",
+        help="connections remembered at a time; beyond that the oldest that do not matter are given up, and counted",
+    )  # fmt: skip
     _looks(parser)
     parser.set_defaults(run=_analyze)
+
+
+def _count(text: str) -> int:
+    """A positive number."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _analyze(chosen: argparse.Namespace) -> int:
     from rpcdiag.analysis import analyze
     from rpcdiag.capture.choice import Engine
     from rpcdiag.errors import MissingPiece
+    from rpcdiag.sweep.engine import MAX_FLOWS
+    from rpcdiag.ui.progress import shown
 
     try:
-        engine = Engine(chosen.engine)
+        engine = Engine(chosen.engine, max_flows=chosen.max_flows or MAX_FLOWS, jobs=chosen.jobs)
     except MissingPiece as error:
         complain(error)
         return MISSING
     offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
-    diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset, engine=engine)
+    with shown(chosen.captures) as watch:
+        diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset, engine=engine, watch=watch)
     for trouble in diagnosis.troubles:
         complain(trouble)
     for cut in diagnosis.cuts:

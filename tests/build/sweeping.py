@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.flows.flow import Flow
-from rpcdiag.flows.table import FlowTable
+from rpcdiag.flows.table import CaptureFlows, FlowTable
 from rpcdiag.sweep import framing, packets, records, streams
 from rpcdiag.sweep.columns import (
     BYTES_SKIPPED,
@@ -95,14 +95,13 @@ def table_of(data: bytes, machine: Machine | None = None) -> tuple[FlowTable, li
         path = Path(folder) / "capture"
         path.write_bytes(data)
         reader = CaptureReader(str(path), Sweep(machine=machine))
-        table = FlowTable()
-        table.begin(reader.sweep)
+        flows = CaptureFlows(reader.sweep)
         reader.sweep.state.counters[TELL_ALL] = 1
         frames: list[Frame] = []
         for events in chain(reader.events(), reader.finish()):
-            table.feed(*events)
+            flows.feed(*events)
             frames += told(*events)
-    return table, frames
+    return FlowTable([flows]), frames
 
 
 def told(rows: list[int], arena: memoryview) -> list[Frame]:
@@ -172,8 +171,7 @@ class Talk:
         self.state = self.side.state
         self.state.counters[TELL_ALL] = 0
         self.tracker = Tracker()
-        self.table = FlowTable()
-        self.table.begin(self.side.sweep)
+        self.flows = CaptureFlows(self.side.sweep)
 
     def say(self, side: int, data: bytes, packet: int, ns: int) -> None:
         framing.feed(self.state, self.side.g, self._of(side), data, 0, len(data), packet, ns)
@@ -186,8 +184,9 @@ class Talk:
     def connection(self, flow: Flow, last_ns: int) -> Connection:
         streams.close_stream(self.state, self.side.g)
         self._take()
-        self.table.flows()
-        rpc = self.tracker.connection(flow, self.table.stream(flow), last_ns)
+        table = FlowTable([self.flows])
+        table.flows()
+        rpc = self.tracker.connection(0, flow, table.stream(flow), last_ns)
         assert rpc is not None
         return rpc
 
@@ -200,5 +199,5 @@ class Talk:
 
     def _take(self) -> None:
         rows, arena = self.side.sweep.drained()
-        self.table.feed(rows, arena)
-        self.tracker.feed(0, rows, arena)
+        self.flows.feed(rows, arena)
+        self.tracker.feed(rows, arena)

@@ -1,0 +1,184 @@
+"""Captures in; of each, its flows and what RPC did on them. One after the other, or on all cores at once.
+
+Captures know nothing of one another until all are read, so the order in which they are read changes nothing.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import NamedTuple
+
+from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.points import Point
+from rpcdiag.capture.reader import CaptureReader, Events
+from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
+from rpcdiag.flows.table import CaptureFlows
+from rpcdiag.track.tracker import Tracker
+
+WORTH_PROCESSES = 16 << 20  # bytes in all: starting a process takes a tenth of a second
+
+
+class Reading(NamedTuple):
+    """How far the reading of one capture has come."""
+
+    path: str
+    bytes: int
+    packets: int
+    flows: int
+    pdus: int
+
+
+Watch = Callable[[Reading], None]
+
+
+class Taken(NamedTuple):
+    """One capture, read as far as that was possible; `trouble` says where it ended too early."""
+
+    path: str
+    format: str
+    link_types: tuple[str, ...]
+    packets: int
+    first_ns: int | None
+    last_ns: int | None
+    trouble: CorruptInput | None
+    skipped: dict[str, int]
+    points: dict[int, Point]  # of its flows
+    flows: CaptureFlows
+    tracker: Tracker
+    interrupted: bool
+
+
+class Intake(NamedTuple):
+    """All captures, by their first packets; `troubles` are those that could not be read at all."""
+
+    captures: tuple[Taken, ...]
+    troubles: tuple[RpcdiagError, ...]
+    interrupted: bool
+
+
+def take_in(paths: Sequence[str], engine: Engine, watch: Watch | None = None) -> Intake:
+    """Read captures; the user may interrupt it, and gets what is known by then."""
+    troubles: list[RpcdiagError] = []
+    if "-" in paths and len(paths) > 1:
+        troubles.append(InputError("-", "standard input cannot be read together with other captures"))
+        paths = [path for path in paths if path != "-"]
+    paths = list(dict.fromkeys(paths))
+    engine.prepare(paths)
+    results = _together(paths, engine, watch) if len(paths) > 1 and engine.jobs > 1 else None
+    if results is None:
+        results = _in_turn(paths, engine, watch)
+    taken = [result for result in results if isinstance(result, Taken)]
+    troubles += [result for result in results if isinstance(result, RpcdiagError)]
+    taken.sort(key=lambda one: (one.first_ns or 0, one.path))
+    return Intake(tuple(taken), tuple(troubles), any(one.interrupted for one in taken) or len(results) < len(paths))
+
+
+def _in_turn(paths: Sequence[str], engine: Engine, watch: Watch | None) -> list[Taken | RpcdiagError]:
+    results: list[Taken | RpcdiagError] = []
+    for path in paths:
+        result = take(path, engine, watch)
+        results.append(result)
+        if isinstance(result, Taken) and result.interrupted:
+            break
+    return results
+
+
+def _together(paths: Sequence[str], engine: Engine, watch: Watch | None) -> list[Taken | RpcdiagError] | None:
+    """On all cores: threads where the compiled pass leaves the interpreter alone, processes where it is interpreted.
+
+    None where that would take longer than one after the other.
+    """
+    executor: Executor
+    if engine.compiled:
+        from concurrent.futures import ThreadPoolExecutor
+
+        executor = ThreadPoolExecutor(min(engine.jobs, len(paths)))
+    elif engine.total >= WORTH_PROCESSES and hasattr(os, "fork"):
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        executor = ProcessPoolExecutor(min(engine.jobs, len(paths)), mp_context=get_context("fork"))
+        watch = None  # what a process of its own has read is not told
+    else:
+        return None
+    stop = threading.Event()
+    with executor:
+        futures = [
+            executor.submit(_take_until, stop if engine.compiled else None, path, engine, watch) for path in paths
+        ]
+        return _gathered(futures, stop)
+
+
+def _gathered(
+    futures: Sequence["Future[Taken | RpcdiagError]"], stop: threading.Event
+) -> list[Taken | RpcdiagError]:  # fmt: skip
+    """The results, in the order of the paths; those that were not begun when the user interrupted are missing."""
+    results = []
+    for future in futures:
+        try:
+            results.append(future.result())
+        except KeyboardInterrupt:
+            stop.set()
+            for other in futures:
+                other.cancel()
+            results += [other.result() for other in futures[len(results) :] if not other.cancelled()]
+            break
+    return results
+
+
+def _take_until(stop: threading.Event | None, path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagError:
+    if stop is None:
+        return take(path, engine, watch)
+
+    def watched(reading: Reading) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        if watch is not None:
+            watch(reading)
+
+    return take(path, engine, watched)
+
+
+def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | RpcdiagError:
+    """One capture, or why it cannot be read."""
+    try:
+        reader = CaptureReader(path, engine.sweep(path))
+    except RpcdiagError as error:
+        return error
+    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(), False
+    look = engine.watch(reader)
+
+    def on_block(count: int) -> None:
+        if look is not None:
+            look(count)
+        if watch is not None:
+            watch(Reading(path, count, reader.packets, reader.sweep.flows_seen, reader.sweep.pdus_seen))
+
+    try:
+        for events in reader.events(on_block):
+            _feed(flows, tracker, events)
+    except KeyboardInterrupt:
+        interrupted = True
+    for events in reader.finish():
+        _feed(flows, tracker, events)
+    reader.sweep.compact()
+    return Taken(
+        path=path,
+        format=reader.format,
+        link_types=reader.link_types,
+        packets=reader.packets,
+        first_ns=reader.first_ns,
+        last_ns=reader.last_ns,
+        trouble=reader.trouble,
+        skipped=reader.skipped,
+        points={point: reader.point(point) for point in flows.points()},
+        flows=flows,
+        tracker=tracker,
+        interrupted=interrupted,
+    )
+
+
+def _feed(flows: CaptureFlows, tracker: Tracker, events: Events) -> None:
+    flows.feed(*events)
+    tracker.feed(*events)
