@@ -147,7 +147,7 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequen
         resolvers=tuple(
             CaseReferral("", asking.referral, by_id[id_of[asking.flow.number]], (), ()) for asking in alive
         ),
-        hosts={(host.capture, host.point, host.address): host for host in table.hosts()},
+        hosts=table.host,
         rows={},
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc]),
     )

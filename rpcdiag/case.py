@@ -1,15 +1,18 @@
 """Everything known, frozen: all that rules, policies and reports may look at."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.flows.flow import Flow, Host
-from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.match import Clock, LogMatch
-from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.strict import StrictRpc
+
+if TYPE_CHECKING:  # loaded only where there is a log
+    from rpcdiag.logs.entry import LogEntry
+    from rpcdiag.logs.match import Clock, LogMatch
+    from rpcdiag.logs.reader import LogFile
 
 
 class CaptureFacts(NamedTuple):
@@ -81,7 +84,7 @@ class LogRow(NamedTuple):
 
     log: int
     position: int
-    entry: LogEntry
+    entry: "LogEntry"
     grade: str
     basis: str
 
@@ -90,9 +93,9 @@ class CaseLog(NamedTuple):
     """A log file, its clock against the captures, and what matched; the key of a match is a conversation."""
 
     number: int
-    file: LogFile
-    clock: Clock
-    matches: tuple[LogMatch, ...]
+    file: "LogFile"
+    clock: "Clock"
+    matches: "tuple[LogMatch, ...]"
 
 
 class Accounting(NamedTuple):
@@ -130,7 +133,7 @@ class Case(NamedTuple):
     referrals: tuple[CaseReferral, ...]
     told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by client and server
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
-    hosts: dict[tuple[int, int, Address], Host]  # by capture, point and address
+    hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
     accounting: Accounting
 
@@ -166,7 +169,7 @@ class Case(NamedTuple):
 
     def host(self, capture: int, point: int, address: Address) -> Host | None:
         """What the address looks like at a capture point."""
-        return self.hosts.get((capture, point, address))
+        return self.hosts(capture, point, address)
 
     def point_name(self, flow: CaseFlow) -> str | None:
         """Name of the flow's capture point, where its file has several."""

@@ -6,8 +6,7 @@ Captures know nothing of one another until all are read, so the order in which t
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.choice import Engine
 from rpcdiag.capture.points import Point
@@ -15,6 +14,9 @@ from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
 from rpcdiag.track.tracker import Tracker
+
+if TYPE_CHECKING:  # loaded only where there are several captures
+    from concurrent.futures import Executor, Future
 
 WORTH_PROCESSES = 16 << 20  # bytes in all: starting a process takes a tenth of a second
 

@@ -32,7 +32,7 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.engine import Sweep
 
-BLOCK = 512 * 1024  # larger is no faster, smaller costs 10 %
+BLOCK = 1024 * 1024  # larger is no faster, half of it costs 10 %
 _RAW = 101
 _HINTS = (
     (b"ElfFile\x00", "a Windows event log (.evtx)"),

@@ -148,9 +148,9 @@ class FlowTable:
         seen = self._seen[flow.capture]
         return seen.stream(seen.place[flow.number - seen.first], flow)
 
-    def hosts(self) -> tuple[Host, ...]:
-        """What every address that took part looks like at every capture point."""
-        return tuple(host for seen in self._seen for host in seen.hosts())
+    def host(self, capture: int, point: int, address: Address) -> Host | None:
+        """What an address looks like at a capture point."""
+        return self._seen[capture].host(point, address)
 
 
 class CaptureFlows:
@@ -166,6 +166,7 @@ class CaptureFlows:
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
         self._addresses: dict[tuple[int, int, int], Address] = {}
+        self._hosts: dict[tuple[int, Address], Host] | None = None
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
@@ -370,7 +371,12 @@ class CaptureFlows:
             at = record[W_NEXT]
         return found
 
-    def hosts(self) -> Iterator[Host]:
+    def host(self, point: int, address: Address) -> Host | None:
+        if self._hosts is None:
+            self._hosts = {(host.point, host.address): host for host in self._all_hosts()}
+        return self._hosts.get((point, address))
+
+    def _all_hosts(self) -> Iterator[Host]:
         flows = self.sweep.state.flows
         ttls: dict[tuple[int, int, int], Counter[int]] = {}
         answered: dict[tuple[int, int, int], dict[int, int]] = {}

@@ -3,11 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.report.output import Options, Output
+
+CHUNK = 65536  # characters that are written at a time
 
 
 def show(diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all_flows: bool = False) -> None:
@@ -26,8 +28,27 @@ def show(diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all
 def write(lines: Iterable[str], file: str | None) -> None:
     """Lines to a file, or to standard output."""
     if file is None or file == "-":
-        sys.stdout.buffer.writelines(f"{line}\n".encode("utf-8", "backslashreplace") for line in lines)
+        sys.stdout.buffer.writelines(_chunks(lines))
         sys.stdout.buffer.flush()
         return
-    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-        stream.writelines(f"{line}\n" for line in lines)
+    with open(file, "wb") as stream:
+        stream.writelines(_chunks(lines))
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[bytes]:
+    """The encoded lines, many at a time."""
+    gathered: list[str] = []
+    size = 0
+    for line in lines:
+        gathered.append(line)
+        size += len(line)
+        if size >= CHUNK:
+            yield _encoded(gathered)
+            gathered.clear()
+            size = 0
+    if gathered:
+        yield _encoded(gathered)
+
+
+def _encoded(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")

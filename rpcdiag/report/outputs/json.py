@@ -1,9 +1,15 @@
-"""The JSON document of the contract: one object, the same bytes for the same input."""
+"""The JSON document of the contract: one object, the same bytes for the same input.
+
+Flows and referrals come by the ten thousand: they are written as text at once. The rest is small and goes through
+`json.dumps`; both write the same JSON.
+"""
 
 import json
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral
@@ -13,50 +19,105 @@ from rpcdiag.dissect.auth import level_name, type_name
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import class_name, interface_name
 from rpcdiag.dissect.status import status_name
+from rpcdiag.flows.flow import Reset
 from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen
-from rpcdiag.model.packets import Endpoint
+from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.model.version import __version__
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report.names import code
 from rpcdiag.report.output import Options, Output
-from rpcdiag.track.facts import Fate, Referred
+from rpcdiag.track.facts import Fate, InterfaceUse, Referral, Referred, Try
+from rpcdiag.track.origin import Origin
+from rpcdiag.track.strict import StrictRpc
 
 SCHEMA_VERSION = 1
 MAX_ALIKE = 100
+MAX_TRIES = 16
+_REMEMBERED = 4096  # values whose JSON is kept for when they come again
+_HTTP_PORT = 593
+
+Counts = tuple[int, int, int, int]  # requests, responses, faults, unanswered
+_NO_CALLS: Counts = (0, 0, 0, 0)
+_T = TypeVar("_T")
+_interface_of = attrgetter("interface")
+_answers_in = itemgetter(Fate.RESPONSE, Fate.FAULT, Fate.UNANSWERED)
 
 
 def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     """One element of every list a line: to be read and compared, and four times as fast as with indentation."""
-    parts = list(document(diagnosis, all_flows=options.all_flows).items())
+    case = diagnosis.case
+    addresses = _Addresses()
+    shown, groups = _folded(case, options.all_flows, addresses)
+    listed = {flow.id for flow in shown}
+    findings = (_finding(case, one, diagnosis.remedies[one.id], listed) for one in diagnosis.findings)
     yield "{"
-    for number, (name, value) in enumerate(parts):
-        comma = "," if number < len(parts) - 1 else ""
-        if isinstance(value, list) and value:
-            yield f'"{name}": ['
-            for place, item in enumerate(value):
-                yield json.dumps(item) + ("," if place < len(value) - 1 else "")
-            yield "]" + comma
-        else:
-            yield f'"{name}": {json.dumps(value)}{comma}'
+    yield f'"schema_version": {SCHEMA_VERSION},'
+    yield f'"program": {json.dumps({"name": "rpcdiag", "version": __version__})},'
+    yield from _list("captures", (json.dumps(_capture(capture)) for capture in case.captures))
+    yield from _list("logs", (json.dumps(_log(log)) for log in case.logs))
+    yield from _list("flows", (_flow(case, flow, addresses) for flow in shown))
+    yield from _list("flow_groups", (_group(group) for group in groups))
+    yield from _list("referrals", (_referral(referral, listed, addresses) for referral in case.referrals))
+    yield from _list("findings", (json.dumps(finding) for finding in findings))
+    yield f'"accounting": {json.dumps(_accounting(case))}'
     yield "}"
 
 
 def document(diagnosis: Diagnosis, *, all_flows: bool = False) -> dict[str, Any]:
     """The document as Python objects; see the contract, section 2."""
-    case = diagnosis.case
-    shown, groups = _folded(case, all_flows)
-    listed = {flow.id for flow in shown}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "program": {"name": "rpcdiag", "version": __version__},
-        "captures": [_capture(capture) for capture in case.captures],
-        "logs": [_log(log) for log in case.logs],
-        "flows": [_flow(case, flow) for flow in shown],
-        "flow_groups": groups,
-        "referrals": [_referral(referral, listed) for referral in case.referrals],
-        "findings": [_finding(case, finding, diagnosis.remedies[finding.id], listed) for finding in diagnosis.findings],
-        "accounting": _accounting(case),
-    }
+    loaded: dict[str, Any] = json.loads("".join(render(diagnosis, Options(all_flows=all_flows))))
+    return loaded
+
+
+class _Addresses:
+    """Addresses as JSON, looked up by object: an address takes longer to hash than to write.
+
+    For one case only, which keeps its addresses alive.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[int, str] = {}
+
+    def json(self, address: Address) -> str:
+        try:
+            return self._written[id(address)]
+        except KeyError:
+            return self._written.setdefault(id(address), quoted(str(address)))
+
+    def end(self, end: Endpoint) -> str:
+        """The fields of an endpoint, to be put into an object."""
+        return f'"address": {self.json(end.address)}, "port": {end.port}'
+
+
+def _list(name: str, elements: Iterator[str]) -> Iterator[str]:
+    """The lines of a list that other fields follow."""
+    element = next(elements, None)
+    if element is None:
+        yield f'"{name}": [],'
+        return
+    yield f'"{name}": ['
+    for following in elements:
+        yield element + ","
+        element = following
+    yield element
+    yield "],"
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else quoted(value)
+
+
+def _number(value: int | None) -> int | str:
+    return "null" if value is None else value
+
+
+def _array(values: Sequence[_T], written: Callable[[_T], str]) -> str:
+    return f"[{', '.join(map(written, values))}]" if values else "[]"
+
+
+@lru_cache(_REMEMBERED)
+def _code(number: int | None) -> str:
+    return _text(code(number))
 
 
 def _capture(capture: CaptureFacts) -> dict[str, Any]:
@@ -95,133 +156,130 @@ def _log(log: CaseLog) -> dict[str, Any]:
     }
 
 
-def _end(end: Endpoint) -> dict[str, Any]:
-    return {"address": str(end.address), "port": end.port}
-
-
-def _flow(case: Case, flow: CaseFlow) -> dict[str, Any]:
+def _flow(case: Case, flow: CaseFlow, addresses: _Addresses) -> str:
     tcp = flow.flow
-    return {
-        "id": flow.id,
-        "capture": tcp.capture,
-        "interface": case.point_name(flow),
-        "same_as": list(flow.same_as),
-        "protocol": "tcp",
-        "transport": "ncacn_http" if tcp.server.port == 593 else "ncacn_ip_tcp",
-        "pipe": None,
-        "client": {**_end(tcp.client), "name": None},
-        "server": {**_end(tcp.server), "name": None},
-        "first_packet": tcp.first_packet,
-        "last_packet": tcp.last_packet,
-        "start_ns": tcp.start_ns,
-        "end_ns": tcp.end_ns,
-        "packets": tcp.packets,
-        "outcome": tcp.outcome,
-        "syns": tcp.syn_count,
-        "roles": tcp.roles,
-        "reset": None
-        if tcp.reset is None
-        else {
-            "packet": tcp.reset.packet,
-            "from": "client" if tcp.reset.from_client else "server",
-            "ttl": tcp.reset.ttl,
-        },
-        "longest_silence_ns": tcp.silence.lasted_ns if tcp.silence else 0,
-        "interfaces": _interfaces(flow),
-        "calls": _calls(flow),
-        "origin": {
-            "kind": flow.origin.kind,
-            "referral": None if flow.origin.referral is None else f"r{flow.origin.referral + 1}",
-            "confidence": flow.origin.confidence,
-            "why": flow.origin.why,
-        },
-        "strict_rpc": {
-            "verdict": flow.strict.verdict,
-            "kind": flow.strict.kind,
-            "confidence": flow.strict.confidence,
-            "reason": flow.strict.reason,
-        },
-    }
+    return (
+        f'{{"id": "{flow.id}", "capture": {tcp.capture}, "interface": {_text(case.point_name(flow))}, '
+        f'"same_as": {_array(flow.same_as, quoted)}, "protocol": "tcp", '
+        f'"transport": "{"ncacn_http" if tcp.server.port == _HTTP_PORT else "ncacn_ip_tcp"}", "pipe": null, '
+        f'"client": {{{addresses.end(tcp.client)}, "name": null}}, '
+        f'"server": {{{addresses.end(tcp.server)}, "name": null}}, '
+        f'"first_packet": {tcp.first_packet}, "last_packet": {tcp.last_packet}, '
+        f'"start_ns": {tcp.start_ns}, "end_ns": {tcp.end_ns}, "packets": {tcp.packets}, '
+        f'"outcome": {quoted(tcp.outcome)}, "syns": {tcp.syn_count}, "roles": {quoted(tcp.roles)}, '
+        f'"reset": {_reset(tcp.reset)}, "longest_silence_ns": {tcp.silence.lasted_ns if tcp.silence else 0}, '
+        f'"interfaces": {_interfaces(flow.rpc.interfaces) if flow.rpc else "[]"}, '
+        f'"calls": {_calls(_counts(flow))}, '
+        f'"origin": {_origin(flow.origin)}, "strict_rpc": {_strict(flow.strict)}}}'
+    )
 
 
-def _interfaces(flow: CaseFlow) -> list[dict[str, Any]]:
-    return [
-        {
-            **_syntax(use.interface),
-            "accepted": use.accepted,
-            "auth_type": None if use.auth_type is None else type_name(use.auth_type),
-            "auth_level": None if use.auth_level is None else level_name(use.auth_level),
-            "calls": use.calls,
-        }
-        for use in (flow.rpc.interfaces if flow.rpc else ())
-    ]
+def _reset(reset: Reset | None) -> str:
+    if reset is None:
+        return "null"
+    sender = "client" if reset.from_client else "server"
+    return f'{{"packet": {reset.packet}, "from": "{sender}", "ttl": {reset.ttl}}}'
 
 
-def _calls(flow: CaseFlow) -> dict[str, int]:
-    fates = flow.rpc.fates if flow.rpc else dict.fromkeys(Fate, 0)
-    return {
-        "requests": flow.rpc.requests if flow.rpc else 0,
-        "responses": fates[Fate.RESPONSE],
-        "faults": fates[Fate.FAULT],
-        "unanswered": fates[Fate.UNANSWERED],
-    }
+@lru_cache(_REMEMBERED)
+def _interfaces(uses: tuple[InterfaceUse, ...]) -> str:
+    return _array(uses, _use)
 
 
-def _syntax(syntax: Syntax) -> dict[str, Any]:
-    return {
-        "uuid": syntax.uuid,
-        "version": syntax.version,
-        "name": interface_name(syntax.uuid, syntax.version),
-    }
+def _use(use: InterfaceUse) -> str:
+    auth_type = None if use.auth_type is None else type_name(use.auth_type)
+    auth_level = None if use.auth_level is None else level_name(use.auth_level)
+    return (
+        f'{{{_syntax_fields(use.interface)}, "accepted": {json.dumps(use.accepted)}, '
+        f'"auth_type": {_text(auth_type)}, "auth_level": {_text(auth_level)}, "calls": {use.calls}}}'
+    )
 
 
-def _referral(referral: CaseReferral, listed: set[str]) -> dict[str, Any]:
+@lru_cache(_REMEMBERED)
+def _syntax_fields(syntax: Syntax) -> str:
+    name = interface_name(syntax.uuid, syntax.version)
+    return f'"uuid": {quoted(syntax.uuid)}, "version": {quoted(syntax.version)}, "name": {_text(name)}'
+
+
+@lru_cache(_REMEMBERED)
+def _syntax(syntax: Syntax | None) -> str:
+    return f"{{{_syntax_fields(syntax)}}}" if syntax else "null"
+
+
+def _counts(flow: CaseFlow) -> Counts:
+    return (flow.rpc.requests, *_answers_in(flow.rpc.fates)) if flow.rpc else _NO_CALLS
+
+
+def _calls(counts: Counts) -> str:
+    requests, responses, faults, unanswered = counts
+    return f'{{"requests": {requests}, "responses": {responses}, "faults": {faults}, "unanswered": {unanswered}}}'
+
+
+def _origin(origin: Origin) -> str:
+    referral = "null" if origin.referral is None else f'"r{origin.referral + 1}"'
+    return (
+        f'{{"kind": {quoted(origin.kind)}, "referral": {referral}, '
+        f'"confidence": {quoted(origin.confidence)}, "why": {quoted(origin.why)}}}'
+    )
+
+
+def _strict(strict: StrictRpc) -> str:
+    return (
+        f'{{"verdict": {quoted(strict.verdict)}, "kind": {quoted(strict.kind)}, '
+        f'"confidence": {quoted(strict.confidence)}, "reason": {quoted(strict.reason)}}}'
+    )
+
+
+def _referral(referral: CaseReferral, listed: set[str], addresses: _Addresses) -> str:
     told, asked = referral.referral, referral.asked_on.flow
-    return {
-        "id": referral.id,
-        "kind": told.kind,
-        "capture": asked.capture,
-        "client": _end(asked.client),
-        "server": _end(asked.server),
-        "interface": _syntax(told.interface) if told.interface else None,
-        "class": {"clsid": told.clsid, "name": class_name(told.clsid)} if told.clsid else None,
-        "status": code(told.status),
-        "endpoints": [_endpoint(endpoint, str(asked.server.address)) for endpoint in told.endpoints],
-        "request_packet": told.request_packet,
-        "response_packet": told.response_packet,
-        "request_ns": told.request_ns,
-        "response_ns": told.response_ns,
-        "readable": told.readable,
-        "tries": [
-            {"request_packet": one.request_packet, "response_packet": one.response_packet, "status": code(one.status)}
-            for one in told.tries[:16]
-        ],
-        "asked_on": referral.asked_on.id,
-        "oxid": None if told.oxid is None else f"{told.oxid:#018x}",
-        "ipid": told.ipid,
-        "iids": list(told.iids),
-        "results": [code(result) for result in told.results],
-        "flows": [flow for flow in referral.flows if flow in listed],
-        "copies": [
-            {"flow": flow, "request_packet": request, "response_packet": response}
-            for flow, request, response in referral.copies
-        ],
-    }
+    return (
+        f'{{"id": {quoted(referral.id)}, "kind": {quoted(told.kind)}, "capture": {asked.capture}, '
+        f'"client": {{{addresses.end(asked.client)}}}, "server": {{{addresses.end(asked.server)}}}, '
+        f'"interface": {_syntax(told.interface)}, "class": {_class(told.clsid)}, "status": {_code(told.status)}, '
+        f'"endpoints": {_endpoints(told, asked.server.address, addresses)}, '
+        f'"request_packet": {told.request_packet}, "response_packet": {told.response_packet}, '
+        f'"request_ns": {told.request_ns}, "response_ns": {told.response_ns}, "readable": {quoted(told.readable)}, '
+        f'"tries": {_array(told.tries[:MAX_TRIES], _try)}, "asked_on": {quoted(referral.asked_on.id)}, '
+        f'"oxid": {_oxid(told.oxid)}, "ipid": {_text(told.ipid)}, '
+        f'"iids": {_array(told.iids, quoted)}, "results": {_array(told.results, _code)}, '
+        f'"flows": {_array([flow for flow in referral.flows if flow in listed], quoted)}, '
+        f'"copies": {_array(referral.copies, _copy)}}}'
+    )
 
 
-def _endpoint(endpoint: Referred, server: str) -> dict[str, Any]:
+def _oxid(oxid: int | None) -> str:
+    return "null" if oxid is None else f'"{oxid:#018x}"'
+
+
+def _class(clsid: str | None) -> str:
+    return f'{{"clsid": {quoted(clsid)}, "name": {_text(class_name(clsid))}}}' if clsid else "null"
+
+
+def _endpoints(told: Referral, server: Address, addresses: _Addresses) -> str:
+    return _array(told.endpoints, lambda endpoint: _endpoint(endpoint, server, addresses))
+
+
+def _endpoint(endpoint: Referred, server: Address, addresses: _Addresses) -> str:
     """A tower that names 0.0.0.0 means the server that was asked; a name stays a name."""
     same = server if endpoint.host is None and endpoint.port is not None else None
-    return {
-        "protseq": endpoint.protseq,
-        "address": str(endpoint.address) if endpoint.address else same,
-        "host": endpoint.host,
-        "port": endpoint.port,
-        "pipe": endpoint.pipe,
-        "text": endpoint.text,
-        "interface": _syntax(endpoint.interface) if endpoint.interface else None,
-        "packet": endpoint.packet,
-    }
+    address = endpoint.address or same
+    return (
+        f'{{"protseq": {quoted(endpoint.protseq)}, "address": {addresses.json(address) if address else "null"}, '
+        f'"host": {_text(endpoint.host)}, "port": {_number(endpoint.port)}, "pipe": {_text(endpoint.pipe)}, '
+        f'"text": {quoted(endpoint.text)}, "interface": {_syntax(endpoint.interface)}, "packet": {endpoint.packet}}}'
+    )
+
+
+def _try(one: Try) -> str:
+    return (
+        f'{{"request_packet": {one.request_packet}, "response_packet": {one.response_packet}, '
+        f'"status": {_code(one.status)}}}'
+    )
+
+
+def _copy(copy: tuple[str, int, int]) -> str:
+    flow, request, response = copy
+    return f'{{"flow": {quoted(flow)}, "request_packet": {request}, "response_packet": {response}}}'
 
 
 def _finding(case: Case, finding: Finding, remedies: tuple[Remedy, ...], listed: set[str]) -> dict[str, Any]:
@@ -310,38 +368,41 @@ def _accounting(case: Case) -> dict[str, Any]:
     }
 
 
-def _folded(case: Case, all_flows: bool) -> tuple[list[CaseFlow], list[dict[str, Any]]]:
-    """The flows to list, and the groups that stand for the rest of those that are alike."""
+def _folded(case: Case, all_flows: bool, addresses: _Addresses) -> tuple[list[CaseFlow], list[list[CaseFlow]]]:
+    """The flows to list, and the groups of alike flows of which only the first are listed."""
     if all_flows or len(case.flows) <= MAX_ALIKE:
         return list(case.flows), []
-    seen: Counter[tuple[Any, ...]] = Counter()
-    leaders: dict[tuple[Any, ...], CaseFlow] = {}
-    folded: dict[tuple[Any, ...], list[CaseFlow]] = {}
+    alike: dict[tuple[Any, ...], list[CaseFlow]] = {}
+    folded: list[list[CaseFlow]] = []
     shown = []
     for flow in case.flows:
-        tcp = flow.flow
-        interfaces = tuple(use.interface for use in flow.rpc.interfaces) if flow.rpc else ()
-        key = (tcp.client.address, tcp.server, interfaces, flow.origin.kind, tcp.outcome, flow.strict.verdict)
-        seen[key] += 1
-        leaders.setdefault(key, flow)
-        if seen[key] <= MAX_ALIKE:
+        group = alike.setdefault(_likeness(flow, addresses), [])
+        group.append(flow)
+        if len(group) <= MAX_ALIKE:
             shown.append(flow)
-        else:
-            folded.setdefault(key, []).append(flow)
-    return shown, [_group(leaders[key], members) for key, members in folded.items()]
+        elif len(group) == MAX_ALIKE + 1:
+            folded.append(group)
+    return shown, folded
 
 
-def _group(leader: CaseFlow, members: list[CaseFlow]) -> dict[str, Any]:
-    calls: Counter[str] = Counter()
-    for member in members:
-        calls.update(_calls(member))
-    return {
-        "like": leader.id,
-        "count": len(members),
-        "first_ns": min(member.flow.start_ns for member in members),
-        "last_ns": max(member.flow.end_ns for member in members),
-        "calls": {name: calls[name] for name in ("requests", "responses", "faults", "unanswered")},
-    }
+def _likeness(flow: CaseFlow, addresses: _Addresses) -> tuple[Any, ...]:
+    """What alike flows have in common."""
+    tcp = flow.flow
+    client, (server, port) = addresses.json(tcp.client.address), tcp.server
+    interfaces = tuple(map(_interface_of, flow.rpc.interfaces)) if flow.rpc else ()
+    return client, addresses.json(server), port, interfaces, flow.origin.kind, tcp.outcome, flow.strict.verdict
+
+
+def _group(group: list[CaseFlow]) -> str:
+    """What stands for the flows that are not listed."""
+    members = group[MAX_ALIKE:]
+    requests, responses, faults, unanswered = map(sum, zip(*map(_counts, members), strict=True))
+    return (
+        f'{{"like": {quoted(group[0].id)}, "count": {len(members)}, '
+        f'"first_ns": {min(member.flow.start_ns for member in members)}, '
+        f'"last_ns": {max(member.flow.end_ns for member in members)}, '
+        f'"calls": {_calls((requests, responses, faults, unanswered))}}}'
+    )
 
 
 OUTPUT = Output("json", "the JSON document of the contract", render)

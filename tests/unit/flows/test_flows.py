@@ -1,5 +1,7 @@
 """How a TCP conversation went, told packet by packet."""
 
+from ipaddress import IPv4Address
+
 import pytest
 
 from rpcdiag.flows.flow import Flow, TcpOutcome
@@ -234,5 +236,6 @@ def test_hosts_know_their_ttl_and_what_they_answered() -> None:
     wire.handshake()
     wire.s(9, RST, 501, 0, ttl=11)
     table, _ = table_of(containers.pcap(wire.frames))
-    host = next(host for host in table.hosts() if str(host.address) == S)
+    host = table.host(0, 0, IPv4Address(S))
+    assert host is not None
     assert (host.ttls, host.answered) == ((64,), ((135, 2),))
