@@ -90,7 +90,9 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequen
     """Join flows, connections and referrals."""
     carriers = table.flows()
     told = [
-        Asking(referral, flow) for flow in carriers for referral in trackers[flow.capture].referrals(table.serial(flow))
+        Asking(referral, flow)
+        for flow in carriers
+        for referral in trackers[flow.capture].referrals(table.serial(flow), table.stream_place(flow))
     ]
     flows = sorted(
         _interesting(table, carriers, told),

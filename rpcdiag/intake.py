@@ -148,7 +148,7 @@ def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | Rpcdi
         reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:
         return error
-    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(), False
+    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), False
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:

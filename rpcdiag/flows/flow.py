@@ -126,6 +126,7 @@ class Stream(NamedTuple):
     `gap_ns` is when the last gap of client and server was noticed.
     """
 
+    place: int  # of its record
     pdus: int
     first_pdu: int | None
     last_pdu_ns: int | None

@@ -143,6 +143,11 @@ class FlowTable:
         seen = self._seen[flow.capture]
         return seen.sides(seen.place[flow.number - seen.first], flow)
 
+    def stream_place(self, flow: Flow) -> int:
+        """Where the stream record of the flow stands, -1 where it has none."""
+        seen = self._seen[flow.capture]
+        return seen.sweep.state.flows[seen.place[flow.number - seen.first] + STREAM]
+
     def stream(self, flow: Flow) -> Stream | None:
         """Where the bytes of the flow went, if it was followed."""
         seen = self._seen[flow.capture]
@@ -336,6 +341,7 @@ class CaptureFlows:
         other = SIDE_WIDTH
         gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
         return Stream(
+            place=g,
             pdus=row[PDUS],
             first_pdu=row[FIRST_PDU] or None,
             last_pdu_ns=row[LAST_PDU_NS] if row[PDUS] else None,

@@ -8,7 +8,19 @@ import os
 import sys
 from typing import NamedTuple
 
-_SOURCES = ("columns", "native", "framing", "streams", "conversation", "packets", "calls", "records", "compiler")
+_SOURCES = (
+    "columns",
+    "native",
+    "pool",
+    "bodies",
+    "framing",
+    "streams",
+    "conversation",
+    "packets",
+    "calls",
+    "records",
+    "compiler",
+)
 _aside: list[object] = []  # processes that outlive us: nobody waits for them
 STALE_S = 600  # a build that takes longer than this has died
 

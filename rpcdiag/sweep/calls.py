@@ -7,6 +7,7 @@ the client.
 
 from typing import Any
 
+from rpcdiag.sweep.bodies import body_number, take_step
 from rpcdiag.sweep.columns import (
     AFTER_AUTH3,
     ALL_PDUS,
@@ -19,6 +20,7 @@ from rpcdiag.sweep.columns import (
     CALL_COUNT,
     CALLS,
     CONTEXTS,
+    DIRECT,
     EV_ANSWERED,
     EV_ASKED,
     EV_CARRIED,
@@ -35,8 +37,6 @@ from rpcdiag.sweep.columns import (
     LAST_PDU_NS,
     MAX_ORPHANS,
     MAX_PENDING,
-    MAX_WAITING_RECORDS,
-    NO_ROOM,
     O_BITS,
     O_CONTEXT,
     O_ID,
@@ -53,18 +53,19 @@ from rpcdiag.sweep.columns import (
     RESPONSES,
     SEALED_STUB,
     SERIAL_NUMBER,
+    STEPS,
     TELL_ALL,
     W_NEXT,
-    WAITING_TOP,
-    WAITING_WIDTH,
     State,
 )
+from rpcdiag.sweep.pool import give_records, new_record
 from rpcdiag.sweep.primitives import copy, i64, u32, u32_little
 
 HEADER = 16
 FIRST, LAST, MAYBE_CALL, OBJECT = 0x01, 0x02, 0x40, 0x80
 ORPC, ONE_WAY, ASKED = 1, 2, 4
 SEALED = 6
+HANDLE = 20
 MAX_CONTEXTS = 64
 MAX_TRANSFERS = 16
 
@@ -148,18 +149,36 @@ def take_pdu(
 def tell(
     s: State, g: int, side: int, b: Any, at: int, have: int, length: int, first: int, packet: int, ns: int
 ) -> None:
-    """Hand the PDU itself on."""
+    """Hand the PDU itself on: as a step where such a one was seen before."""
     counters, numbers = s.counters, s.numbers
+    number = 0 if side == g else 1
+    if numbers[g + DIRECT] == 0 and counters[TELL_ALL] == 0:
+        big = b[at + 4] == 0
+        # its call id, association group and token are left out: they differ where all else is the same
+        end = have
+        token = half(b, at + 10, big)
+        if have == length and token > 0:
+            end = length - token
+        meta = EV_PDU | number << 8
+        wire = length | have << 32
+        body = body_number(
+            s, b, at, 12, at + 16, max(0, min(4, end - 16)), at + 24, max(0, end - 24), meta, wire, at, have
+        )
+        group = word(b, at + 20, big) if have >= 24 else 0
+        if take_step(s, g, body, packet, ns, word(b, at + 12, big), group):
+            return
+    numbers[g + DIRECT] = 1
     e, held = counters[EVENTS], counters[HELD]
     numbers[e] = EV_PDU
     numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
-    numbers[e + 2] = 0 if side == g else 1
+    numbers[e + 2] = number
     numbers[e + 3] = first
     numbers[e + 4] = packet
     numbers[e + 5] = ns
     numbers[e + 6] = held
     numbers[e + 7] = have
     numbers[e + 8] = length
+    numbers[e + 13] = g
     copy(s.store, held, b, at, have)
     counters[HELD] = held + have
     counters[EVENTS] = e + EVENT_WIDTH
@@ -184,8 +203,9 @@ def stub_end(b: Any, at: int, have: int, length: int, big: bool) -> int:
 
 
 def tell_stub(
-    s: State, g: int, side: int, kind: int, b: Any, at: int, have: int, length: int, opnum: int, packet: int, ns: int
-) -> None:
+    s: State, g: int, side: int, kind: int, b: Any, at: int, have: int, length: int, opnum: int, mapper: bool, packet: int,
+    ns: int,
+) -> None:  # fmt: skip
     """Hand on the body of a request or response that may hand out an endpoint."""
     counters, numbers = s.counters, s.numbers
     big = b[at + 4] == 0
@@ -193,21 +213,35 @@ def tell_stub(
     end = max(start, stub_end(b, at, have, length, big))
     secured = trailer(b, at, have, length, big)
     count = min(end, have) - start
+    number = 0 if side == g else 1
+    bits = (BIG_ENDIAN if big else 0) | (SEALED_STUB if secured > 0 and b[secured + 1] == SEALED else 0)
+    call_id, context_id = word(b, at + 12, big), half(b, at + 20, big)
+    place = at + start
+    if numbers[g + DIRECT] == 0 and counters[TELL_ALL] == 0:
+        # the context handle that a mapper's answer begins with differs where all else is the same
+        handle = HANDLE if kind == EV_ANSWERED and mapper and count >= HANDLE else 0
+        meta = kind | number << 8 | b[at + 3] * 65536 | bits << 24 | opnum << 32
+        wire = (end - start) | context_id << 32
+        body = body_number(s, b, place, 0, place, 0, place + handle, count - handle, meta, wire, place, count)
+        if take_step(s, g, body, packet, ns, call_id, 0):
+            return
+    numbers[g + DIRECT] = 1
     e, held = counters[EVENTS], counters[HELD]
     numbers[e] = kind
     numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
-    numbers[e + 2] = 0 if side == g else 1
+    numbers[e + 2] = number
     numbers[e + 3] = packet
     numbers[e + 4] = ns
-    numbers[e + 5] = word(b, at + 12, big)
+    numbers[e + 5] = call_id
     numbers[e + 6] = b[at + 3]
-    numbers[e + 7] = (BIG_ENDIAN if big else 0) | (SEALED_STUB if secured > 0 and b[secured + 1] == SEALED else 0)
-    numbers[e + 8] = half(b, at + 20, big)
+    numbers[e + 7] = bits
+    numbers[e + 8] = context_id
     numbers[e + 9] = opnum
     numbers[e + 10] = held
     numbers[e + 11] = count
     numbers[e + 12] = end - start
-    copy(s.store, held, b, at + start, count)
+    numbers[e + 13] = g
+    copy(s.store, held, b, place, count)
     counters[HELD] = held + count
     counters[EVENTS] = e + EVENT_WIDTH
 
@@ -224,7 +258,7 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     context = find_context(s, g, context_id)
     asked = context >= 0 and refers(numbers[context + C_CLASS], opnum)
     if asked:
-        tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, packet, ns)
+        tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, False, packet, ns)
     before = find_call(s, g, call_id)
     if flags & FIRST == 0 and before >= 0:
         if asked and flags & LAST != 0:
@@ -276,7 +310,9 @@ def take_response(s: State, g: int, side: int, b: Any, at: int, have: int, lengt
         return True
     call = find_call(s, g, call_id)
     if call >= 0 and numbers[call + O_BITS] & ASKED != 0:
-        tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], packet, ns)
+        context = find_context(s, g, numbers[call + O_CONTEXT])
+        mapper = context >= 0 and numbers[context + C_CLASS] == MAPPER
+        tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], mapper, packet, ns)
     if flags & LAST == 0:
         return False
     if call >= 0 and numbers[call + O_BITS] & ORPC != 0:
@@ -310,7 +346,9 @@ def take_result(s: State, g: int, call: int, b: Any, at: int, have: int, length:
         return
     counters, numbers = s.counters, s.numbers
     e = counters[EVENTS]
+    numbers[g + DIRECT] = 1
     numbers[e] = EV_CARRIED
+    numbers[e + 13] = g
     numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
     numbers[e + 2] = numbers[call + O_PACKET]
     numbers[e + 3] = packet
@@ -344,7 +382,9 @@ def take_fault(
         if context >= 0:
             level = numbers[context + C_AUTH_LEVEL]
     e = counters[EVENTS]
+    numbers[g + DIRECT] = 1
     numbers[e] = EV_FAULT
+    numbers[e + 13] = g
     numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
     numbers[e + 2] = numbers[call + O_PACKET] if call >= 0 else 0
     numbers[e + 3] = packet
@@ -460,21 +500,6 @@ def append(s: State, head: int, entry: int) -> None:
     numbers[last + W_NEXT] = entry
 
 
-def new_record(s: State) -> int:
-    """A record of eight numbers, or -1 where all are taken."""
-    counters = s.counters
-    entry = counters[FREE_WAITING]
-    if entry >= 0:
-        counters[FREE_WAITING] = s.numbers[entry + W_NEXT]
-        return entry
-    entry = counters[WAITING_TOP]
-    if entry == MAX_WAITING_RECORDS * WAITING_WIDTH:
-        counters[NO_ROOM] += 1
-        return -1
-    counters[WAITING_TOP] = entry + WAITING_WIDTH
-    return entry
-
-
 def settle(s: State, g: int, call_id: int, packet: int, ns: int, fault: bool) -> None:
     """A call has its answer."""
     numbers = s.numbers
@@ -499,7 +524,9 @@ def leave_open(s: State, g: int, call: int) -> None:
     """A call that will never be told its answer from this capture."""
     counters, numbers = s.counters, s.numbers
     e = counters[EVENTS]
+    numbers[g + DIRECT] = 1
     numbers[e] = EV_OPEN
+    numbers[e + 13] = g
     numbers[e + 1] = s.flows[numbers[g + OWNER] + SERIAL_NUMBER]
     numbers[e + 2] = numbers[call + O_PACKET]
     numbers[e + 3] = numbers[call + O_NS]
@@ -511,10 +538,7 @@ def leave_open(s: State, g: int, call: int) -> None:
 
 def forget_calls(s: State, g: int) -> None:
     """Give the records of a connection back."""
-    numbers = s.numbers
-    for head in (g + CALLS, g + ORPHANS, g + CONTEXTS):
-        while numbers[head] >= 0:
-            entry = numbers[head]
-            numbers[head] = numbers[entry + W_NEXT]
-            numbers[entry + W_NEXT] = s.counters[FREE_WAITING]
-            s.counters[FREE_WAITING] = entry
+    give_records(s, g + CALLS)
+    give_records(s, g + ORPHANS)
+    give_records(s, g + CONTEXTS)
+    give_records(s, g + STEPS)

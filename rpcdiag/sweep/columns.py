@@ -39,7 +39,10 @@ FLOWS_END = 31  # size of the flow array
 EXPIRED_NS = 32  # when waiting segments were last given up for want of room
 TELL_ALL = 33  # every PDU is told, not only those that matter
 ALL_PDUS = 34  # PDUs so far
-SKIPPED = 35  # packets without a row: 16 counters, by reason
+BODIES = 35
+NODES = 36
+CONTENT_TOP = 37  # where the bytes of the next body go
+SKIPPED = 40  # packets without a row: 16 counters, by reason
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -168,7 +171,13 @@ ORPHANS = 44
 ORPHAN_COUNT = 45
 CONTEXTS = 46  # the context that was offered last
 AFTER_AUTH3 = 47  # the next answer is the first after the third leg of a logon
-STREAM_WIDTH = 48
+NODE = 48  # of the tree of steps, see bodies.py; 0 is its root
+STEPS = 49  # the first of the records of its steps
+STEPS_END = 50
+STEP_COUNT = 51
+DIRECT = 52  # what follows is told at once, not as steps
+STREAM_WIDTH = 56
+MAX_STEPS = 1024
 MAX_PENDING = 256
 MAX_ORPHANS = 64
 
@@ -193,6 +202,11 @@ C_CALLS = 2
 C_AUTH_TYPE = 3
 C_AUTH_LEVEL = 4
 C_CLASS = 5
+# and steps of a connection
+S_PACKET = 1
+S_NS = 2
+S_CALL = 3
+S_GROUP = 4  # association group
 MAX_WAITING = 64  # segments of one side
 MAX_WAITING_BYTES = 1 << 20
 PATIENCE_NS = 3_000_000_000  # by then TCP has repeated a lost segment
@@ -216,6 +230,8 @@ EV_ASKED = (
     9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and SEALED_STUB, context, opnum, offset, captured, length
 )
 EV_ANSWERED = 10  # the same: a request or response that may hand out an endpoint, or a fragment of one; its stub
+EV_BODY = 11  # number, kind and side and flags and bits and opnum (see calls.py), length and context, offset, captured
+EV_NODE = 12  # number, the node before it, body
 EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay without an answer
 
 BIG_ENDIAN, SEALED_STUB = 1, 2
@@ -229,6 +245,22 @@ ICMPV6 = 58
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 
+# hash slots of distinct bodies
+B_HASH = 0
+B_CONTENT = 1
+B_LENGTH = 2
+B_META = 3
+B_WIRE = 4
+B_NUMBER = 5  # plus one
+BODY_WIDTH = 8
+MAX_BODIES = 1 << 14
+# and of nodes
+N_PARENT = 0
+N_BODY = 1
+N_CHILD = 2
+NODE_WIDTH = 4
+MAX_NODES = 1 << 16
+
 MAX_WAITING_RECORDS = 1 << 20
 MAX_SMALL = 1 << 13
 MAX_LARGE = 1 << 9
@@ -237,12 +269,16 @@ ARENA = 1 << 23
 
 # places in the array of numbers: segments that wait, events, streams
 EVENTS_AT = WAITING_WIDTH * MAX_WAITING_RECORDS
-STREAMS_AT = EVENTS_AT + EVENT_WIDTH * MAX_EVENTS
+BODIES_AT = EVENTS_AT + EVENT_WIDTH * MAX_EVENTS
+NODES_AT = BODIES_AT + BODY_WIDTH * 2 * MAX_BODIES
+STREAMS_AT = NODES_AT + NODE_WIDTH * 2 * MAX_NODES
 # places in the store of bytes: a scratch for lost framing, the arena, small and large slots
 ARENA_AT = LARGE
 SMALL_AT = ARENA_AT + ARENA
 LARGE_AT = SMALL_AT + SMALL * MAX_SMALL
-STORE = LARGE_AT + LARGE * MAX_LARGE
+CONTENT_AT = LARGE_AT + LARGE * MAX_LARGE
+CONTENT_END = CONTENT_AT + (1 << 24)
+STORE = CONTENT_END
 
 
 class State(NamedTuple):

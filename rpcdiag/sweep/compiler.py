@@ -9,12 +9,12 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from rpcdiag.sweep import cache, calls, conversation, framing, native, packets, records, streams
+from rpcdiag.sweep import bodies, cache, calls, conversation, framing, native, packets, pool, records, streams
 from rpcdiag.sweep.columns import IF_LINK, RECORD_HEADER, SCALE, State
 from rpcdiag.sweep.engine import Sweep
 from rpcdiag.sweep.machine import Machine, MachineError
 
-MODULES: tuple[ModuleType, ...] = (native, calls, framing, streams, conversation, packets, records)
+MODULES: tuple[ModuleType, ...] = (native, pool, bodies, calls, framing, streams, conversation, packets, records)
 
 # what nearly every packet runs through, and is called from few places
 HOT = frozenset({"take_tcp", "take_packet", "take_data", "find", "words", "slot_of", "octet", "big", "little", "usual"})

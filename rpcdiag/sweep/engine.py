@@ -8,7 +8,10 @@ from rpcdiag.sweep import records
 from rpcdiag.sweep.columns import (
     ALL_PDUS,
     ARENA_AT,
+    BODIES_AT,
     CLAIMED,
+    CONTENT_AT,
+    CONTENT_TOP,
     COUNTERS,
     EVENTS,
     EVENTS_AT,
@@ -67,9 +70,11 @@ _rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the nu
 
 
 def _room(max_flows: int) -> tuple[Any, Any]:
-    """The arrays `numbers` and `store` of a pass; nothing in them is read before it is written."""
+    """The arrays `numbers` and `store` of a pass; but for the hash slots nothing in them is read before it is written."""
     try:
-        return _rooms[max_flows].pop()
+        wide, store = _rooms[max_flows].pop()
+        wide[BODIES_AT:STREAMS_AT] = array("q", bytes(8 * (STREAMS_AT - BODIES_AT)))
+        return wide, store
     except (KeyError, IndexError):
         return numbers(STREAMS_AT + STREAM_WIDTH * max_flows), memoryview(mmap.mmap(-1, STORE))
 
@@ -95,7 +100,7 @@ class Sweep:
         )
         counters = self.state.counters
         counters[FLOWS_END] = FLOW_WIDTH * first
-        counters[EVENTS], counters[HELD] = EVENTS_AT, ARENA_AT
+        counters[EVENTS], counters[HELD], counters[CONTENT_TOP] = EVENTS_AT, ARENA_AT, CONTENT_AT
         counters[SMALL_TOP], counters[LARGE_TOP], counters[STREAMS_TOP] = SMALL_AT, LARGE_AT, STREAMS_AT
         for head in (FREE, FREE_STREAM, FREE_WAITING, FREE_SMALL, FREE_LARGE):
             counters[head] = -1

@@ -13,6 +13,7 @@ from rpcdiag.sweep.columns import (
     BYTES_SKIPPED,
     CLIENT,
     CLIENT_HOW,
+    CONTENT_AT,
     FREE_LARGE,
     FREE_SMALL,
     IN_PDUS,
@@ -30,7 +31,6 @@ from rpcdiag.sweep.columns import (
     POSITION,
     SMALL,
     SMALL_TOP,
-    STORE,
     TAIL,
     TAIL_LAST,
     TAIL_LENGTH,
@@ -101,7 +101,7 @@ def take_slot(s: State, size: int) -> int:
         counters[FREE_LARGE] = next_slot(s.store, slot)
         return slot
     slot = counters[LARGE_TOP]
-    if slot == STORE:
+    if slot == CONTENT_AT:
         return -1
     counters[LARGE_TOP] = slot + LARGE
     return slot

@@ -190,6 +190,26 @@ def copy(to: Any, at: int, b: Any, start: int, count: int) -> None:
     move(to, at, b, start, count)
 
 
+def digest(b: Any, at: int, count: int, seed: int) -> int:
+    h = seed * -7046029254386353131 + count
+    end = at + count
+    while at + 4 <= end:
+        h = (h ^ little(b, at)) * -4658895280553007687
+        h = h ^ (h >> 29 & 0x7FFFFFFFF)
+        at += 4
+    while at < end:
+        h = (h ^ octet(b, at)) * -4658895280553007687
+        at += 1
+    return h ^ (h >> 32 & 0xFFFFFFFF)
+
+
+def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
+    for number in range(count):
+        if b[at + number] != other[place + number]:
+            return False
+    return True
+
+
 def copy_table(old: Any, new: Any, flows: Any) -> None:
     """Every key of the old table whose flow still has a serial number, into the new one."""
     for at in range(0, len(old), SLOT):

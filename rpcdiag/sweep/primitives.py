@@ -61,3 +61,13 @@ def alias(table: Any, flows: Any, b: Any, key: Any, size: int, point: int, found
 
 def copy(to: Any, at: int, b: Any, start: int, count: int) -> None:
     to[at : at + count] = b[start : start + count]
+
+
+def digest(b: Any, at: int, count: int, seed: int) -> int:
+    """A hash of some bytes, to find what was seen before; it differs between the two forms, what is found does not."""
+    return hash((seed, bytes(b[at : at + count])))
+
+
+def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
+    """Whether both hold the same bytes there."""
+    return bool(b[at : at + count] == other[place : place + count])

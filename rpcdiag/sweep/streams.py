@@ -6,7 +6,7 @@ no more sense. Nothing is allocated for bytes that are not there.
 
 from typing import Any
 
-from rpcdiag.sweep.calls import forget_calls, new_record
+from rpcdiag.sweep.calls import forget_calls
 from rpcdiag.sweep.columns import (
     ARENA,
     ARENA_AT,
@@ -31,6 +31,7 @@ from rpcdiag.sweep.columns import (
     PATIENCE_NS,
     POSITION,
     SIDE_WIDTH,
+    STEPS,
     STREAM,
     STREAM_WIDTH,
     STREAMS_AT,
@@ -49,6 +50,7 @@ from rpcdiag.sweep.columns import (
     State,
 )
 from rpcdiag.sweep.framing import drop_tail, end_of_stream, feed, give_slot, hole, take_slot
+from rpcdiag.sweep.pool import new_record
 from rpcdiag.sweep.primitives import copy
 
 
@@ -77,7 +79,7 @@ def open_stream(s: State, o: int) -> int:
         streams[side + TAIL] = -1
         streams[side + GAP_NS] = -1
     streams[g + OWNER] = o
-    streams[g + CALLS] = streams[g + ORPHANS] = streams[g + CONTEXTS] = -1
+    streams[g + CALLS] = streams[g + ORPHANS] = streams[g + CONTEXTS] = streams[g + STEPS] = -1
     s.flows[o + STREAM] = g
     return g
 

@@ -88,16 +88,14 @@ class Association:
         self._open_before: dict[Fate, int] = {}  # those of which only the number is kept
         self._address: str | None = None
 
-    def take(self, data: bytes, length: int, packet: int, time_ns: int) -> None:
+    def take(self, data: bytes, length: int, packet: int, time_ns: int, call_id: int, group: int) -> None:
         """The next PDU that speaks of more than a number: what the capture kept of `length` bytes."""
         known = _decoded(data, length)
         if isinstance(known, DecodeError):
             if len(self._damage) < MAX_DAMAGE:
                 self._damage.append(Damage(packet, str(known), isinstance(known, Truncated)))
             return
-        call_id = int.from_bytes(data[12:16], "little" if data[4] else "big")
         if isinstance(known, dcerpc.Bind):
-            group = int.from_bytes(data[20:24], "little" if data[4] else "big")
             self._bind(known, call_id, group, length, packet, time_ns)
         elif isinstance(known, BindAck):
             self._bind_ack(known, call_id, packet, time_ns)

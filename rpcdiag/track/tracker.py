@@ -1,54 +1,135 @@
-"""All RPC connections of a capture, by the serial numbers of their flows, fed with what the pass says."""
+"""All RPC connections of a capture, by the serial numbers of their flows, fed with what the pass says.
+
+Most connections say what others said before them: of those the pass keeps only which steps they took, and their
+story is told again here when somebody asks for it.
+"""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rpcdiag.flows.flow import Flow, Stream
-from rpcdiag.sweep.columns import EV_ANSWERED, EV_ASKED, EV_CARRIED, EV_FAULT, EV_OPEN, EV_PDU, EVENT_WIDTH
+from rpcdiag.sweep.columns import (
+    EV_ANSWERED,
+    EV_ASKED,
+    EV_BODY,
+    EV_CARRIED,
+    EV_FAULT,
+    EV_NODE,
+    EV_OPEN,
+    EV_PDU,
+    EVENT_WIDTH,
+    NODE,
+    S_CALL,
+    S_GROUP,
+    S_NS,
+    S_PACKET,
+    STEPS,
+    W_NEXT,
+)
+from rpcdiag.sweep.engine import Sweep
 from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Connection, Referral
+
+
+class _Body(NamedTuple):
+    """A PDU or stub as the pass told it once."""
+
+    kind: int
+    side: int
+    flags: int
+    bits: int
+    context_id: int
+    opnum: int
+    data: bytes
+    length: int
 
 
 class Tracker:
     """Feed what the pass says of PDUs; ask for connections and referrals at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
         self._associations: dict[int, Association] = {}
+        self._bodies: list[_Body] = []
+        self._nodes: list[tuple[int, int]] = [(0, 0)]  # the node before, and the body that leads here
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
-        associations = self._associations
         for e in range(0, len(rows), EVENT_WIDTH):
             kind = rows[e]
             if kind < EV_PDU:
                 continue
-            flow = rows[e + 1]
-            association = associations.get(flow)
-            if association is None:
-                association = associations[flow] = Association()
-            if kind == EV_PDU:
-                at, have = rows[e + 6], rows[e + 7]
-                association.take(bytes(arena[at : at + have]), rows[e + 8], rows[e + 4], rows[e + 5])
-            elif kind == EV_ASKED:
-                at, have = rows[e + 10], rows[e + 11]
-                association.take_asked(rows[e + 2 : e + 10], bytes(arena[at : at + have]), rows[e + 12])
-            elif kind == EV_ANSWERED:
-                at, have = rows[e + 10], rows[e + 11]
-                association.take_answered(rows[e + 2 : e + 10], bytes(arena[at : at + have]), rows[e + 12])
-            elif kind == EV_FAULT:
-                association.take_fault(rows[e + 2 : e + 12])
-            elif kind == EV_CARRIED:
-                association.take_carried(rows[e + 2 : e + 8])
-            elif kind == EV_OPEN:
-                association.take_open(rows[e + 2 : e + 7])
+            if kind == EV_NODE:
+                self._nodes.append((rows[e + 2], rows[e + 3]))
+            elif kind == EV_BODY:
+                start, count = rows[e + 4], rows[e + 5]
+                self._bodies.append(_body(rows[e + 2], rows[e + 3], bytes(arena[start : start + count])))
+            else:
+                self._told(self.association(rows[e + 1], rows[e + 13]), kind, rows, e, arena)
+
+    @staticmethod
+    def _told(association: Association, kind: int, rows: Sequence[int], e: int, arena: memoryview) -> None:
+        if kind == EV_PDU:
+            data = bytes(arena[rows[e + 6] : rows[e + 6] + rows[e + 7]])
+            order = "little" if data[4] else "big"
+            call_id = int.from_bytes(data[12:16], order)  # type: ignore[arg-type]  # one of the two words
+            group = int.from_bytes(data[20:24], order)  # type: ignore[arg-type]  # as above
+            association.take(data, rows[e + 8], rows[e + 4], rows[e + 5], call_id, group)
+        elif kind in (EV_ASKED, EV_ANSWERED):
+            data = bytes(arena[rows[e + 10] : rows[e + 10] + rows[e + 11]])
+            take = association.take_asked if kind == EV_ASKED else association.take_answered
+            take(rows[e + 2 : e + 10], data, rows[e + 12])
+        elif kind == EV_FAULT:
+            association.take_fault(rows[e + 2 : e + 12])
+        elif kind == EV_CARRIED:
+            association.take_carried(rows[e + 2 : e + 8])
+        elif kind == EV_OPEN:
+            association.take_open(rows[e + 2 : e + 7])
+
+    def association(self, serial: int, place: int) -> Association:
+        """The connection whose stream record is at `place`."""
+        association = self._associations.get(serial)
+        if association is None:
+            association = self._associations[serial] = Association()
+            stream = self._sweep.stream(place)
+            at = stream[STEPS]
+            for body in self.story(stream[NODE]):
+                step = self._sweep.record(at)
+                _step(association, step, body)
+                at = step[W_NEXT]
+        return association
+
+    def story(self, node: int) -> list[_Body]:
+        """The bodies that lead to a node."""
+        story = []
+        while node:
+            node, body = self._nodes[node]
+            story.append(self._bodies[body])
+        return story[::-1]
 
     def connection(self, serial: int, flow: Flow, stream: Stream | None, last_ns: int) -> Connection | None:
         """What RPC did on the flow; None where nothing of it was seen."""
         if stream is None:
             return None
-        association = self._associations.get(serial) or Association()
-        return association.connection(flow, stream, last_ns)
+        return self.association(serial, stream.place).connection(flow, stream, last_ns)
 
-    def referrals(self, serial: int) -> tuple[Referral, ...]:
-        """Those that were made on the flow."""
-        association = self._associations.get(serial)
-        return tuple(association.referrals) if association else ()
+    def referrals(self, serial: int, place: int) -> tuple[Referral, ...]:
+        """Those that were made on the flow whose stream record is at `place`, -1 for none."""
+        return tuple(self.association(serial, place).referrals) if place >= 0 else ()
+
+
+def _body(meta: int, wire: int, data: bytes) -> _Body:
+    kind, side = meta & 0xFF, meta >> 8 & 0xFF
+    if kind == EV_PDU:
+        return _Body(kind, side, 0, 0, 0, 0, data, wire & 0xFFFFFFFF)
+    return _Body(kind, side, meta >> 16 & 0xFF, meta >> 24 & 0xFF, wire >> 32, meta >> 32, data, wire & 0xFFFFFFFF)
+
+
+def _step(association: Association, step: Sequence[int], body: _Body) -> None:
+    packet, ns, call_id = step[S_PACKET], step[S_NS], step[S_CALL]
+    if body.kind == EV_PDU:
+        association.take(body.data, body.length, packet, ns, call_id, step[S_GROUP])
+        return
+    row = (body.side, packet, ns, call_id, body.flags, body.bits, body.context_id, body.opnum)
+    take = association.take_asked if body.kind == EV_ASKED else association.take_answered
+    take(row, body.data, body.length)

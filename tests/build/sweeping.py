@@ -170,7 +170,7 @@ class Talk:
         self.side = Side()
         self.state = self.side.state
         self.state.counters[TELL_ALL] = 0
-        self.tracker = Tracker()
+        self.tracker = Tracker(self.side.sweep)
         self.flows = CaptureFlows(self.side.sweep)
 
     def say(self, side: int, data: bytes, packet: int, ns: int) -> None:
@@ -192,7 +192,7 @@ class Talk:
 
     @property
     def referrals(self) -> tuple[Referral, ...]:
-        return self.tracker.referrals(0)
+        return self.tracker.referrals(0, self.side.g)
 
     def _of(self, side: int) -> int:
         return self.side.g + side * SIDE_WIDTH
