@@ -92,7 +92,15 @@ QUICK_RPC_MIX = RPC_MIX | {STORIES: 200}
 FEW_RPC = {kind: max(1, count // 20) for kind, count in RPC_MIX.items()}
 POLLERS = Shape(clients=60, servers=8)
 DENSE_POLLERS = Shape(
-    clients=60, servers=8, short=(1, 5), long_share=0.08, long=(12, 45), bulk=(3, 12), batch=5, fragments=(1, 2)
+    clients=12,
+    servers=2,
+    short=(1, 5),
+    long_share=0.08,
+    long=(12, 45),
+    bulk=(3, 12),
+    batch=5,
+    fragments=(1, 2),
+    steady=True,
 )
 
 RECIPES = {

@@ -60,6 +60,9 @@ class Server(NamedTuple):
     group: int
 
 
+BROKEN_CLIENTS = 2
+
+
 class Session(NamedTuple):
     """What a connection to a service is meant to be."""
 
@@ -82,6 +85,7 @@ class Shape(NamedTuple):
     batch: int = 4
     fragments: tuple[int, int] = (1, 4)
     patient: bool = True  # also what takes seconds: SYNs without an answer, requests without one
+    steady: bool = False  # a client polls one service, and what goes wrong goes wrong for the last clients only
 
 
 class Tokens(NamedTuple):
@@ -319,7 +323,8 @@ class Estate:
     def _poll(self, random: Random, at: int, client: str, server: Server) -> Frames:
         frames: Frames = []
         vlan = 42 if hash_of(client) % 20 == 0 else 0
-        chance = random.random()
+        healthy = self._shape.steady and client not in self._clients[-BROKEN_CLIENTS:]
+        chance = 1.0 if healthy else random.random()
         if chance < MISSING_SHARE:
             self._lookup(frames, at, client, server, MISSING, random, vlan)
             return frames
@@ -327,7 +332,7 @@ class Estate:
             return self._dead_end(random, at, client, server, CLOSED, vlan)
         if self._shape.patient and chance < MISSING_SHARE + CLOSED_SHARE + FILTERED_SHARE:
             return self._dead_end(random, at, client, server, FILTERED, vlan)
-        interface = self._service(random)
+        interface = SERVICES[hash_of(client) % len(SERVICES)] if healthy else self._service(random)
         then = self._lookup(frames, at, client, server, interface, random, vlan) + random.randrange(300, 20_000)
         for _ in range(random.choice((1, 1, 1, 2))):
             session = self._typical(random)

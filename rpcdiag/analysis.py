@@ -3,8 +3,19 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+from rpcdiag.alike import Folded, fold
 from rpcdiag.capture.choice import Engine
-from rpcdiag.case import Accounting, CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, Conversation, LogRow
+from rpcdiag.case import (
+    Accounting,
+    CaptureFacts,
+    Case,
+    CaseFlow,
+    CaseLog,
+    CaseReferral,
+    Conversation,
+    FoldedFlows,
+    LogRow,
+)
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
 from rpcdiag.errors import RpcdiagError
@@ -47,8 +58,10 @@ def analyze(
     log_offset_ns: int | None = None,
     engine: Engine | None = None,
     watch: Watch | None = None,
+    brief: bool = False,
 ) -> Diagnosis:
-    """Diagnose captures with their firewall logs.
+    """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
+    are alike are only counted.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -56,7 +69,10 @@ def analyze(
     troubles = list(intake.troubles)
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])
-    case = _case(facts, table, [taken.tracker for taken in intake.captures])
+    folded: tuple[Folded, ...] = ()
+    if brief and not logs and len(facts) == 1 and len(facts[0].points) == 1:  # copies and log rows have to be found
+        folded = fold(intake.captures[0])
+    case = _case(facts, table, [taken.tracker for taken in intake.captures], folded)
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
     findings = judge(case)
@@ -86,7 +102,9 @@ def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
     )
 
 
-def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequence[Tracker]) -> Case:
+def _case(
+    captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequence[Tracker], folded: Sequence[Folded]
+) -> Case:
     """Join flows, connections and referrals."""
     carriers = table.flows()
     told = [
@@ -151,7 +169,11 @@ def _case(captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequen
         ),
         hosts=table.host,
         rows={},
-        accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc]),
+        folded=tuple(
+            FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
+            for one in folded
+        ),
+        accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
 
 
@@ -210,7 +232,9 @@ def _once(
     return [group[0] for group in groups], copies
 
 
-def _accounting(captures: Sequence[CaptureFacts], table: FlowTable, rpcs: Sequence[Connection]) -> Accounting:
+def _accounting(
+    captures: Sequence[CaptureFacts], table: FlowTable, rpcs: Sequence[Connection], folded: Sequence[Folded]
+) -> Accounting:
     skipped: dict[str, int] = {}
     for capture in captures:
         for reason, count in capture.skipped.items():
@@ -219,15 +243,17 @@ def _accounting(captures: Sequence[CaptureFacts], table: FlowTable, rpcs: Sequen
     for rpc in rpcs:
         for fate, count in rpc.fates.items():
             fates[fate] += count
+    plain_bytes, plain_calls = sum(one.stream_bytes for one in folded), sum(one.requests for one in folded)
+    fates[Fate.RESPONSE] += plain_calls
     return Accounting(
         packets=sum(capture.packets for capture in captures),
         packets_in_flows=table.packets_in_flows,
         packets_skipped=dict(sorted(skipped.items())),
-        stream_bytes=sum(rpc.stream_bytes for rpc in rpcs),
-        bytes_in_pdus=sum(rpc.bytes_in_pdus for rpc in rpcs),
+        stream_bytes=sum(rpc.stream_bytes for rpc in rpcs) + plain_bytes,
+        bytes_in_pdus=sum(rpc.bytes_in_pdus for rpc in rpcs) + plain_bytes,
         bytes_skipped=sum(rpc.bytes_skipped for rpc in rpcs),
         bytes_missing=sum(rpc.bytes_missing for rpc in rpcs),
-        requests=sum(rpc.requests for rpc in rpcs),
+        requests=sum(rpc.requests for rpc in rpcs) + plain_calls,
         fates=fates,
         evicted_flows=table.evicted,
     )

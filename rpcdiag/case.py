@@ -98,6 +98,17 @@ class CaseLog(NamedTuple):
     matches: "tuple[LogMatch, ...]"
 
 
+class FoldedFlows(NamedTuple):
+    """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
+
+    like: str
+    flows: int
+    first_ns: int
+    last_ns: int
+    calls: int
+    referrals: int
+
+
 class Accounting(NamedTuple):
     """Sums that must hold: see `Case.sums_hold`."""
 
@@ -135,6 +146,7 @@ class Case(NamedTuple):
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
     hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
+    folded: tuple[FoldedFlows, ...]
     accounting: Accounting
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:

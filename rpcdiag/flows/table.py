@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from rpcdiag.flows.flow import (
     FAILED_TO_OPEN,
@@ -28,10 +29,12 @@ from rpcdiag.sweep.columns import (
     C_AUTH_LEVEL,
     C_AUTH_TYPE,
     C_CALLS,
+    CALL_COUNT,
     CALLS,
     CLIENT,
     CLIENT_HOW,
     CONTEXTS,
+    DIRECT,
     END_NS,
     EV_ICMP,
     EV_REPEAT,
@@ -43,6 +46,7 @@ from rpcdiag.sweep.columns import (
     FIRST_PDU,
     FLOW_WIDTH,
     GAP_NS,
+    ICMP_ERRORS,
     IN_FLOWS,
     IN_PDUS,
     ISN,
@@ -53,6 +57,7 @@ from rpcdiag.sweep.columns import (
     LAST_PDU_NS,
     MATTERS,
     MISSING,
+    NODE,
     O_BITS,
     O_CONTEXT,
     O_NS,
@@ -96,7 +101,28 @@ from rpcdiag.sweep.columns import (
 from rpcdiag.sweep.engine import Sweep
 
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
+QUIET_NS = 30_000_000_000  # a silence that no rule looks at
 _MASK = (1 << 64) - 1
+
+
+class Ends(NamedTuple):
+    """The ends of a flow without its client's port; addresses as records hold them."""
+
+    pair: tuple[int, ...]  # client, server, point and family
+    port: int
+
+    @property
+    def server(self) -> tuple[int, int]:
+        return self.pair[2], self.pair[3]
+
+
+class Sums(NamedTuple):
+    """What is left of a flow that is only counted."""
+
+    start_ns: int
+    end_ns: int
+    requests: int
+    stream_bytes: int
 
 
 class FlowTable:
@@ -127,7 +153,7 @@ class FlowTable:
 
     def others(self, wanted: Collection[tuple[Address, int]]) -> tuple[Flow, ...]:
         """Of the other flows, those whose server end is in `wanted`."""
-        ends = {(*_columns(address), port) for address, port in wanted}
+        ends = {(*columns(address), port) for address, port in wanted}
         return tuple(flow for seen in self._seen for flow in seen.others(ends)) if ends else ()
 
     def failed(self) -> Iterable[Flow]:
@@ -167,6 +193,7 @@ class CaptureFlows:
         self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
         self.repeated: dict[int, list[int]] = {}
         self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
+        self.folded: set[int] = set()  # offsets of records that are only counted
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
@@ -200,8 +227,63 @@ class CaptureFlows:
     def flows(self) -> Iterator[Flow]:
         flows = self.sweep.state.flows
         for o in self._records():
-            if flows[o + MATTERS] == YES:
+            if flows[o + MATTERS] == YES and o not in self.folded:
                 yield self.flow(o, *self._client(o))
+
+    def outlines(self) -> Iterator[tuple[int, Ends, bool, int]]:
+        """Flows that matter or failed to open: record, ends, whether TCP went well, and the node of its steps.
+
+        The node is -1 where something was said of the flow that was said of no other.
+        """
+        flows = self.sweep.state.flows
+        for o in self._records():
+            matters = flows[o + MATTERS] == YES
+            if not matters and (flows[o + SYN_ACK_PACKET] or not flows[o + SYN_COUNT]):
+                continue
+            client = flows[o + CLIENT]
+            if client < 0:
+                continue
+            at, other, ports = o + KEY + 2 * client, o + KEY + 2 - 2 * client, flows[o + KEY + 4]
+            pair = flows[at], flows[at + 1], flows[other], flows[other + 1], flows[o + KEY + 5]
+            ends = Ends(pair, ports >> 16 if client else ports & 0xFFFF)
+            well = (
+                matters
+                and flows[o + CLIENT_HOW] == BY_SYN
+                and flows[o + SYN_ACK_PACKET] > 0
+                and (not flows[o + RESET_PACKET] or flows[o + RESET_SIDE] == client)  # that closes without ceremony
+                and not flows[o + ICMP_ERRORS]
+                and flows[o + REPEATS] + flows[o + REPEATS + 1] < 2
+                and flows[o + SILENCE_NS] < QUIET_NS
+            )
+            yield o, ends, well, self._plain_node(flows[o + STREAM]) if well else -1
+
+    def _plain_node(self, g: int) -> int:
+        if g < 0:
+            return -1
+        row = self.sweep.stream(g)
+        odd = (
+            row[DIRECT] or row[CALL_COUNT] or row[ORPHAN_ANSWERS] or row[FAULTS] or row[ORPC_CALLS] or row[MISSING]
+            or row[MISSING + SIDE_WIDTH] or row[BYTES_SKIPPED] or row[BYTES_SKIPPED + SIDE_WIDTH]
+        )  # fmt: skip
+        return -1 if odd else row[NODE]
+
+    def serial(self, o: int) -> int:
+        return self.sweep.state.flows[o + SERIAL_NUMBER]
+
+    def start_ns(self, o: int) -> int:
+        return self.sweep.state.flows[o + START_NS]
+
+    def stream_of(self, o: int) -> list[int]:
+        """The stream record of the flow at `o`, see `sweep.columns`."""
+        return self.sweep.stream(self.sweep.state.flows[o + STREAM])
+
+    def node(self, o: int) -> int:
+        """Where the steps of its connection ended."""
+        return self.stream_of(o)[NODE]
+
+    def sums(self, o: int) -> Sums:
+        flows, row = self.sweep.state.flows, self.stream_of(o)
+        return Sums(flows[o + START_NS], flows[o + END_NS], row[REQUESTS], row[POSITION] + row[POSITION + SIDE_WIDTH])
 
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
@@ -424,7 +506,7 @@ def _packed(packed: bytes) -> Address:
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 
 
-def _columns(address: Address) -> tuple[int, int]:
+def columns(address: Address) -> tuple[int, int]:
     """The address as records hold it."""
     number = int(address)
     if address.version == 4:

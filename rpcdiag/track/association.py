@@ -224,6 +224,21 @@ class Association:
             fate = Fate.ONE_WAY if self._open.pop(0).one_way else Fate.UNANSWERED
             self._open_before[fate] = self._open_before.get(fate, 0) + 1
 
+    @property
+    def plain(self) -> bool:
+        """Whether all went as the client wanted it: binds accepted, every interface, nothing odd."""
+        return (
+            bool(self._binds)
+            and not (self._damage or self._faults or self._carried or self._open or self._asked)
+            and all(bind.answer == "ack" for bind in self._binds)
+            and all(self._accepted.get(interface) for interface in self._offers)
+        )
+
+    @property
+    def offered(self) -> tuple[Syntax, ...]:
+        """Every interface that was asked for, once."""
+        return tuple(dict.fromkeys(self._offers))
+
     def connection(self, flow: Flow, stream: Stream, last_ns: int) -> Connection:
         """The facts, once the capture has ended at `last_ns`."""
         fates = dict.fromkeys(Fate, 0)

@@ -4,9 +4,10 @@ Most connections say what others said before them: of those the pass keeps only 
 story is told again here when somebody asks for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from rpcdiag.dissect.dcerpc import LAST_FRAGMENT
 from rpcdiag.flows.flow import Flow, Stream
 from rpcdiag.sweep.columns import (
     EV_ANSWERED,
@@ -98,6 +99,19 @@ class Tracker:
                 _step(association, step, body)
                 at = step[W_NEXT]
         return association
+
+    def replay(self, association: Association, node: int) -> Iterator[int]:
+        """Lead a connection through the steps to a node, whoever took them; yields the number of each step.
+
+        All calls have one id, as if each were answered before the next.
+        """
+        for number, body in enumerate(self.story(node)):
+            _step(association, (0, number + 1, number, 0, 0), body)
+            yield number
+
+    def answers(self, node: int) -> int:
+        """How many of the steps to a node answer what may hand out an endpoint."""
+        return sum(body.kind == EV_ANSWERED and bool(body.flags & LAST_FRAGMENT) for body in self.story(node))
 
     def story(self, node: int) -> list[_Body]:
         """The bodies that lead to a node."""

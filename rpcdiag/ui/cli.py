@@ -131,7 +131,14 @@ def _analyze(chosen: argparse.Namespace) -> int:
         return MISSING
     offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
     with shown(chosen.captures) as watch:
-        diagnosis = analyze(chosen.captures, chosen.log, log_offset_ns=offset, engine=engine, watch=watch)
+        diagnosis = analyze(
+            chosen.captures,
+            chosen.log,
+            log_offset_ns=offset,
+            engine=engine,
+            watch=watch,
+            brief=chosen.output == "json" and not chosen.all_flows,
+        )
     for trouble in diagnosis.troubles:
         complain(trouble)
     for cut in diagnosis.cuts:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rpcdiag.analysis import Diagnosis
-from rpcdiag.case import CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral
+from rpcdiag.case import CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, FoldedFlows
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.auth import level_name, type_name
@@ -33,7 +33,7 @@ from rpcdiag.track.strict import StrictRpc
 SCHEMA_VERSION = 1
 MAX_ALIKE = 100
 MAX_TRIES = 16
-_REMEMBERED = 4096  # values whose JSON is kept for when they come again
+_REMEMBERED = 1024  # values whose JSON is kept for when they come again
 _HTTP_PORT = 593
 
 Counts = tuple[int, int, int, int]  # requests, responses, faults, unanswered
@@ -70,18 +70,17 @@ def document(diagnosis: Diagnosis, *, all_flows: bool = False) -> dict[str, Any]
 
 
 class _Addresses:
-    """Addresses as JSON, looked up by object: an address takes longer to hash than to write.
-
-    For one case only, which keeps its addresses alive.
-    """
+    """Addresses as JSON, looked up by object: the hash of an address takes longer than everything else."""
 
     def __init__(self) -> None:
         self._written: dict[int, str] = {}
+        self._kept: list[Address] = []  # so that no other object gets the id of one of them
 
     def json(self, address: Address) -> str:
         try:
             return self._written[id(address)]
         except KeyError:
+            self._kept.append(address)
             return self._written.setdefault(id(address), quoted(str(address)))
 
     def end(self, end: Endpoint) -> str:
@@ -159,7 +158,7 @@ def _log(log: CaseLog) -> dict[str, Any]:
 def _flow(case: Case, flow: CaseFlow, addresses: _Addresses) -> str:
     tcp = flow.flow
     return (
-        f'{{"id": "{flow.id}", "capture": {tcp.capture}, "interface": {_text(case.point_name(flow))}, '
+        f'{{"id": {quoted(flow.id)}, "capture": {tcp.capture}, "interface": {_text(case.point_name(flow))}, '
         f'"same_as": {_array(flow.same_as, quoted)}, "protocol": "tcp", '
         f'"transport": "{"ncacn_http" if tcp.server.port == _HTTP_PORT else "ncacn_ip_tcp"}", "pipe": null, '
         f'"client": {{{addresses.end(tcp.client)}, "name": null}}, '
@@ -368,21 +367,33 @@ def _accounting(case: Case) -> dict[str, Any]:
     }
 
 
-def _folded(case: Case, all_flows: bool, addresses: _Addresses) -> tuple[list[CaseFlow], list[list[CaseFlow]]]:
+class _Rest(NamedTuple):
+    """Flows that are like `leader` and are not listed: those that were looked at, and those that were only counted."""
+
+    leader: CaseFlow
+    members: list[CaseFlow]
+    counted: list[FoldedFlows]
+
+
+def _folded(case: Case, all_flows: bool, addresses: _Addresses) -> tuple[list[CaseFlow], list[_Rest]]:
     """The flows to list, and the groups of alike flows of which only the first are listed."""
-    if all_flows or len(case.flows) <= MAX_ALIKE:
+    if all_flows or (len(case.flows) <= MAX_ALIKE and not case.folded):
         return list(case.flows), []
-    alike: dict[tuple[Any, ...], list[CaseFlow]] = {}
-    folded: list[list[CaseFlow]] = []
+    alike: dict[tuple[Any, ...], _Rest] = {}
+    seen: dict[tuple[Any, ...], int] = {}
     shown = []
     for flow in case.flows:
-        group = alike.setdefault(_likeness(flow, addresses), [])
-        group.append(flow)
-        if len(group) <= MAX_ALIKE:
+        key = _likeness(flow, addresses)
+        count = seen[key] = seen.get(key, 0) + 1
+        if count == 1:
+            alike[key] = _Rest(flow, [], [])
+        if count <= MAX_ALIKE:
             shown.append(flow)
-        elif len(group) == MAX_ALIKE + 1:
-            folded.append(group)
-    return shown, folded
+        else:
+            alike[key].members.append(flow)
+    for counted in case.folded:
+        alike[_likeness(case.flow(counted.like), addresses)].counted.append(counted)
+    return shown, [rest for rest in alike.values() if rest.members or rest.counted]
 
 
 def _likeness(flow: CaseFlow, addresses: _Addresses) -> tuple[Any, ...]:
@@ -393,14 +404,16 @@ def _likeness(flow: CaseFlow, addresses: _Addresses) -> tuple[Any, ...]:
     return client, addresses.json(server), port, interfaces, flow.origin.kind, tcp.outcome, flow.strict.verdict
 
 
-def _group(group: list[CaseFlow]) -> str:
+def _group(rest: _Rest) -> str:
     """What stands for the flows that are not listed."""
-    members = group[MAX_ALIKE:]
-    requests, responses, faults, unanswered = map(sum, zip(*map(_counts, members), strict=True))
+    calls = [*map(_counts, rest.members), *((one.calls, one.calls, 0, 0) for one in rest.counted)]
+    requests, responses, faults, unanswered = map(sum, zip(*calls, strict=True))
+    starts = [*(one.flow.start_ns for one in rest.members), *(one.first_ns for one in rest.counted)]
+    ends = [*(one.flow.end_ns for one in rest.members), *(one.last_ns for one in rest.counted)]
     return (
-        f'{{"like": {quoted(group[0].id)}, "count": {len(members)}, '
-        f'"first_ns": {min(member.flow.start_ns for member in members)}, '
-        f'"last_ns": {max(member.flow.end_ns for member in members)}, '
+        f'{{"like": {quoted(rest.leader.id)}, "count": {len(rest.members) + sum(one.flows for one in rest.counted)}, '
+        f'"first_ns": {min(starts)}, "last_ns": {max(ends)}, '
+        f'"referrals": {sum(one.referrals for one in rest.counted)}, '
         f'"calls": {_calls((requests, responses, faults, unanswered))}}}'
     )
 

@@ -1,0 +1,214 @@
+"""Ten thousand connections that are alike cost one verdict and a count.
+
+A connection is plain when nothing can be said of it that was not said of those before it: opened, answered in
+everything, closed; to the mapper, to be told a port, or to a port that the mapper had told its client of before.
+Where more than LISTED plain ones are alike (ends, port, interfaces), the rest is counted and never looked at again.
+
+Rules look at the neighbours of what failed, so nothing is folded between hosts between which anything failed to open,
+was reset, stalled, was refused an interface, or was told a port by anything but the mapper.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rpcdiag.dissect.dcerpc import Syntax
+from rpcdiag.dissect.interfaces import EPMAPPER
+from rpcdiag.flows.table import CaptureFlows, Ends, columns
+from rpcdiag.intake import Taken
+from rpcdiag.sweep.columns import S_NS, STEPS, W_NEXT
+from rpcdiag.track.association import Association
+from rpcdiag.track.facts import Readable, ReferralKind
+from rpcdiag.track.origin import MAPPER_PORTS
+from rpcdiag.track.tracker import Tracker
+
+LISTED = 100
+
+
+class Answer(NamedTuple):
+    """A lookup that was answered: the step with the answer, the endpoints it names, and for which interface."""
+
+    step: int
+    ports: frozenset[int]
+    addresses: frozenset[tuple[int, int]]  # as flow records hold them
+    interface: str
+
+
+class Nature(NamedTuple):
+    """What is common to all connections that took the same steps; `plain` is false where there is more to say."""
+
+    plain: bool
+    foreign: bool  # ports were handed out by something else than the mapper, or refused
+    interfaces: tuple[Syntax, ...]
+    answers: tuple[Answer, ...]
+
+
+class Folded(NamedTuple):
+    """Connections that are counted only; all are like flow number `like`, and all their calls were answered."""
+
+    like: int
+    flows: int
+    first_ns: int
+    last_ns: int
+    requests: int
+    stream_bytes: int
+    referrals: int
+
+
+class _Group(NamedTuple):
+    """Plain connections that are alike, by first packet: offsets of their records."""
+
+    ends: Ends
+    nature: Nature
+    members: list[int]
+
+
+def fold(taken: Taken) -> tuple[Folded, ...]:
+    """Take the connections that need not be looked at out of the capture's flows; `like` counts from its first."""
+    natures = _Natures(taken.tracker)
+    groups, troubled = _grouped(taken.flows, natures)
+    if all(len(group.members) <= LISTED for group in groups):
+        return ()
+    told = _Told(taken.flows, natures, groups)
+    spared: set[int] = set()
+    folded: list[tuple[_Group, list[int]]] = []
+    for group in groups:
+        if group.ends.pair in troubled or len(group.members) <= LISTED:
+            continue
+        if group.ends.port in MAPPER_PORTS:
+            folded.append((group, group.members[LISTED:]))
+            continue
+        begin = told.first_place(group)
+        if begin is None or len(group.members) - begin <= LISTED:
+            continue
+        folded.append((group, group.members[begin + LISTED :]))
+        spared.update(told.latest(group, o) for o in group.members[: begin + LISTED])
+    return tuple(_folded(taken.flows, natures, group, rest, spared) for group, rest in folded)
+
+
+def _folded(flows: CaptureFlows, natures: "_Natures", group: _Group, rest: list[int], spared: set[int]) -> Folded:
+    gone = [o for o in rest if o not in spared]
+    flows.folded.update(gone)
+    sums = [flows.sums(o) for o in gone]
+    return Folded(
+        like=flows.serial(group.members[len(group.members) - len(rest) - 1]),
+        flows=len(gone),
+        first_ns=min((one.start_ns for one in sums), default=0),
+        last_ns=max((one.end_ns for one in sums), default=0),
+        requests=sum(one.requests for one in sums),
+        stream_bytes=sum(one.stream_bytes for one in sums),
+        referrals=sum(len(natures.of(flows.node(o)).answers) for o in gone),
+    )
+
+
+def _grouped(flows: CaptureFlows, natures: "_Natures") -> tuple[list[_Group], set[tuple[int, ...]]]:
+    """The groups, and the pairs of hosts between which not everything went well."""
+    groups: dict[tuple[object, ...], _Group] = {}
+    troubled: set[tuple[int, ...]] = set()
+    for o, ends, well, node in flows.outlines():
+        nature = natures.of(node) if node >= 0 else None
+        if not well or (nature is not None and nature.foreign):
+            troubled.add(ends.pair)
+            continue
+        if nature is None or not nature.plain:
+            continue
+        on_mapper = ends.port in MAPPER_PORTS
+        elsewhere = any(address != ends.server for answer in nature.answers for address in answer.addresses)
+        if elsewhere or on_mapper != all(one.uuid == EPMAPPER for one in nature.interfaces):
+            troubled.add(ends.pair)
+            continue
+        key = (ends, nature.interfaces)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = _Group(ends, nature, [])
+        group.members.append(o)
+    return list(groups.values()), troubled
+
+
+class _Told:
+    """When clients were told of which ports, on which connection."""
+
+    def __init__(self, flows: CaptureFlows, natures: "_Natures", groups: list[_Group]) -> None:
+        self._flows = flows
+        self._last: tuple[_Group, list[tuple[int, int]]] | None = None
+        self._by_end: dict[tuple[tuple[int, ...], int, str], list[tuple[int, int]]] = {}
+        for group in groups:
+            if group.ends.port in MAPPER_PORTS:
+                for o in group.members:
+                    for answer, ns in _answers(flows, natures.of(flows.node(o)), o):
+                        for port in answer.ports:
+                            end = group.ends.pair, port, answer.interface
+                            self._by_end.setdefault(end, []).append((ns, o))
+        for times in self._by_end.values():
+            times.sort()
+
+    def _times(self, group: _Group) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for interface in group.nature.interfaces:
+            found += self._by_end.get((group.ends.pair, group.ends.port, interface.uuid), ())
+        return sorted(found)
+
+    def first_place(self, group: _Group) -> int | None:
+        """The first member that went to its port after its client had been told of it."""
+        times = self._times_of(group)
+        if not times:
+            return None
+        for place, o in enumerate(group.members):
+            if self._flows.start_ns(o) >= times[0][0]:
+                return place
+        return None
+
+    def latest(self, group: _Group, o: int) -> int:
+        """The connection on which the client was told last before it went there; -1 for none."""
+        times = self._times_of(group)
+        place = bisect_right(times, (self._flows.start_ns(o), 1 << 62))
+        return times[place - 1][1] if place else -1
+
+    def _times_of(self, group: _Group) -> list[tuple[int, int]]:
+        if self._last is None or self._last[0] is not group:
+            self._last = group, self._times(group)
+        return self._last[1]
+
+
+def _answers(flows: CaptureFlows, nature: Nature, o: int) -> Iterator[tuple[Answer, int]]:
+    """The lookups of one connection, with the time of their answers."""
+    wanted = {answer.step: answer for answer in nature.answers}
+    last = max(wanted, default=-1)
+    at, step = flows.stream_of(o)[STEPS], 0
+    while at >= 0 and step <= last:
+        record = flows.sweep.record(at)
+        if step in wanted:
+            yield wanted[step], record[S_NS]
+        at, step = record[W_NEXT], step + 1
+
+
+class _Natures:
+    """The natures of the nodes that connections ended at."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._known: dict[int, Nature] = {}
+
+    def of(self, node: int) -> Nature:
+        nature = self._known.get(node)
+        if nature is None:
+            nature = self._known[node] = self._nature(node)
+        return nature
+
+    def _nature(self, node: int) -> Nature:
+        association = Association()
+        answers: list[Answer] = []
+        foreign = False
+        for step in self._tracker.replay(association, node):
+            for referral in association.referrals[len(answers) :]:
+                plain = referral.kind is ReferralKind.EPT_MAP and referral.readable is Readable.CLEAR
+                if not plain or referral.status or referral.interface is None:
+                    foreign = True
+                    break
+                ports = frozenset(one.port for one in referral.endpoints if one.port and one.protseq == "ncacn_ip_tcp")
+                addresses = frozenset(columns(one.address) for one in referral.endpoints if one.address)
+                answers.append(Answer(step, ports, addresses, referral.interface.uuid))
+            if foreign:
+                break
+        plain = association.plain and len(answers) == self._tracker.answers(node)
+        return Nature(plain, foreign, association.offered, tuple(answers))
