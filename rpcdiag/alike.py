@@ -16,7 +16,7 @@ from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.flows.table import CaptureFlows, Ends, columns
 from rpcdiag.intake import Taken
-from rpcdiag.sweep.columns import S_NS, STEPS, W_NEXT
+from rpcdiag.sweep.columns import S_NS, W_NEXT
 from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS
@@ -174,7 +174,7 @@ def _answers(flows: CaptureFlows, nature: Nature, o: int) -> Iterator[tuple[Answ
     """The lookups of one connection, with the time of their answers."""
     wanted = {answer.step: answer for answer in nature.answers}
     last = max(wanted, default=-1)
-    at, step = flows.stream_of(o)[STEPS], 0
+    at, step = flows.first_step(o), 0
     while at >= 0 and step <= last:
         record = flows.sweep.record(at)
         if step in wanted:

@@ -1,7 +1,6 @@
 """Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
 from array import array
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -86,6 +85,7 @@ from rpcdiag.sweep.columns import (
     SILENCE_BEFORE,
     SILENCE_NS,
     START_NS,
+    STEPS,
     STREAM,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
@@ -236,6 +236,7 @@ class CaptureFlows:
         The node is -1 where something was said of the flow that was said of no other.
         """
         flows = self.sweep.state.flows
+        streams, shift = self.sweep.streams
         for o in self._records():
             matters = flows[o + MATTERS] == YES
             if not matters and (flows[o + SYN_ACK_PACKET] or not flows[o + SYN_COUNT]):
@@ -255,17 +256,16 @@ class CaptureFlows:
                 and flows[o + REPEATS] + flows[o + REPEATS + 1] < 2
                 and flows[o + SILENCE_NS] < QUIET_NS
             )
-            yield o, ends, well, self._plain_node(flows[o + STREAM]) if well else -1
-
-    def _plain_node(self, g: int) -> int:
-        if g < 0:
-            return -1
-        row = self.sweep.stream(g)
-        odd = (
-            row[DIRECT] or row[CALL_COUNT] or row[ORPHAN_ANSWERS] or row[FAULTS] or row[ORPC_CALLS] or row[MISSING]
-            or row[MISSING + SIDE_WIDTH] or row[BYTES_SKIPPED] or row[BYTES_SKIPPED + SIDE_WIDTH]
-        )  # fmt: skip
-        return -1 if odd else row[NODE]
+            node = -1
+            g = flows[o + STREAM] - shift
+            if well and g >= 0:
+                odd = (
+                    streams[g + DIRECT] or streams[g + CALL_COUNT] or streams[g + ORPHAN_ANSWERS] or streams[g + FAULTS]
+                    or streams[g + ORPC_CALLS] or streams[g + MISSING] or streams[g + MISSING + SIDE_WIDTH]
+                    or streams[g + BYTES_SKIPPED] or streams[g + BYTES_SKIPPED + SIDE_WIDTH]
+                )  # fmt: skip
+                node = -1 if odd else streams[g + NODE]
+            yield o, ends, well, node
 
     def serial(self, o: int) -> int:
         return self.sweep.state.flows[o + SERIAL_NUMBER]
@@ -273,17 +273,24 @@ class CaptureFlows:
     def start_ns(self, o: int) -> int:
         return self.sweep.state.flows[o + START_NS]
 
-    def stream_of(self, o: int) -> list[int]:
-        """The stream record of the flow at `o`, see `sweep.columns`."""
-        return self.sweep.stream(self.sweep.state.flows[o + STREAM])
+    def first_step(self, o: int) -> int:
+        """Place of the record of the first step of its connection, -1 for none."""
+        streams, shift = self.sweep.streams
+        place: int = streams[self.sweep.state.flows[o + STREAM] - shift + STEPS]
+        return place
 
     def node(self, o: int) -> int:
         """Where the steps of its connection ended."""
-        return self.stream_of(o)[NODE]
+        streams, shift = self.sweep.streams
+        node: int = streams[self.sweep.state.flows[o + STREAM] - shift + NODE]
+        return node
 
     def sums(self, o: int) -> Sums:
-        flows, row = self.sweep.state.flows, self.stream_of(o)
-        return Sums(flows[o + START_NS], flows[o + END_NS], row[REQUESTS], row[POSITION] + row[POSITION + SIDE_WIDTH])
+        flows = self.sweep.state.flows
+        streams, shift = self.sweep.streams
+        g = flows[o + STREAM] - shift
+        carried = streams[g + POSITION] + streams[g + POSITION + SIDE_WIDTH]
+        return Sums(flows[o + START_NS], flows[o + END_NS], streams[g + REQUESTS], carried)
 
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
@@ -466,20 +473,24 @@ class CaptureFlows:
 
     def _all_hosts(self) -> Iterator[Host]:
         flows = self.sweep.state.flows
-        ttls: dict[tuple[int, int, int], Counter[int]] = {}
+        ttls: dict[tuple[int, int, int], dict[int, int]] = {}
         answered: dict[tuple[int, int, int], dict[int, int]] = {}
         for o in self._records():
             point = flows[o + KEY + 5]
+            ends = (point, flows[o + KEY], flows[o + KEY + 1]), (point, flows[o + KEY + 2], flows[o + KEY + 3])
             for side in (0, 1):
                 ttl = flows[o + TTL + side]
                 if ttl >= 0:
-                    at = o + KEY + 2 * side
-                    ttls.setdefault((point, flows[at], flows[at + 1]), Counter())[ttl] += 1
+                    counted = ttls.get(ends[side])
+                    if counted is None:
+                        counted = ttls[ends[side]] = {}
+                    counted[ttl] = counted.get(ttl, 0) + 1
             if flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                high, low, port = self._end(o, 1 - flows[o + CLIENT])
-                ports = answered.setdefault((point, high, low), {})
+                server = 1 - flows[o + CLIENT]
+                ports = answered.setdefault(ends[server], {})
                 if len(ports) < 64:
-                    ports.setdefault(port, flows[o + SYN_ACK_PACKET])
+                    both = flows[o + KEY + 4]
+                    ports.setdefault(both & 0xFFFF if server else both >> 16, flows[o + SYN_ACK_PACKET])
         for key, counted in ttls.items():
             point, high, low = key
             address = IPv6Address((high & _MASK) << 64 | low & _MASK) if point & 1 else IPv4Address(low)

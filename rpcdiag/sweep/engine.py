@@ -116,11 +116,18 @@ class Sweep:
     def compact(self) -> None:
         """The capture has been read: keep what its flows need, and leave the rest to the next pass."""
         counters, wide = self.state.counters, self.state.numbers
-        records = array("q", wide[: counters[WAITING_TOP]])
-        self._streams = array("q", wide[STREAMS_AT : counters[STREAMS_TOP]])
+        records, streams = array("q"), array("q")
+        records.frombytes(wide[: counters[WAITING_TOP]].cast("B"))
+        streams.frombytes(wide[STREAMS_AT : counters[STREAMS_TOP]].cast("B"))
+        self._streams = streams
         _rooms.setdefault(self._max, []).append((wide, self.state.store))
         self.state = self.state._replace(numbers=records, store=b"", table={})
         self._machine = None
+
+    @property
+    def streams(self) -> tuple[Any, int]:
+        """The stream records, and what to take off their places: for those who look at very many."""
+        return (self.state.numbers, 0) if self._streams is None else (self._streams, STREAMS_AT)
 
     def stream(self, at: int) -> list[int]:
         """The stream record at `at`."""

@@ -1,7 +1,7 @@
 """Who sent a client to this port: referrals joined to the flows that used them, or tried to."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -89,9 +89,9 @@ class Origins:
         """The origin of one flow."""
         if flow.server.port in MAPPER_PORTS:
             return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, f"port {flow.server.port} is the mapper's own")
-        told = self._asked_before(flow)
-        if told:
-            return self._told(told, flow, rpc)
+        best = self._told(flow, rpc)
+        if best is not None:
+            return best
         sealed = self._sealed(flow, rpc)
         if sealed is not None:
             return sealed
@@ -107,30 +107,30 @@ class Origins:
             )  # fmt: skip
         return self._unexplained(flow, rpc)
 
-    def _asked_before(self, flow: Flow) -> list[int]:
+    def _asked_before(self, flow: Flow) -> Iterator[int]:
         """Positions of what the client was told of this port before it went there, the latest first."""
         told = self._by_asker.get((flow.server.address, flow.server.port, flow.client.address))
         if told is None:
-            return []
+            return
         until = bisect_right(told.times, flow.start_ns + TOLERANCE_NS)
-        found = []
-        for place in reversed(told.places[max(0, until - MAX_TOLD) : until]):
-            asking = self._askings[place]
+        for place in range(until - 1, max(-1, until - 1 - MAX_TOLD), -1):
+            asking = self._askings[told.places[place]]
             slack = TOLERANCE_NS if asking.flow.capture != flow.capture else 0
             if asking.referral.response_ns <= flow.start_ns + slack:
-                found.append(place)
-        return found
+                yield told.places[place]
 
-    def _told(self, told: list[int], flow: Flow, rpc: Connection | None) -> Origin:
+    def _told(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """The latest referral before the flow; one for the interface that was bound, or ORPC, goes first."""
-        best, fit = told[0], -1
+        best, fit = -1, -1
         bound = {use.interface.uuid for use in rpc.interfaces} if rpc else set()
-        for place in told:
+        for place in self._asked_before(flow):
             fits = self._fits(place, rpc, bound)
             if fits > fit:
                 best, fit = place, fits
                 if fits == 2:
                     break
+        if best < 0:
+            return None
         referral = self._askings[best].referral
         packet = next(
             (one.packet for one in referral.endpoints if one.port == flow.server.port), referral.response_packet
