@@ -66,23 +66,23 @@ class _Group(NamedTuple):
 def fold(taken: Taken) -> tuple[Folded, ...]:
     """Take the connections that need not be looked at out of the capture's flows; `like` counts from its first."""
     natures = _Natures(taken.tracker)
-    groups, troubled = _grouped(taken.flows, natures)
+    groups, troubled, elsewhere = _grouped(taken.flows, natures)
     if all(len(group.members) <= LISTED for group in groups):
         return ()
     told = _Told(taken.flows, natures, groups)
-    spared: set[int] = set()
     folded: list[tuple[_Group, list[int]]] = []
+    spared: set[int] = set()
     for group in groups:
-        if group.ends.pair in troubled or len(group.members) <= LISTED:
-            continue
-        if group.ends.port in MAPPER_PORTS:
-            folded.append((group, group.members[LISTED:]))
-            continue
-        begin = told.first_place(group)
-        if begin is None or len(group.members) - begin <= LISTED:
-            continue
-        folded.append((group, group.members[begin + LISTED :]))
-        spared.update(told.latest(group, o) for o in group.members[: begin + LISTED])
+        begin: int | None = 0
+        if group.ends.port not in MAPPER_PORTS:
+            begin = told.first_place(group)
+            looked_at = group.members
+            if begin is not None and group.ends.pair not in troubled:
+                looked_at = group.members[: begin + LISTED]
+            spared.update(o for one in looked_at for o in told.latest(group.ends, one))
+        if group.ends.pair not in troubled and begin is not None and len(group.members) - begin > LISTED:
+            folded.append((group, group.members[begin + LISTED :]))
+    spared.update(o for ends, one in elsewhere for o in told.latest(ends, one))
     return tuple(_folded(taken.flows, natures, group, rest, spared) for group, rest in folded)
 
 
@@ -101,28 +101,35 @@ def _folded(flows: CaptureFlows, natures: "_Natures", group: _Group, rest: list[
     )
 
 
-def _grouped(flows: CaptureFlows, natures: "_Natures") -> tuple[list[_Group], set[tuple[int, ...]]]:
-    """The groups, and the pairs of hosts between which not everything went well."""
+def _grouped(
+    flows: CaptureFlows, natures: "_Natures"
+) -> tuple[list[_Group], set[tuple[int, ...]], list[tuple[Ends, int]]]:
+    """The groups; the pairs of hosts between which not everything went well; the connections that are in no group."""
     groups: dict[tuple[object, ...], _Group] = {}
     troubled: set[tuple[int, ...]] = set()
+    others: list[tuple[Ends, int]] = []
     for o, ends, well, node in flows.outlines():
         nature = natures.of(node) if node >= 0 else None
-        if not well or (nature is not None and nature.foreign):
-            troubled.add(ends.pair)
-            continue
-        if nature is None or not nature.plain:
-            continue
         on_mapper = ends.port in MAPPER_PORTS
-        elsewhere = any(address != ends.server for answer in nature.answers for address in answer.addresses)
-        if elsewhere or on_mapper != all(one.uuid == EPMAPPER for one in nature.interfaces):
+        if not well or (nature is not None and _tells_more(nature, ends, on_mapper)):
             troubled.add(ends.pair)
+        elif nature is not None and nature.plain:
+            key = (ends, nature.interfaces)
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = _Group(ends, nature, [])
+            group.members.append(o)
             continue
-        key = (ends, nature.interfaces)
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = _Group(ends, nature, [])
-        group.members.append(o)
-    return list(groups.values()), troubled
+        if not on_mapper:
+            others.append((ends, o))
+    return list(groups.values()), troubled, others
+
+
+def _tells_more(nature: Nature, ends: Ends, on_mapper: bool) -> bool:
+    """Whether ports were handed out in other ways than from a mapper for its own host."""
+    if nature.foreign or on_mapper != all(one.uuid == EPMAPPER for one in nature.interfaces):
+        return True
+    return any(address != ends.server for answer in nature.answers for address in answer.addresses)
 
 
 class _Told:
@@ -130,44 +137,36 @@ class _Told:
 
     def __init__(self, flows: CaptureFlows, natures: "_Natures", groups: list[_Group]) -> None:
         self._flows = flows
-        self._last: tuple[_Group, list[tuple[int, int]]] | None = None
-        self._by_end: dict[tuple[tuple[int, ...], int, str], list[tuple[int, int]]] = {}
+        self._by_end: dict[tuple[tuple[int, ...], int], dict[str, list[tuple[int, int]]]] = {}
         for group in groups:
             if group.ends.port in MAPPER_PORTS:
                 for o in group.members:
                     for answer, ns in _answers(flows, natures.of(flows.node(o)), o):
                         for port in answer.ports:
-                            end = group.ends.pair, port, answer.interface
-                            self._by_end.setdefault(end, []).append((ns, o))
-        for times in self._by_end.values():
-            times.sort()
-
-    def _times(self, group: _Group) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
-        for interface in group.nature.interfaces:
-            found += self._by_end.get((group.ends.pair, group.ends.port, interface.uuid), ())
-        return sorted(found)
+                            told = self._by_end.setdefault((group.ends.pair, port), {})
+                            told.setdefault(answer.interface, []).append((ns, o))
+        for told in self._by_end.values():
+            for times in told.values():
+                times.sort()
 
     def first_place(self, group: _Group) -> int | None:
-        """The first member that went to its port after its client had been told of it."""
-        times = self._times_of(group)
-        if not times:
+        """The first member that went to its port after its client had been told of it, for what it bound."""
+        told = self._by_end.get((group.ends.pair, group.ends.port), {})
+        firsts = [told[interface.uuid][0][0] for interface in group.nature.interfaces if interface.uuid in told]
+        if not firsts:
             return None
         for place, o in enumerate(group.members):
-            if self._flows.start_ns(o) >= times[0][0]:
+            if self._flows.start_ns(o) >= min(firsts):
                 return place
         return None
 
-    def latest(self, group: _Group, o: int) -> int:
-        """The connection on which the client was told last before it went there; -1 for none."""
-        times = self._times_of(group)
-        place = bisect_right(times, (self._flows.start_ns(o), 1 << 62))
-        return times[place - 1][1] if place else -1
-
-    def _times_of(self, group: _Group) -> list[tuple[int, int]]:
-        if self._last is None or self._last[0] is not group:
-            self._last = group, self._times(group)
-        return self._last[1]
+    def latest(self, ends: Ends, o: int) -> Iterator[int]:
+        """The connections on which the client was told last, for each interface, before it went there."""
+        start = self._flows.start_ns(o)
+        for times in self._by_end.get((ends.pair, ends.port), {}).values():
+            place = bisect_right(times, (start, 1 << 62))
+            if place:
+                yield times[place - 1][1]
 
 
 def _answers(flows: CaptureFlows, nature: Nature, o: int) -> Iterator[tuple[Answer, int]]:

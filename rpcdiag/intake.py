@@ -13,6 +13,7 @@ from rpcdiag.capture.points import Point
 from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
+from rpcdiag.sweep.machine import MachineError
 from rpcdiag.track.tracker import Tracker
 
 if TYPE_CHECKING:  # loaded only where there are several captures
@@ -144,6 +145,15 @@ def _take_until(stop: threading.Event | None, path: str, engine: Engine, watch: 
 
 def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | RpcdiagError:
     """One capture, or why it cannot be read."""
+    try:
+        return _take(path, engine, watch)
+    except MachineError:  # a fault of ours: the interpreter reads the capture again
+        if path == "-":
+            return InputError(path, "the compiled pass failed on this input: use --engine python")
+        return _take(path, engine.interpreted(), watch)
+
+
+def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagError:
     try:
         reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:

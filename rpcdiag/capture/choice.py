@@ -55,6 +55,10 @@ class Engine:
         """The pass over the capture at `path`."""
         return Sweep(self._max_flows, machine() if self.compiled else None)
 
+    def interpreted(self) -> "Engine":
+        """The same without the compiled pass."""
+        return Engine(PYTHON, max_flows=self._max_flows, jobs=self.jobs)
+
     def watch(self, reader: CaptureReader) -> Callable[[int], None] | None:
         """Told how many bytes were read, goes over to the compiled pass when that is worth it and possible."""
         if self._wish != AUTO or reader.sweep.compiled:

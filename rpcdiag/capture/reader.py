@@ -203,6 +203,8 @@ class CaptureReader:
                 if not used:
                     break
                 at += used
+                if self.sweep.full:
+                    yield at
             else:
                 self._damaged(at, why)
         yield at
@@ -243,7 +245,14 @@ class CaptureReader:
         counters = self.sweep.state.counters
         counters[SKIPPED + FRAGMENT] -= 1
         self.sweep.single(
-            whole.data, 0, len(whole.data), wire=0, link=_RAW, number=whole.number, ns=whole.time, point=whole.point
+            bytearray(whole.data),
+            0,
+            len(whole.data),
+            wire=0,
+            link=_RAW,
+            number=whole.number,
+            ns=whole.time,
+            point=whole.point,
         )
         again = self.sweep.drained()
         if again[0]:

@@ -10,6 +10,7 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _XZ = b"\xfd7zXZ\x00"
 _PEEK = 64
+_STEP = 64 * 1024
 
 
 class Source:
@@ -23,6 +24,7 @@ class Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.compression: str | None = None
+        self._late: Exception | None = None  # met after bytes that had to be handed on first
         self._raw = self._open(path)
         try:
             head = _fill(self._raw, _PEEK)
@@ -94,12 +96,33 @@ class Source:
             if self.compression is None and self.path != "-":
                 count = self._stream.readinto(room)
                 return int(count or 0)
-            data = self._stream.read(len(room))
+            return self._read_steps(room)
         except Exception as error:  # noqa: BLE001  every decompressor has its own kinds of error
             what = f"{self.compression} stream is damaged or cut" if self.compression else "cannot be read further"
             raise CorruptInput(self.path, f"{what}: {error}") from None
-        room[: len(data)] = data
-        return len(data)
+
+    def _read_steps(self, room: memoryview) -> int:
+        """In steps: a stream that is cut raises, and what the step before it gave must not be lost."""
+        if self._late is not None:
+            raise self._late
+        count = 0
+        live = self.path == "-" and self.compression is None
+        read = self._stream.read1 if live else self._stream.read  # a pipe gives what it has
+        while count < len(room):
+            try:
+                data = read(min(_STEP, len(room) - count))
+            except Exception as error:
+                if not count:
+                    raise
+                self._late = error
+                break
+            if not data:
+                break
+            room[count : count + len(data)] = data
+            count += len(data)
+            if live:
+                break
+        return count
 
     def close(self) -> None:
         """Give the file back; standard input stays open."""

@@ -399,7 +399,7 @@ class CaptureFlows:
             tuple(self.repeated[serial]) if serial in self.repeated else (),
             stalled_size(row),
             max(row[ACKNOWLEDGED], row[ACKNOWLEDGED + 1]),
-            None if quiet < 0 else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], quiet),
+            None if not quiet else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], quiet),
             max(0, self._last_ns(point) - start),
             data or None,
             row[LAST_DATA_NS + client] if data else None,

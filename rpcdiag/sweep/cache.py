@@ -96,7 +96,16 @@ def read() -> tuple[str, bytes, str] | None:
     except OSError:
         return None
     words = head.decode("ascii", "replace").split("\n")
-    return (words[0], code, words[1]) if len(words) == 2 and code else None
+    if len(words) != 3 or words[2] != _digest(code):
+        return None
+    return words[0], code, words[1]
+
+
+def _digest(code: bytes) -> str:
+    """What a damaged object does not have."""
+    from hashlib import sha256
+
+    return sha256(code).hexdigest()
 
 
 def write(name: str, code: bytes, loader: str) -> str:
@@ -106,7 +115,7 @@ def write(name: str, code: bytes, loader: str) -> str:
     fresh = f"{path}.{os.getpid()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{name}\n{loader}\n\n".encode() + code)
+        file.write(f"{name}\n{loader}\n{_digest(code)}\n\n".encode() + code)
     os.replace(fresh, path)
     _forget_others(path)
     return path
@@ -152,5 +161,6 @@ def build_aside() -> bool:
     try:
         _aside.append(subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True))
     except OSError:
+        os.remove(lock)
         return False
     return True

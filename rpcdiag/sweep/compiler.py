@@ -17,7 +17,7 @@ from rpcdiag.sweep.machine import Machine, MachineError
 MODULES: tuple[ModuleType, ...] = (native, pool, bodies, calls, framing, streams, conversation, packets, records)
 
 # what nearly every packet runs through, and is called from few places
-HOT = frozenset({"take_tcp", "take_packet", "take_data", "find", "words", "slot_of", "octet", "big", "little", "usual"})
+HOT = frozenset({"take_tcp", "find", "words", "slot_of", "octet", "big", "little", "usual"})
 
 
 def entry(

@@ -7,19 +7,14 @@ from typing import Any
 
 from rpcdiag.sweep.columns import (
     ACK,
-    ACKNOWLEDGED,
     BY_SYN,
-    BYTES,
     CLIENT,
     CLIENT_HOW,
-    COMPLETED,
     END_NS,
     EV_REPEAT,
     EV_SYN,
     EVENT_WIDTH,
     EVENTS,
-    FIN,
-    FIN_PACKET,
     FIRST_PACKET,
     FIRST_REPEATED,
     FLOW_WIDTH,
@@ -28,11 +23,8 @@ from rpcdiag.sweep.columns import (
     FREE,
     ISN,
     KEY,
-    LARGEST,
     LAST_DATA_NS,
-    LAST_DATA_PACKET,
     LAST_DATA_SIDE,
-    LAST_PACKET,
     LAST_SYN_ID,
     LAST_SYN_NS,
     MATTERS,
@@ -45,19 +37,14 @@ from rpcdiag.sweep.columns import (
     POINT_WIDTH,
     POINTS,
     POINTS_AT,
-    QUIET,
     REPEATED,
     REPEATS,
     RESET_NS,
     RESET_PACKET,
     RESET_SIDE,
     RESET_TTL,
-    RST,
     SERIAL,
     SERIAL_NUMBER,
-    SILENCE_AFTER,
-    SILENCE_BEFORE,
-    SILENCE_NS,
     START_NS,
     STOP,
     STREAM,
@@ -75,8 +62,8 @@ from rpcdiag.sweep.columns import (
     YES,
     State,
 )
+from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import alias, enter, find_turned, i64, u16_pair, u32
-from rpcdiag.sweep.streams import signed
 
 COPY_NS = 5_000_000  # a packet recorded twice comes twice within this
 NEW_CONNECTION_NS = 1_000_000_000
@@ -84,7 +71,7 @@ NEW_CONNECTION_NS = 1_000_000_000
 
 def at_syn(
     s: State, b: Any, known: int, key: Any, source: int, size: int, transport: int, point: int, flags: int, sequence: int,
-    acknowledged: int, ns: int,
+    acknowledged: int, number: int, ns: int,
 ) -> int:  # fmt: skip
     """Where a packet without a conversation, or with a SYN, belongs: a new SYN reuses the ports."""
     flows = s.flows
@@ -101,7 +88,7 @@ def at_syn(
         if other >= 0:
             alias(s.table, flows, b, key, size, point, other)
             return other
-    return open_flow(s, b, key, source, size, transport, point)
+    return open_flow(s, b, key, source, size, transport, point, number, ns)
 
 
 def answered_elsewhere(s: State, b: Any, key: Any, size: int, acknowledged: int) -> int:
@@ -118,7 +105,9 @@ def answered_elsewhere(s: State, b: Any, key: Any, size: int, acknowledged: int)
     return -1
 
 
-def open_flow(s: State, b: Any, key: Any, source: int, size: int, transport: int, point: int) -> int:
+def open_flow(
+    s: State, b: Any, key: Any, source: int, size: int, transport: int, point: int, number: int, ns: int
+) -> int:
     """A new record; its side 0 is the sender of this packet."""
     counters, flows = s.counters, s.flows
     o = counters[FREE]
@@ -148,7 +137,8 @@ def open_flow(s: State, b: Any, key: Any, source: int, size: int, transport: int
     flows[o + ISN] = flows[o + ISN + 1] = -1
     flows[o + NEXT] = flows[o + NEXT + 1] = -1
     flows[o + TTL] = flows[o + TTL + 1] = -1
-    flows[o + SILENCE_NS] = -1
+    flows[o + FIRST_PACKET] = number
+    flows[o + START_NS] = flows[o + END_NS] = ns
     flows[o + LAST_DATA_SIDE] = -1
     flows[o + STREAM] = -1
     if sport == 135 or dport == 135 or sport == 593 or dport == 593:
@@ -157,56 +147,14 @@ def open_flow(s: State, b: Any, key: Any, source: int, size: int, transport: int
     return 2 * o
 
 
-def take_packet(
-    s: State, o: int, side: int, number: int, ns: int, flags: int, sequence: int, acknowledged: int, length: int, ttl: int,
-    ip_id: int,
-) -> None:  # fmt: skip
-    """Take one packet of `side` with `length` bytes of payload on the wire."""
+def take_reset(s: State, o: int, side: int, number: int, ns: int, ttl: int) -> None:
+    """The first RST of the conversation is kept."""
     flows = s.flows
-    quiet = 0
-    if flows[o + FIRST_PACKET] == 0:
-        flows[o + FIRST_PACKET] = number
-        flows[o + START_NS] = flows[o + END_NS] = ns
-    else:
-        before = flows[o + END_NS]
-        if ns > before:
-            quiet = ns - before
-            flows[o + END_NS] = ns
-        if quiet > flows[o + SILENCE_NS]:
-            flows[o + SILENCE_NS] = quiet
-            flows[o + SILENCE_AFTER] = flows[o + LAST_PACKET]
-            flows[o + SILENCE_BEFORE] = number
-    flows[o + LAST_PACKET] = number
-    flows[o + PACKETS + side] += 1
-    if flags & 6 != 0:
-        if flags & RST != 0:
-            if flows[o + RESET_PACKET] == 0:
-                flows[o + RESET_PACKET] = number
-                flows[o + RESET_NS] = ns
-                flows[o + RESET_SIDE] = side
-                flows[o + RESET_TTL] = ttl
-            return
-        if flows[o + TTL + side] < 0:
-            flows[o + TTL + side] = ttl
-        take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
-        return
-    if flows[o + TTL + side] < 0:
-        flows[o + TTL + side] = ttl
-    other = 1 - side
-    if flags & ACK != 0:
-        if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
-            if flows[o + SYN_KEPT] > 0:
-                flows[o + COMPLETED] = 1
-        if flows[o + UNACKNOWLEDGED + other] != 0 and signed(acknowledged - flows[o + NEXT + other]) >= 0:
-            flows[o + UNACKNOWLEDGED + other] = 0
-            flows[o + REPEATS + other] = 0
-            if flows[o + LARGEST + other] > flows[o + ACKNOWLEDGED + other]:
-                flows[o + ACKNOWLEDGED + other] = flows[o + LARGEST + other]
-            flows[o + LARGEST + other] = 0
-    if length > 0:
-        take_data(s, o, side, number, ns, sequence, length, quiet)
-    if flags & FIN != 0 and flows[o + FIN_PACKET + side] == 0:
-        flows[o + FIN_PACKET + side] = number
+    if flows[o + RESET_PACKET] == 0:
+        flows[o + RESET_PACKET] = number
+        flows[o + RESET_NS] = ns
+        flows[o + RESET_SIDE] = side
+        flows[o + RESET_TTL] = ttl
 
 
 def take_syn(
@@ -259,39 +207,29 @@ def take_syn(
     events[e + 5] = ip_id
     events[e + 6] = ttl
     s.counters[EVENTS] = e + EVENT_WIDTH
+    pause(s)
 
 
-def take_data(s: State, o: int, side: int, number: int, ns: int, sequence: int, length: int, quiet: int) -> None:
+def take_repeat(s: State, o: int, side: int, number: int, ns: int, end: int, length: int) -> None:
+    """Data that was sent before; `end` is the sequence number behind it."""
     flows = s.flows
-    end = (sequence + length) & 0xFFFFFFFF
-    expected = flows[o + NEXT + side]
-    flows[o + BYTES + side] += length
-    if expected >= 0 and signed(end - expected) <= 0:
-        if length == 1 and end == expected:
-            return  # a keep-alive probe repeats one byte
-        # whatever part of the data in flight is sent again
-        if flows[o + UNACKNOWLEDGED + side] != 0 and ns - flows[o + LAST_DATA_NS + side] > COPY_NS:
-            flows[o + REPEATS + side] += 1
-            repeated = flows[o + REPEATED]
-            if repeated < MAX_REPEATS:
-                flows[o + REPEATED] = repeated + 1
-                if repeated == 0:
-                    flows[o + FIRST_REPEATED] = number
-                e = s.counters[EVENTS]
-                events = s.numbers
-                events[e] = EV_REPEAT
-                events[e + 1] = flows[o + SERIAL_NUMBER]
-                events[e + 2] = side
-                events[e + 3] = number
-                s.counters[EVENTS] = e + EVENT_WIDTH
+    if length == 1 and end == flows[o + NEXT + side]:
+        return  # a keep-alive probe repeats one byte
+    # whatever part of the data in flight is sent again
+    if flows[o + UNACKNOWLEDGED + side] == 0 or ns - flows[o + LAST_DATA_NS + side] <= COPY_NS:
         return
-    flows[o + NEXT + side] = end
-    if length > flows[o + LARGEST + side]:
-        flows[o + LARGEST + side] = length
-    if flows[o + UNACKNOWLEDGED + side] == 0:
-        flows[o + QUIET + side] = quiet
-        flows[o + UNACKNOWLEDGED + side] = 1
-    flows[o + REPEATS + side] = 0
-    flows[o + LAST_DATA_PACKET + side] = number
-    flows[o + LAST_DATA_NS + side] = ns
-    flows[o + LAST_DATA_SIDE] = side
+    flows[o + REPEATS + side] += 1
+    repeated = flows[o + REPEATED]
+    if repeated >= MAX_REPEATS:
+        return
+    flows[o + REPEATED] = repeated + 1
+    if repeated == 0:
+        flows[o + FIRST_REPEATED] = number
+    e = s.counters[EVENTS]
+    events = s.numbers
+    events[e] = EV_REPEAT
+    events[e + 1] = flows[o + SERIAL_NUMBER]
+    events[e + 2] = side
+    events[e + 3] = number
+    s.counters[EVENTS] = e + EVENT_WIDTH
+    pause(s)

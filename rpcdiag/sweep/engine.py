@@ -163,6 +163,9 @@ class Sweep:
 
     def walk(self, b: bytearray | bytes, at: int, count: int) -> int:
         """Take the records of `b[at:count]` up to where more bytes, the caller or a pause is needed: see WHY."""
+        counters = self.state.counters
+        if counters[FREE] < 0 and counters[FLOWS_TOP] == counters[FLOWS_END]:
+            self._make_room()
         if self._machine:
             return self._machine.call(WALK, at, count, b, self.state)
         return records.walk(self.state, b, at, count)
@@ -191,6 +194,11 @@ class Sweep:
         counters[FORMAT] = form
 
     @property
+    def full(self) -> bool:
+        """Whether the events have to be taken away before anything else."""
+        return self.state.counters[STOP] != 0
+
+    @property
     def why(self) -> int:
         return self.state.counters[WHY]
 
@@ -199,9 +207,7 @@ class Sweep:
         counters = self.state.counters
         events = self.state.numbers[EVENTS_AT : counters[EVENTS]].tolist()
         counters[EVENTS], counters[HELD] = EVENTS_AT, ARENA_AT
-        if counters[STOP]:
-            counters[STOP] = 0
-            self._make_room()
+        counters[STOP] = 0
         return events, self.state.store
 
     def _make_room(self) -> None:

@@ -7,15 +7,23 @@ looked at: captures on the sending host hold packets whose checksum the network 
 from typing import Any
 
 from rpcdiag.sweep.columns import (
+    ACK,
+    ACKNOWLEDGED,
     ARP,
     BY_CONTENT,
+    BY_SYN,
+    BYTES,
     CLIENT,
     CLIENT_HOW,
+    COMPLETED,
     CUT,
+    END_NS,
     EV_FRAGMENT,
     EV_ICMP,
     EVENT_WIDTH,
     EVENTS,
+    FIN,
+    FIN_PACKET,
     FRAGMENT,
     HELD,
     ICMP,
@@ -24,6 +32,11 @@ from rpcdiag.sweep.columns import (
     ICMPV6,
     IN_FLOWS,
     ISN,
+    LARGEST,
+    LAST_DATA_NS,
+    LAST_DATA_PACKET,
+    LAST_DATA_SIDE,
+    LAST_PACKET,
     LLDP,
     MALFORMED,
     MATTERS,
@@ -36,20 +49,31 @@ from rpcdiag.sweep.columns import (
     NO,
     NOT_IP,
     NOT_TCP_OR_UDP,
+    PACKETS,
     PPPOE,
+    QUIET,
+    REPEATS,
+    RST,
     SERIAL_NUMBER,
+    SILENCE_AFTER,
+    SILENCE_BEFORE,
+    SILENCE_NS,
     STREAM,
     SYN,
+    SYN_KEPT,
     TCP,
     TRIES,
+    TTL,
     UDP,
+    UNACKNOWLEDGED,
     UNDECIDED,
     UNKNOWN_LINK,
     YES,
     State,
 )
-from rpcdiag.sweep.conversation import at_syn, take_packet
+from rpcdiag.sweep.conversation import at_syn, take_repeat, take_reset, take_syn
 from rpcdiag.sweep.framing import asks, pdu_length
+from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16
 from rpcdiag.sweep.streams import drop_stream, take_segment
 
@@ -222,6 +246,7 @@ def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, poi
     copy(s.store, held, b, ip, count)
     s.counters[HELD] = held + count
     s.counters[EVENTS] = e + EVENT_WIDTH
+    pause(s)
 
 
 def take_icmp(s: State, b: Any, at: int, end: int, source: int, size: int, number: int, ns: int, point: int) -> None:
@@ -264,23 +289,75 @@ def take_icmp(s: State, b: Any, at: int, end: int, source: int, size: int, numbe
     copy(s.store, held, b, source, size)
     s.counters[HELD] = held + size
     s.counters[EVENTS] = e + EVENT_WIDTH
+    pause(s)
 
 
 def take_tcp(
     s: State, b: Any, key: Any, source: int, size: int, transport: int, payload: int, captured: int, length: int,
     flags: int, sequence: int, acknowledged: int, ttl: int, ip_id: int, number: int, ns: int, point: int,
 ) -> None:  # fmt: skip
-    """One TCP segment into its conversation, and its payload, where that matters, into the stream."""
+    """One TCP segment into its conversation, and its payload, where that matters, into the stream.
+
+    In one piece, because nearly every packet comes through here.
+    """
     flows = s.flows
     known = find(s.table, flows, b, key, size, point)
     if known < 0 or flags & SYN != 0:
-        known = at_syn(s, b, known, key, source, size, transport, point, flags, sequence, acknowledged, ns)
+        known = at_syn(s, b, known, key, source, size, transport, point, flags, sequence, acknowledged, number, ns)
     o = known >> 1
     side = known & 1
-    new = flows[o + NEXT + side] < 0
-    take_packet(s, o, side, number, ns, flags, sequence, acknowledged, length, ttl, ip_id)
-    if length > 0:
-        take_payload(s, b, o, side, payload, captured, length, sequence, new, number, ns)
+    quiet = 0
+    before = flows[o + END_NS]
+    if ns > before:
+        quiet = ns - before
+        flows[o + END_NS] = ns
+        if quiet > flows[o + SILENCE_NS]:
+            flows[o + SILENCE_NS] = quiet
+            flows[o + SILENCE_AFTER] = flows[o + LAST_PACKET]
+            flows[o + SILENCE_BEFORE] = number
+    flows[o + LAST_PACKET] = number
+    flows[o + PACKETS + side] += 1
+    expected = flows[o + NEXT + side]
+    if flags & RST != 0:
+        take_reset(s, o, side, number, ns, ttl)
+    else:
+        if flows[o + TTL + side] < 0:
+            flows[o + TTL + side] = ttl
+        if flags & SYN != 0:
+            take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
+        else:
+            if flags & ACK != 0:
+                other = 1 - side
+                if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
+                    if flows[o + SYN_KEPT] > 0:
+                        flows[o + COMPLETED] = 1
+                if flows[o + UNACKNOWLEDGED + other] != 0:
+                    if (acknowledged - flows[o + NEXT + other]) & 0x80000000 == 0:
+                        flows[o + UNACKNOWLEDGED + other] = 0
+                        flows[o + REPEATS + other] = 0
+                        if flows[o + LARGEST + other] > flows[o + ACKNOWLEDGED + other]:
+                            flows[o + ACKNOWLEDGED + other] = flows[o + LARGEST + other]
+                        flows[o + LARGEST + other] = 0
+            if length > 0:
+                end = (sequence + length) & 0xFFFFFFFF
+                flows[o + BYTES + side] += length
+                if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
+                    take_repeat(s, o, side, number, ns, end, length)
+                else:
+                    flows[o + NEXT + side] = end
+                    if length > flows[o + LARGEST + side]:
+                        flows[o + LARGEST + side] = length
+                    if flows[o + UNACKNOWLEDGED + side] == 0:
+                        flows[o + QUIET + side] = quiet
+                        flows[o + UNACKNOWLEDGED + side] = 1
+                    flows[o + REPEATS + side] = 0
+                    flows[o + LAST_DATA_PACKET + side] = number
+                    flows[o + LAST_DATA_NS + side] = ns
+                    flows[o + LAST_DATA_SIDE] = side
+            if flags & FIN != 0 and flows[o + FIN_PACKET + side] == 0:
+                flows[o + FIN_PACKET + side] = number
+    if length > 0 and (flows[o + MATTERS] != NO or (captured >= 16 and b[payload] == 5)):
+        take_payload(s, b, o, side, payload, captured, length, sequence, expected < 0, number, ns)
 
 
 def take_payload(
@@ -291,11 +368,12 @@ def take_payload(
     flows = s.flows
     matters = flows[o + MATTERS]
     if matters == NO:
-        if captured >= 16 and b[payload] == 5 and pdu_length(b, payload) > 0:
+        if captured >= 16 and pdu_length(b, payload) > 0:
             flows[o + MATTERS] = YES
             take_role(s, o, side, b, payload)
             captured = min(captured, MAX_SEGMENT)
             take_segment(s, o, side, b, payload, captured, length, sequence, -1, number, ns)
+            pause(s)
         return
     if matters == UNDECIDED:
         if captured >= 16 and pdu_length(b, payload) > 0:
@@ -310,6 +388,7 @@ def take_payload(
     isn = flows[o + ISN + side] if new else -1
     captured = min(captured, MAX_SEGMENT)
     take_segment(s, o, side, b, payload, captured, length, sequence, isn, number, ns)
+    pause(s)
     if flows[o + MATTERS] == NO and flows[o + STREAM] >= 0:
         drop_stream(s, o)
 

@@ -1,14 +1,23 @@
 """Records of eight numbers, for whatever waits or is counted by connection."""
 
 from rpcdiag.sweep.columns import (
+    ARENA_AT,
+    EVENT_WIDTH,
+    EVENTS,
+    EVENTS_AT,
     FREE_WAITING,
+    HELD,
     MAX_WAITING_RECORDS,
     NO_ROOM,
+    STOP,
     W_NEXT,
     WAITING_TOP,
     WAITING_WIDTH,
     State,
 )
+
+EVENTS_ENOUGH = EVENTS_AT + EVENT_WIDTH * 8192
+ARENA_ENOUGH = ARENA_AT + (1 << 20)
 
 
 def new_record(s: State) -> int:
@@ -34,3 +43,10 @@ def give_records(s: State, head: int) -> None:
         numbers[head] = numbers[entry + W_NEXT]
         numbers[entry + W_NEXT] = s.counters[FREE_WAITING]
         s.counters[FREE_WAITING] = entry
+
+
+def pause(s: State) -> None:
+    """Ask for the events to be taken away, where there are many."""
+    counters = s.counters
+    if counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+        counters[STOP] = 1

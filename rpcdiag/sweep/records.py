@@ -6,18 +6,13 @@
 from typing import Any
 
 from rpcdiag.sweep.columns import (
-    ARENA_AT,
     BIG,
     BLOCK_LENGTH,
     CLAIMED,
     DRAIN,
-    EVENT_WIDTH,
-    EVENTS,
-    EVENTS_AT,
     FIRST_NS,
     FLOW_WIDTH,
     FORMAT,
-    HELD,
     IF_DIVIDE,
     IF_LINK,
     IF_LONGEST,
@@ -59,6 +54,7 @@ from rpcdiag.sweep.columns import (
     State,
 )
 from rpcdiag.sweep.packets import take_frame, take_tcp
+from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import (
     block_big,
     block_little,
@@ -73,8 +69,6 @@ from rpcdiag.sweep.streams import close_stream
 
 MAX_RECORD = 1 << 24  # no link layer has longer frames; a longer record means that the file is damaged
 MAX_TIME = (1 << 63) - 1  # ns: the year 2262
-EVENTS_ENOUGH = EVENTS_AT + EVENT_WIDTH * 8192
-ARENA_ENOUGH = ARENA_AT + (1 << 20)
 
 
 def walk(s: State, b: Any, at: int, count: int) -> int:
@@ -135,7 +129,7 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
                         s, b, key, place + 26, 4, place + 34, payload, end - payload if payload < end else 0,
                         stop - payload, flags, sequence, acknowledged, ttl, ip_id, number, ns, here,
                     )  # fmt: skip
-                    if counters[STOP] or counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+                    if counters[STOP]:
                         why = DRAIN
                         break
                     continue
@@ -150,7 +144,7 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
             counters[SKIPPED + reason] += 1
             if reason == UNKNOWN_LINK:
                 s.interfaces[IF_SKIPPED] += 1
-        if counters[STOP] or counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+        if counters[STOP]:
             why = DRAIN
             break
     if point >= 0:
@@ -234,7 +228,7 @@ def walk_pcapng(s: State, b: Any, at: int, count: int) -> int:
                         s, b, key, place + 26, 4, place + 34, payload, end - payload if payload < end else 0,
                         stop - payload, flags, sequence, acknowledged, ttl, ip_id, number, ns, here,
                     )  # fmt: skip
-                    if counters[STOP] or counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+                    if counters[STOP]:
                         why = DRAIN
                         break
                     continue
@@ -243,7 +237,7 @@ def walk_pcapng(s: State, b: Any, at: int, count: int) -> int:
             counters[SKIPPED + reason] += 1
             if reason == UNKNOWN_LINK:
                 interfaces[row + IF_SKIPPED] += 1
-        if counters[STOP] or counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+        if counters[STOP]:
             why = DRAIN
             break
     if point >= 0:
@@ -326,6 +320,7 @@ def close_streams(s: State, at: int, count: int) -> int:
         if flows[at + STREAM] >= 0:
             close_stream(s, flows[at + STREAM])
         at += FLOW_WIDTH
-        if counters[EVENTS] > EVENTS_ENOUGH or counters[HELD] > ARENA_ENOUGH:
+        pause(s)
+        if counters[STOP]:
             break
     return at

@@ -109,7 +109,7 @@ def test_a_capture_of_any_name(tmp_path: Path) -> None:
 
 
 def test_groups_of_alike_flows(tmp_path: Path) -> None:
-    """They are in the order in which they grew too large; what they stand for is added up."""
+    """They are in the order of the flows that stand for them; what they stand for is added up."""
     recording = Recording(START)
     servers = ["10.0.0.3", *["10.0.0.2"] * (MAX_ALIKE + 3), *["10.0.0.3"] * (MAX_ALIKE + 1)]
     for number, server in enumerate(servers):
@@ -124,8 +124,8 @@ def test_groups_of_alike_flows(tmp_path: Path) -> None:
     shown = {flow["id"] for flow in folded["flows"]}
     hidden = [flow for flow in full["flows"] if flow["id"] not in shown]
     assert len(full["flows"]) == len(servers)
-    assert [(group["like"], group["count"]) for group in folded["flow_groups"]] == [("f2", 3), ("f1", 2)]
-    for group, server in zip(folded["flow_groups"], ("10.0.0.2", "10.0.0.3"), strict=True):
+    assert [(group["like"], group["count"]) for group in folded["flow_groups"]] == [("f1", 2), ("f2", 3)]
+    for group, server in zip(folded["flow_groups"], ("10.0.0.3", "10.0.0.2"), strict=True):
         members = [flow for flow in hidden if flow["server"]["address"] == server]
         assert group["first_ns"] == min(flow["start_ns"] for flow in members)
         assert group["last_ns"] == max(flow["end_ns"] for flow in members)

@@ -1,0 +1,67 @@
+"""The interpreted and the compiled pass say the same of every capture, also where one goes on for the other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rpcdiag.analysis import analyze
+from rpcdiag.capture import reader
+from rpcdiag.capture.choice import COMPILED, PYTHON, Engine
+from rpcdiag.report.outputs.json import document
+from rpcdiag.sweep.columns import NO_ROOM
+from rpcdiag.sweep.machine import Machine
+from tests.build import containers, frames, pdus
+from tests.build.containers import Frame
+from tests.corpus import at_hand
+from tests.properties.two_forms import Chosen, compare, compare_ends, outcome
+
+OURS = sorted((Path(__file__).resolve().parents[2] / "pcaps").glob("*/capture.pcapng"))
+THEIRS = at_hand.captures()
+ALL = [
+    *(pytest.param(path, id=path.parent.name) for path in OURS),
+    *(pytest.param(path, id=path.name, marks=pytest.mark.corpus) for path in THEIRS),
+]
+SMALL = 2000  # bytes at a time
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_both_forms_say_the_same_and_leave_the_same(path: Path, machine: Machine) -> None:
+    interpreted = outcome(str(path), Chosen(None), fresh=True)
+    compiled = outcome(str(path), Chosen(machine))
+    assert all(left.counters[NO_ROOM] == 0 for left in interpreted.left)
+    compare(interpreted, compiled)
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_the_wish_of_the_user_changes_no_byte_of_the_document(path: Path, machine: Machine) -> None:
+    documents = [json.dumps(document(analyze([str(path)], engine=Engine(wish)))) for wish in (PYTHON, COMPILED)]
+    assert documents[0] == documents[1]
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_one_form_goes_on_where_the_other_has_come_to(
+    path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = outcome(str(path), Chosen(None))
+    size = path.stat().st_size
+    monkeypatch.setattr(reader, "BLOCK", max(SMALL, size // 16))
+    apart = outcome(str(path), Chosen(machine))
+    compare_ends(apart, whole)
+    for eighths in (0, 2, 5, 7):
+        engine = Chosen(machine, adopt_at=1 + size * eighths // 8)
+        changed = outcome(str(path), engine)
+        assert engine.adopted == 1
+        compare_ends(changed, apart)
+
+
+@pytest.mark.parametrize("form", ["python", "compiled"])
+def test_a_datagram_that_came_in_fragments_is_read(form: str, tmp_path: Path, machine: Machine) -> None:
+    bind = pdus.bind(pdus.contexts(pdus.EPM, "3.0"))
+    whole = frames.tcp("192.0.2.1", 50000, "192.0.2.2", 135, data=bind)[20:]
+    pieces = frames.fragmented("192.0.2.1", "192.0.2.2", whole, 64)
+    path = tmp_path / "fragments.pcap"
+    path.write_bytes(containers.pcap([Frame(n, 0, frames.ethernet(one)) for n, one in enumerate(pieces)]))
+    (flow,) = outcome(str(path), Chosen(machine if form == "compiled" else None)).diagnosis.case.flows
+    assert flow.rpc is not None
+    assert flow.rpc.pdus == 1

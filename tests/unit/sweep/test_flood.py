@@ -1,0 +1,129 @@
+"""More flows than there is room for: the oldest go, and every packet is still counted."""
+
+from pathlib import Path
+from struct import pack
+
+import pytest
+
+from rpcdiag.sweep.columns import COUNTERS, FLOW_WIDTH, FLOWS_TOP, IN_FLOWS, NUMBER, SERIAL, SERIAL_NUMBER
+from rpcdiag.sweep.machine import Machine
+from tests.build import containers, frames, pdus
+from tests.build.containers import Frame
+from tests.properties.two_forms import Chosen, Outcome, compare, compare_ends, outcome
+
+A, B = "192.0.2.1", "192.0.2.2"
+ROOM = 500
+
+
+def _write(folder: Path, segments: list[bytes]) -> str:
+    path = folder / "flood.pcap"
+    path.write_bytes(
+        containers.pcap([Frame(number * 1000, 0, frames.ethernet(one)) for number, one in enumerate(segments)])
+    )
+    return str(path)
+
+
+def _syns(count: int) -> list[bytes]:
+    return [frames.tcp(A, 1024 + number, B, 445, flags=frames.SYN, seq=number) for number in range(count)]
+
+
+def _web(port: int) -> list[bytes]:
+    """A connection that does not matter, to its end."""
+    data = [frames.tcp(A, port, B, 80, seq=1 + 20 * number, data=b"GET / HTTP/1.1 \r\n\r\n ") for number in range(4)]
+    return [*data, frames.tcp(B, 80, A, port, flags=frames.RST)]
+
+
+def _rpc(port: int) -> bytes:
+    return frames.tcp(A, port, B, 135, data=pdus.bind(pdus.contexts(pdus.EPM, "3.0")))
+
+
+def _held(one: Outcome) -> int:
+    flows = one.left[0].flows
+    return sum(flows[at + SERIAL_NUMBER] >= 0 for at in range(0, one.left[0].counters[FLOWS_TOP], FLOW_WIDTH))
+
+
+def _both(path: str, machine: Machine) -> Outcome:
+    interpreted = outcome(path, Chosen(None, max_flows=ROOM))
+    compare(interpreted, outcome(path, Chosen(machine, max_flows=ROOM)))
+    return interpreted
+
+
+def test_of_a_flood_the_newest_stay_and_both_forms_give_up_the_same(tmp_path: Path, machine: Machine) -> None:
+    one = _both(_write(tmp_path, _syns(5000)), machine)
+    counters, flows = one.left[0].counters, one.left[0].flows
+    evicted, folded = one.left[0].totals
+    assert (counters[NUMBER], counters[IN_FLOWS], counters[SERIAL]) == (5000, 5000, 5000)
+    assert len(counters) == COUNTERS
+    assert folded == 0
+    assert len(flows) == ROOM * FLOW_WIDTH
+    kept = sorted(serial for serial in flows[SERIAL_NUMBER::FLOW_WIDTH] if serial >= 0)
+    assert kept == list(range(5000 - len(kept), 5000))
+    assert len(kept) + evicted == 5000
+    assert len(kept) >= ROOM // 2
+    sums = one.diagnosis.case.accounting
+    assert sums.sums_hold
+    assert sums.evicted_flows == evicted
+
+
+def test_what_matters_outlives_the_flood(tmp_path: Path, machine: Machine) -> None:
+    one = _both(_write(tmp_path, [_rpc(60000), *_syns(3000)]), machine)
+    (flow,) = [flow for flow in one.diagnosis.case.flows if flow.rpc]
+    assert (flow.flow.first_packet, flow.flow.client.port) == (1, 60000)
+
+
+def test_a_flood_of_what_matters_is_bounded_too(tmp_path: Path, machine: Machine) -> None:
+    one = _both(_write(tmp_path, [_rpc(1024 + number) for number in range(1200)]), machine)
+    assert one.left[0].totals[0] > 0
+    assert one.diagnosis.case.accounting.sums_hold
+    assert one.diagnosis.case.accounting.packets == 1200
+
+
+def test_what_ended_and_does_not_matter_is_folded_and_its_packets_count(tmp_path: Path, machine: Machine) -> None:
+    segments = [segment for number in range(2000) for segment in _web(1024 + number)]
+    one = _both(_write(tmp_path, [_rpc(60000), *segments]), machine)
+    evicted, folded = one.left[0].totals
+    sums = one.diagnosis.case.accounting
+    assert evicted == sums.evicted_flows == 0
+    assert folded > 1000
+    assert folded + _held(one) == 2001
+    assert sums.packets == sums.packets_in_flows == 1 + 5 * 2000
+    assert sums.sums_hold
+
+
+@pytest.mark.parametrize("adopt_at", [1000, 100_000, 200_000])
+def test_a_flood_that_changes_over_in_the_middle(
+    adopt_at: int, tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rpcdiag.capture.reader.BLOCK", 10_000)
+    segments = _syns(2000)
+    for number in range(300):
+        segments[7 * number : 7 * number] = _web(30000 + number)
+    path = _write(tmp_path, segments)
+    engine = Chosen(machine, max_flows=ROOM, adopt_at=adopt_at)
+    compare_ends(outcome(path, engine), outcome(path, Chosen(None, max_flows=ROOM)))
+    assert engine.adopted == 1
+
+
+def test_what_was_said_of_a_flow_that_is_given_up_is_still_told(tmp_path: Path) -> None:
+    """A bind is a step, the fault an event that points to it; the flow is given up before anybody has read that."""
+    talk = [_rpc(60000), frames.tcp(B, 135, A, 60000, data=pdus.fault(5, call_id=1)), _rpc(60001)]
+    path = _write(tmp_path, [*talk, *_syns(8)])
+    assert outcome(path, Chosen(None, max_flows=2)).diagnosis.case.accounting.sums_hold
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+@pytest.mark.parametrize("form", ["python", "compiled"])
+def test_packets_in_blocks_of_their_own_make_room_for_flows_too(
+    kind: int, form: str, tmp_path: Path, machine: Machine
+) -> None:
+    """Simple and obsolete packet blocks: their packets go through `Sweep.single`, and nobody looks at STOP."""
+    data = containers.pcapng([])
+    for number in range(3000):
+        frame = frames.ethernet(frames.tcp(A, 1024 + number, B, 445, flags=frames.SYN))
+        head = pack("<I", len(frame)) if kind == 3 else pack("<HHIIII", 0, 0, 0, number, len(frame), len(frame))
+        body = head + frame + bytes(-len(frame) % 4)
+        data += pack("<II", kind, 12 + len(body)) + body + pack("<I", 12 + len(body))
+    path = tmp_path / "blocks.pcapng"
+    path.write_bytes(data)
+    one = outcome(str(path), Chosen(machine if form == "compiled" else None))
+    assert one.diagnosis.case.accounting.packets_in_flows == 3000
