@@ -23,6 +23,7 @@ from rpcdiag.track.origin import MAPPER_PORTS
 from rpcdiag.track.tracker import Tracker
 
 LISTED = 100
+WORTH_FOLDING = 2000  # connections that were followed; fewer are looked at in less time than it takes to sort them
 
 
 class Answer(NamedTuple):
@@ -65,6 +66,8 @@ class _Group(NamedTuple):
 
 def fold(taken: Taken) -> tuple[Folded, ...]:
     """Take the connections that need not be looked at out of the capture's flows; `like` counts from its first."""
+    if taken.flows.followed < WORTH_FOLDING:
+        return ()
     natures = _Natures(taken.tracker)
     groups, troubled, elsewhere = _grouped(taken.flows, natures)
     if all(len(group.members) <= LISTED for group in groups):
@@ -210,4 +213,4 @@ class _Natures:
             if foreign:
                 break
         plain = association.plain and len(answers) == self._tracker.answers(node)
-        return Nature(plain, foreign, association.offered, tuple(answers))
+        return Nature(plain, foreign or association.refused, association.offered, tuple(answers))

@@ -199,6 +199,7 @@ class CaptureFlows:
         self._listeners: set[tuple[int, int, int]] | None = None
         self._addresses: dict[tuple[int, int, int], Address] = {}
         self._hosts: dict[tuple[int, Address], Host] | None = None
+        self._order: list[int] | None = None
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
@@ -217,12 +218,14 @@ class CaptureFlows:
                 error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
                 self.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
 
-    def _records(self) -> Iterator[int]:
+    def _records(self) -> list[int]:
         """Offsets of the records, by first packet."""
-        flows = self.sweep.state.flows
-        serials = [(flows[o + SERIAL_NUMBER], o) for o in range(0, self.sweep.end, FLOW_WIDTH)]
-        serials.sort()
-        return (o for serial, o in serials if serial >= 0)
+        if self._order is None:
+            flows = self.sweep.state.flows
+            serials = flows[SERIAL_NUMBER : self.sweep.end : FLOW_WIDTH]
+            order = sorted(range(len(serials)), key=serials.__getitem__)
+            self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
+        return self._order
 
     def flows(self) -> Iterator[Flow]:
         flows = self.sweep.state.flows
@@ -291,6 +294,11 @@ class CaptureFlows:
         g = flows[o + STREAM] - shift
         carried = streams[g + POSITION] + streams[g + POSITION + SIDE_WIDTH]
         return Sums(flows[o + START_NS], flows[o + END_NS], streams[g + REQUESTS], carried)
+
+    @property
+    def followed(self) -> int:
+        """How many flows were followed for what they carried."""
+        return self.sweep.followed
 
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
@@ -476,21 +484,19 @@ class CaptureFlows:
         ttls: dict[tuple[int, int, int], dict[int, int]] = {}
         answered: dict[tuple[int, int, int], dict[int, int]] = {}
         for o in self._records():
-            point = flows[o + KEY + 5]
-            ends = (point, flows[o + KEY], flows[o + KEY + 1]), (point, flows[o + KEY + 2], flows[o + KEY + 3])
-            for side in (0, 1):
-                ttl = flows[o + TTL + side]
-                if ttl >= 0:
-                    counted = ttls.get(ends[side])
-                    if counted is None:
-                        counted = ttls[ends[side]] = {}
-                    counted[ttl] = counted.get(ttl, 0) + 1
+            point, both = flows[o + KEY + 5], flows[o + KEY : o + KEY + 4]
+            one, other = flows[o + TTL], flows[o + TTL + 1]
+            if one >= 0:
+                counted = ttls.setdefault((point, both[0], both[1]), {})
+                counted[one] = counted.get(one, 0) + 1
+            if other >= 0:
+                counted = ttls.setdefault((point, both[2], both[3]), {})
+                counted[other] = counted.get(other, 0) + 1
             if flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                server = 1 - flows[o + CLIENT]
-                ports = answered.setdefault(ends[server], {})
+                high, low, port = self._end(o, 1 - flows[o + CLIENT])
+                ports = answered.setdefault((point, high, low), {})
                 if len(ports) < 64:
-                    both = flows[o + KEY + 4]
-                    ports.setdefault(both & 0xFFFF if server else both >> 16, flows[o + SYN_ACK_PACKET])
+                    ports.setdefault(port, flows[o + SYN_ACK_PACKET])
         for key, counted in ttls.items():
             point, high, low = key
             address = IPv6Address((high & _MASK) << 64 | low & _MASK) if point & 1 else IPv4Address(low)

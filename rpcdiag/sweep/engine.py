@@ -110,6 +110,11 @@ class Sweep:
         return self.state.counters[SERIAL]
 
     @property
+    def followed(self) -> int:
+        """Stream records in use."""
+        return (self.state.counters[STREAMS_TOP] - STREAMS_AT) // STREAM_WIDTH
+
+    @property
     def pdus_seen(self) -> int:
         return self.state.counters[ALL_PDUS]
 

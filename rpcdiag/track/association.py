@@ -235,6 +235,11 @@ class Association:
         )
 
     @property
+    def refused(self) -> bool:
+        """Whether the server turned an interface down."""
+        return any(bind.answer in ("nak", "fault") for bind in self._binds) or not all(self._accepted.values())
+
+    @property
     def offered(self) -> tuple[Syntax, ...]:
         """Every interface that was asked for, once."""
         return tuple(dict.fromkeys(self._offers))

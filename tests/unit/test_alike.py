@@ -18,6 +18,11 @@ START = 1_700_000_000_000_000_000
 CLIENT, SERVER = "10.0.0.1", "10.0.0.9"
 
 
+@pytest.fixture(autouse=True)
+def _always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpcdiag.alike.WORTH_FOLDING", 0)
+
+
 def _poll(recording: Recording, number: int, client: str = CLIENT, *, lookup: bool = True) -> None:
     """A lookup, and a connection to the port that it named."""
     if lookup:
