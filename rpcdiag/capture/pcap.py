@@ -1,7 +1,8 @@
 """The classic capture file. [draft-ietf-opsawg-pcap]"""
 
 from rpcdiag.capture.points import Point, link_name
-from rpcdiag.sweep.columns import BIG, FORMAT, IF_LINK, PCAP, RECORD_HEADER, SCALE, State
+from rpcdiag.sweep.columns import BIG, FORMAT, IF_LINK, PCAP, RECORD_HEADER, SCALE
+from rpcdiag.sweep.engine import Sweep
 
 _MAGICS = {
     b"\xa1\xb2\xc3\xd4": ("big", 1000, 16),
@@ -24,12 +25,12 @@ class PcapFile:
 
     name = "pcap"
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, sweep: Sweep) -> None:
         self.needs = "the file header"
         self.points: dict[int, Point] = {}
         self.links: list[int] = []
         self.unread: dict[int, int] = {}
-        self._state = state
+        self._sweep = sweep
 
     def other(self, b: bytearray, at: int, count: int) -> int:
         """Take the file header at `at`; returns the bytes used, 0 where more are needed."""
@@ -37,9 +38,10 @@ class PcapFile:
             return 0
         order, scale, header = _MAGICS[bytes(b[at : at + 4])]
         link = int.from_bytes(b[at + 20 : at + 24], order) & 0xFFFF  # type: ignore[arg-type]  # one of the two words
-        counters = self._state.counters
+        state = self._sweep.state
+        counters = state.counters
         counters[FORMAT], counters[BIG], counters[SCALE], counters[RECORD_HEADER] = PCAP, order == "big", scale, header
-        self._state.interfaces[IF_LINK] = link
+        state.interfaces[IF_LINK] = link
         self.links = [link]
         self.points[0] = Point("", link_name(link))
         self.needs = "a packet"

@@ -80,7 +80,7 @@ class CaptureReader:
     def _recognise(self, head: bytes) -> pcap.PcapFile | pcapng.PcapngFile:
         reasons = (pcap.why_not(head), pcapng.why_not(head))
         if reasons[0] is None:
-            return pcap.PcapFile(self.sweep.state)
+            return pcap.PcapFile(self.sweep)
         if reasons[1] is None:
             return pcapng.PcapngFile(self.sweep)
         hints = tuple(f"looks like {what}" for start, what in _HINTS if head.startswith(start))

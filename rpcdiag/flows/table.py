@@ -1,6 +1,5 @@
 """Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -413,7 +412,7 @@ class CaptureFlows:
             row[LAST_DATA_NS + client] if data else None,
         )
 
-    def _syns(self, row: "array[int]", serial: int) -> tuple[Syn, ...]:
+    def _syns(self, row: Sequence[int], serial: int) -> tuple[Syn, ...]:
         if not row[SYN_COUNT]:
             return ()
         return (Syn(row[SYN_PACKET], row[SYN_NS], row[SYN_ID], row[SYN_TTL]), *self.syns.get(serial, ()))
@@ -513,7 +512,7 @@ def _known(value: int) -> int | None:
     return None if value < 0 else value
 
 
-def _reset(row: "array[int]", client: int) -> Reset | None:
+def _reset(row: Sequence[int], client: int) -> Reset | None:
     if not row[RESET_PACKET]:
         return None
     return Reset(row[RESET_PACKET], row[RESET_NS], row[RESET_SIDE] == client, row[RESET_TTL])

@@ -1,6 +1,5 @@
 """How a TCP connection went, from what the pass noted of it."""
 
-from array import array
 from collections.abc import Sequence
 
 from rpcdiag.flows.flow import IcmpError, TcpOutcome
@@ -25,7 +24,7 @@ from rpcdiag.sweep.columns import (
 IDLE_NS = 60_000_000_000  # the shortest idle limit that stateful devices are set to
 
 
-def outcome(row: "array[int]", client: int, icmp: Sequence[tuple[int, IcmpError]]) -> TcpOutcome:
+def outcome(row: Sequence[int], client: int, icmp: Sequence[tuple[int, IcmpError]]) -> TcpOutcome:
     """How it went, seen from the side `client`; `row` is the flow's record, `icmp` the errors with the side they quote."""
     server = 1 - client
     opened = row[COMPLETED] or row[SYN_ACK_PACKET] or row[LAST_DATA_PACKET + server]
@@ -48,14 +47,14 @@ def outcome(row: "array[int]", client: int, icmp: Sequence[tuple[int, IcmpError]
     return TcpOutcome.ESTABLISHED
 
 
-def stalled_size(row: "array[int]") -> int:
+def stalled_size(row: Sequence[int]) -> int:
     """Size of the largest segment that was repeated and never acknowledged, 0 if none was."""
     if not (row[REPEATS] or row[REPEATS + 1]):
         return 0
     return max(row[LARGEST + side] if row[UNACKNOWLEDGED + side] and row[REPEATS + side] else 0 for side in (0, 1))
 
 
-def _ended_before(row: "array[int]", side: int) -> bool:
+def _ended_before(row: Sequence[int], side: int) -> bool:
     """Whether the other end had said goodbye before the repeats: then nobody owes it an acknowledgement."""
     gone = row[FIN_PACKET + 1 - side]
     return bool(gone and row[REPEATED] and gone < row[FIRST_REPEATED])

@@ -287,9 +287,9 @@ class State(NamedTuple):
     Few of them, because compiled functions hand each one on as seven words.
     """
 
-    counters: "array[int]"
+    counters: "list[int] | array[int]"  # lists where it is interpreted: they are quicker to look into
     interfaces: "array[int]"
-    flows: "array[int]"
+    flows: "list[int] | array[int]"
     numbers: Any
     store: Any
     table: Any

@@ -167,7 +167,7 @@ def _tried(machine: Machine) -> None:
         counters = sweep.state.counters
         counters[RECORD_HEADER], counters[SCALE], sweep.state.interfaces[IF_LINK] = 16, 1000, 1
         sweep.walk(record, 0, len(record))
-        rows.append((counters.tolist(), sweep.state.flows.tolist()))
+        rows.append((list(counters), list(sweep.state.flows)))
     if rows[0] != rows[1]:
         raise MachineError
 

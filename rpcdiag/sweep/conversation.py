@@ -170,6 +170,8 @@ def take_syn(
     ip_id: int,
 ) -> None:
     flows = s.flows
+    if flows[o + TTL + side] < 0:
+        flows[o + TTL + side] = ttl
     flows[o + ISN + side] = sequence
     if flags & ACK != 0:
         if flows[o + SYN_ACK_PACKET] == 0:

@@ -91,9 +91,9 @@ class Sweep:
         first = min(_FIRST_FLOWS, max_flows)
         wide, store = _room(max_flows)
         self.state = State(
-            counters=array("q", bytes(8 * COUNTERS)),
+            counters=array("q", bytes(8 * COUNTERS)) if machine else [0] * COUNTERS,
             interfaces=array("q", bytes(8 * INTERFACE_WIDTH)),
-            flows=array("q", bytes(8 * FLOW_WIDTH * first)),
+            flows=array("q", bytes(8 * FLOW_WIDTH * first)) if machine else [0] * (FLOW_WIDTH * first),
             numbers=wide,
             store=store,
             table=numbers(_slots(first)) if machine else {},
@@ -161,6 +161,7 @@ class Sweep:
             rows.extend([*words, 0, 0, 0][:4])
             rows.extend((ports, point, value + 1, 0))
         self._machine = machine
+        self.state = self.state._replace(counters=array("q", self.state.counters), flows=array("q", self.state.flows))
         new = numbers(_slots(len(self.state.flows) // FLOW_WIDTH))
         self.state = self.state._replace(table=rows)
         machine.call(COPY_TABLE, 0, 0, None, self.state, new)
@@ -230,7 +231,7 @@ class Sweep:
             self.folded += len(gone)
         elif size < self._max * FLOW_WIDTH:
             more = min(size, self._max * FLOW_WIDTH - size)
-            flows.frombytes(bytes(8 * more))
+            flows.extend(array("q", bytes(8 * more)))
             self.state.counters[FLOWS_END] = len(flows)
             self._renew_table()
             return

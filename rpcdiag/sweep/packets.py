@@ -316,46 +316,46 @@ def take_tcp(
             flows[o + SILENCE_AFTER] = flows[o + LAST_PACKET]
             flows[o + SILENCE_BEFORE] = number
     flows[o + LAST_PACKET] = number
-    flows[o + PACKETS + side] += 1
-    expected = flows[o + NEXT + side]
+    mine = o + side  # columns of this side, and of the other
+    flows[mine + PACKETS] += 1
+    expected = flows[mine + NEXT]
     if flags & RST != 0:
         take_reset(s, o, side, number, ns, ttl)
+    elif flags & SYN != 0:
+        take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
     else:
-        if flows[o + TTL + side] < 0:
-            flows[o + TTL + side] = ttl
-        if flags & SYN != 0:
-            take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
-        else:
-            if flags & ACK != 0:
-                other = 1 - side
-                if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
-                    if flows[o + SYN_KEPT] > 0:
-                        flows[o + COMPLETED] = 1
-                if flows[o + UNACKNOWLEDGED + other] != 0:
-                    if (acknowledged - flows[o + NEXT + other]) & 0x80000000 == 0:
-                        flows[o + UNACKNOWLEDGED + other] = 0
-                        flows[o + REPEATS + other] = 0
-                        if flows[o + LARGEST + other] > flows[o + ACKNOWLEDGED + other]:
-                            flows[o + ACKNOWLEDGED + other] = flows[o + LARGEST + other]
-                        flows[o + LARGEST + other] = 0
-            if length > 0:
-                end = (sequence + length) & 0xFFFFFFFF
-                flows[o + BYTES + side] += length
-                if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
-                    take_repeat(s, o, side, number, ns, end, length)
-                else:
-                    flows[o + NEXT + side] = end
-                    if length > flows[o + LARGEST + side]:
-                        flows[o + LARGEST + side] = length
-                    if flows[o + UNACKNOWLEDGED + side] == 0:
-                        flows[o + QUIET + side] = quiet
-                        flows[o + UNACKNOWLEDGED + side] = 1
-                    flows[o + REPEATS + side] = 0
-                    flows[o + LAST_DATA_PACKET + side] = number
-                    flows[o + LAST_DATA_NS + side] = ns
-                    flows[o + LAST_DATA_SIDE] = side
-            if flags & FIN != 0 and flows[o + FIN_PACKET + side] == 0:
-                flows[o + FIN_PACKET + side] = number
+        if flows[mine + TTL] < 0:
+            flows[mine + TTL] = ttl
+        if flags & ACK != 0:
+            other = o + 1 - side
+            if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
+                if flows[o + SYN_KEPT] > 0:
+                    flows[o + COMPLETED] = 1
+            if flows[other + UNACKNOWLEDGED] != 0 and (acknowledged - flows[other + NEXT]) & 0x80000000 == 0:
+                flows[other + UNACKNOWLEDGED] = 0
+                flows[other + REPEATS] = 0
+                if flows[other + LARGEST] > flows[other + ACKNOWLEDGED]:
+                    flows[other + ACKNOWLEDGED] = flows[other + LARGEST]
+                flows[other + LARGEST] = 0
+        if length > 0:
+            end = (sequence + length) & 0xFFFFFFFF
+            flows[mine + BYTES] += length
+            if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
+                take_repeat(s, o, side, number, ns, end, length)
+            else:
+                flows[mine + NEXT] = end
+                if length > flows[mine + LARGEST]:
+                    flows[mine + LARGEST] = length
+                if flows[mine + UNACKNOWLEDGED] == 0:
+                    flows[mine + QUIET] = quiet
+                    flows[mine + UNACKNOWLEDGED] = 1
+                if flows[mine + REPEATS] != 0:
+                    flows[mine + REPEATS] = 0
+                flows[mine + LAST_DATA_PACKET] = number
+                flows[mine + LAST_DATA_NS] = ns
+                flows[o + LAST_DATA_SIDE] = side
+        if flags & FIN != 0 and flows[mine + FIN_PACKET] == 0:
+            flows[mine + FIN_PACKET] = number
     if length > 0 and (flows[o + MATTERS] != NO or (captured >= 16 and b[payload] == 5)):
         take_payload(s, b, o, side, payload, captured, length, sequence, expected < 0, number, ns)
 

@@ -85,6 +85,7 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
     counters = s.counters
     header, scale, big = counters[RECORD_HEADER], counters[SCALE], counters[BIG]
     link = s.interfaces[IF_LINK]
+    cooked = link == 276
     number, in_flows = counters[NUMBER], 0
     point, low, high = -1, 0, 0
     why = MORE
@@ -102,7 +103,7 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
             break
         ns = seconds * 1000000000 + fraction * scale
         number += 1
-        here = u32(b, place + 4)[0] << 20 if link == 276 and captured >= 20 else 0
+        here = u32(b, place + 4)[0] << 20 if cooked and captured >= 20 else 0
         if here != point:
             if point >= 0:
                 see(s, point, low, high)

@@ -90,9 +90,9 @@ class Heard(Sweep):
     def left(self) -> Left:
         counters, interfaces, flows, numbers, _, table = self.state
         return Left(
-            counters=counters.tolist(),
+            counters=list(counters),
             interfaces=interfaces.tolist(),
-            flows=flows.tolist(),
+            flows=list(flows),
             streams=numbers[STREAMS_AT : counters[STREAMS_TOP]].tolist(),
             table=_of_dict(table) if isinstance(table, dict) else _of_slots(table),
             totals=(self.evicted, self.folded),
