@@ -74,11 +74,15 @@ ALL = frozenset({"needle", "needle2", "dense", "ring", "medium", "small"})
 SINGLE = ALL - {"ring"}
 
 
-def ours() -> list[str]:
+def start() -> list[str]:
     """The installed command beside this interpreter, or the module."""
     script = Path(sys.executable).with_name("rpcdiag")
-    start = [str(script)] if script.exists() else [sys.executable, "-m", "rpcdiag"]
-    return [*start, "analyze", "-T", "json", "--fail-on", "never"]
+    return [str(script)] if script.exists() else [sys.executable, "-m", "rpcdiag"]
+
+
+def ours() -> list[str]:
+    """The whole analysis, as the document of the contract."""
+    return [*start(), "analyze", "-T", "json", "--fail-on", "never"]
 
 
 def _ours(*more: str) -> Callable[[Sequence[str]], list[str]]:

@@ -6,6 +6,7 @@ python -m bench.run [--quick] [--scale S] [--rounds N] [--dir FOLDER] [--report 
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from bench import captures, measure
 from bench.captures import RECIPES, Built
 from bench.measure import Cost
-from bench.programs import LARGE, OURS, Program, ours, programs, tshark_pdus, versions
+from bench.programs import LARGE, OURS, Program, ours, programs, start, tshark_pdus, versions
 from bench.report import COUNTED, markdown
 from bench.results import Contents, Results, Runs, order
 from bench.truth import differences, found
@@ -26,6 +27,9 @@ CACHE = Path("~/.cache/rpcdiag-bench")
 ORDER = ("small", "medium", "needle", "needle2", "dense", "ring")
 GENERATOR = ("bulk", "captures", "conversation", "files", "frames", "pdus", "rpc", "stories", "tokens", "truth")
 QUICK_SCALE, QUICK_ROUNDS = 0.05, 2
+
+
+WORTH_COMPILING = 0.1  # scale of captures that are large enough
 
 
 class Plan(NamedTuple):
@@ -58,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rounds=rounds,
         folder=folder,
     )
+    _prepare(scale)
     results = _run(plan)
     report = markdown(results, rounds, versions(), skipped)
     chosen.report.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these captures, or these programs")
     parser.add_argument("--quick", action="store_true", help=f"scale {QUICK_SCALE:g} and {QUICK_ROUNDS} rounds")
     return parser
+
+
+def _prepare(scale: float) -> None:
+    """As on a machine where the program has run before: its byte code is kept, and the pass is compiled."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if scale < WORTH_COMPILING:
+        return
+    done = subprocess.run([*start(), "warm"], capture_output=True, text=True, check=False)
+    _say((done.stdout or done.stderr).split(":")[0].strip())
 
 
 def _say(line: str) -> None:

@@ -77,7 +77,9 @@ def found(document: Mapping[str, Any]) -> Figures:
     for flow in document["flows"]:
         listed[flow["origin"]["kind"]] += 1
         outcomes[flow["outcome"]] += 1
+    referrals = Counter(referral["kind"] for referral in document["referrals"])
     for group in document.get("flow_groups", ()):
+        referrals["ept_map"] += group["referrals"]  # of nothing else are any only counted
         leader = leaders[group["like"]]
         folded[leader["origin"]["kind"]] += group["count"]
         outcomes[leader["outcome"]] += group["count"]
@@ -87,7 +89,7 @@ def found(document: Mapping[str, Any]) -> Figures:
     fates = accounting["request_fates"]
     return {
         "packets": accounting["packets"],
-        "referrals": _sorted(Counter(referral["kind"] for referral in document["referrals"])),
+        "referrals": _sorted(referrals),
         "flows": _sorted(flows),
         "listed": _sorted(listed),
         "folded": _sorted(folded),

@@ -215,6 +215,11 @@ def _warm(chosen: argparse.Namespace) -> int:
     if not cache.can_build():
         complain("the compiler is not installed: pip install 'rpcdiag[fast]'")
         return MISSING
+    from rpcdiag.sweep.machine import machine
+
+    if machine() is not None:
+        write([f"compiled already: {cache.object_path()}"], None)
+        return OK
     from rpcdiag.sweep.compiler import warm
 
     done = warm()
