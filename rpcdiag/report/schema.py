@@ -169,7 +169,9 @@ SCHEMA: dict[str, Any] = {
         captures=_list(_CAPTURE),
         logs=_list(_LOG),
         flows=_list(_FLOW),
-        flow_groups=_list(_object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, calls=_CALLS)),
+        flow_groups=_list(
+            _object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, referrals=_COUNT, calls=_CALLS)
+        ),
         referrals=_list(_REFERRAL),
         findings=_list(_FINDING),
         accounting=_ACCOUNTING,

@@ -1,6 +1,7 @@
 """Owns the arrays of one pass over one capture, makes room in them, and hands on the events."""
 
 import mmap
+import sys
 from array import array
 from typing import Any
 
@@ -63,7 +64,14 @@ _FIRST_FLOWS = 1024
 
 def numbers(count: int) -> Any:
     """An array of int64 whose memory is taken only as it is used."""
-    return memoryview(mmap.mmap(-1, count * 8)).cast("B").cast("q")
+    return memoryview(_memory(count * 8)).cast("B").cast("q")
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Ours alone also after a fork, which anonymous mappings are not by themselves."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 _rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the number of flows that they had room for
@@ -76,7 +84,7 @@ def _room(max_flows: int) -> tuple[Any, Any]:
         wide[BODIES_AT:STREAMS_AT] = array("q", bytes(8 * (STREAMS_AT - BODIES_AT)))
         return wide, store
     except (KeyError, IndexError):
-        return numbers(STREAMS_AT + STREAM_WIDTH * max_flows), memoryview(mmap.mmap(-1, STORE))
+        return numbers(STREAMS_AT + STREAM_WIDTH * max_flows), memoryview(_memory(STORE))
 
 
 class Sweep:

@@ -48,6 +48,7 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     if not stories:
         yield ""
         yield from wrap(_nothing(case), options.width)
+        yield from _given_up(case, options.width)
         return
     for pair in stories[:MAX_STORIES]:
         yield ""
@@ -327,6 +328,17 @@ def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         f"{len(diagnosis.case.flows)} RPC flows, {len(diagnosis.case.referrals)} referrals, {sums.requests} calls.",
         width,
     )
+    yield from _given_up(diagnosis.case, width)
+
+
+def _given_up(case: Case, width: int) -> Iterator[str]:
+    """What the bound of the flow table cost."""
+    if case.accounting.evicted_flows:
+        yield from wrap(
+            f"{case.accounting.evicted_flows} connections were given up because more were open than are remembered at a "
+            "time: nothing above speaks of them. --max-flows remembers more.",
+            width,
+        )
 
 
 OUTPUT = Output("text", "a report to read", render)

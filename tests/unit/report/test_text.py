@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpcdiag.analysis import analyze
+from rpcdiag.capture.choice import Engine
 from rpcdiag.report import names
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import json as json_output
@@ -83,3 +84,15 @@ def test_many_alike_flows_are_folded(tmp_path: Path) -> None:
 )
 def test_durations(ns: int, words: str) -> None:
     assert names.duration(ns) == words
+
+
+def test_connections_that_were_given_up_are_said(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for number in range(40):
+        Tcp(recording, "10.0.0.1", 40000 + number, "10.0.0.2", 8080).open()
+    path = tmp_path / "many.pcapng"
+    path.write_bytes(recording.pcapng())
+    diagnosis = analyze([str(path)], engine=Engine(max_flows=8))
+    said = " ".join("\n".join(text.render(diagnosis, Options(width=72))).split())
+    assert f"{diagnosis.case.accounting.evicted_flows} connections were given up" in said
+    assert diagnosis.case.accounting.evicted_flows >= 30
