@@ -257,7 +257,9 @@ def stamp_to_ns(interfaces: Any, row: int, upper: int, lower: int) -> int:
     if stamp > interfaces[row + IF_LONGEST]:
         return -1
     divide = interfaces[row + IF_DIVIDE]
-    if divide > 0:
+    if divide == 1:
+        ns = stamp * interfaces[row + IF_MULTIPLY]
+    elif divide > 0:
         ns = stamp * interfaces[row + IF_MULTIPLY] // divide
     else:  # binary fractions of a second
         bits = interfaces[row + IF_MULTIPLY]
