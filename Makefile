@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test check lint types format stories bench clean system
+.PHONY: demo test check format stories bench fuzz clean system
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
@@ -36,6 +36,12 @@ bench: $(VENV)/bench.stamp
 $(VENV)/bench.stamp: $(VENV)/test.stamp
 	$(BIN)/pip install --quiet dpkt
 	touch $@
+
+# mutated captures through both forms of the pass, until it is stopped: make fuzz SEED=1 COUNT=100000
+SEED  ?= 1
+COUNT ?= 20000
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz.fuzz_forms $(SEED) $(COUNT)
 
 system:
 	@command -v tshark >/dev/null || { \

@@ -86,7 +86,8 @@ def fold(taken: Taken) -> tuple[Folded, ...]:
         if group.ends.pair not in troubled and begin is not None and len(group.members) - begin > LISTED:
             folded.append((group, group.members[begin + LISTED :]))
     spared.update(o for ends, one in elsewhere for o in told.latest(ends, one))
-    return tuple(_folded(taken.flows, natures, group, rest, spared) for group, rest in folded)
+    counted = (_folded(taken.flows, natures, group, rest, spared) for group, rest in folded)
+    return tuple(one for one in counted if one.flows)
 
 
 def _folded(flows: CaptureFlows, natures: "_Natures", group: _Group, rest: list[int], spared: set[int]) -> Folded:
