@@ -1,83 +1,190 @@
-"""tables/*.tsv to the Python modules under rpcdiag/dissect/tables, which load in a millisecond.
+"""tables/*.tsv to the Python modules under rpcdiag/dissect/tables, which load in less than a millisecond.
 
     python tools/make_tables.py [--check]
 
-With --check nothing is written; the exit code says whether the modules are up to date.
+With --check nothing is written; the exit code says whether the modules are up to date. Names, which every report
+needs, are kept apart from descriptions, which few do.
 """
 
 import csv
+import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "tables"
 TARGET = ROOT / "rpcdiag" / "dissect" / "tables"
 UNNAMED = "(unnamed)"
+KINDS = frozenset({"rpc", "com", "clsid", "syntax"})
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NIL = "00000000-0000-0000-0000-000000000000"
+PROTSEQS = {"ncacn_ip_tcp": "tcp", "ncacn_http": "http", "ncadg_ip_udp": "udp", "ncalrpc": "local"}
+
+Row = dict[str, str]
 
 
-def rows(name: str) -> list[dict[str, str]]:
+def rows(name: str) -> list[Row]:
     with (SOURCE / name).open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
+def without_remarks(text: str) -> str:
+    return re.sub(r"\s*\([^()]*\)", "", text).strip()
+
+
 def short(name: str) -> str:
-    """The name without the explanation in brackets behind it."""
-    text = name.removeprefix("CLSID ").partition(" (")[0].strip()
-    return text.partition(" / ")[0]
+    """`IRemoteSCMActivator` of `IRemoteSCMActivator (ISystemActivator)`; `DPMRA` of `CLSID DPMRA (agent)`."""
+    return without_remarks(name.removeprefix("CLSID ").partition(" / ")[0].partition(" transfer syntax")[0])
 
 
-def interfaces() -> dict[str, str]:
-    named: dict[str, tuple[str, str, str, str]] = {}
-    operations: dict[str, str] = {}
-    for row in rows("interfaces.tsv"):
-        uuid, name = row["uuid"].lower(), row["name"]
-        if name == UNNAMED:
-            continue
-        if row["opnums"]:
-            operations.setdefault(uuid, row["opnums"])
-        named.setdefault(uuid, (row["version"], short(name), row["kind"], row["process_service"]))
-    head = '"""{} Made by tools/make_tables.py out of tables/interfaces.tsv."""\n\n'
-    names = [f"    {uuid!r}: {entry!r},\n" for uuid, entry in sorted(named.items())]
-    listed = [f"    {uuid!r}: {text!r},\n" for uuid, text in sorted(operations.items())]
-    return {
-        "interfaces.py": head.format("UUID: version, name, kind, process.")
-        + "NAMES: dict[str, tuple[str, str, str, str]] = {\n"
-        + "".join(names)
-        + "}\n",
-        "operations.py": head.format("UUID: `number name; number name; ...`.")
-        + "OPERATIONS: dict[str, str] = {\n"
-        + "".join(listed)
-        + "}\n",
-    }
-
-
-def status() -> dict[str, str]:
-    lines = []
-    for row in rows("status_codes.tsv"):
-        if row["family"] == "icmp":
-            key = row["hex"]
+def transports(row: Row) -> str:
+    r"""`tcp dynamic, \pipe\svcctl`; nothing where the sources say nothing, or where it is the way of all of COM."""
+    if row["kind"] != "rpc" or row["transports"].startswith("unspecified"):
+        return ""
+    found = []
+    for part in re.split(r"[;,] *(?=nca|\\pipe)", without_remarks(row["transports"])):
+        protseq, _, place = part.partition(" ")
+        if protseq == "ncacn_np":
+            found += [pipe.strip() for pipe in place.split(",")]
         else:
-            key = int(row["hex"], 16 if row["hex"].lower().startswith("0x") else 10)
-        entry = (key, row["symbol"], row["family"], row["meaning"], row["seen_in"], row["client_error"].strip("-"))
-        lines.append(f"    {entry!r},\n")
-    return {
-        "status.py": '"""code, symbol, family, meaning, where it is seen, what the client then reports. '
-        'Made by tools/make_tables.py out of tables/status_codes.tsv."""\n\n'
-        "CODES: tuple[tuple[int | str, str, str, str, str, str], ...] = (\n" + "".join(lines) + ")\n"
-    }
+            found.append(f"{PROTSEQS[protseq]} {place}".strip() if protseq in PROTSEQS else part)
+    return ", ".join(found)
+
+
+def operations(text: str) -> dict[int, str]:
+    """`3 Advise (carries ...); 4 Unadvise`. What is no single number names no operation."""
+    pairs = (item.split()[:2] for item in text.split(";") if item.strip())
+    return {int(number): name for number, name in pairs if number.isdigit()}
+
+
+def interfaces() -> Iterator[tuple[str, str]]:
+    table = rows("interfaces.tsv")
+    seen: set[str] = set()
+    for row in table:
+        uuid = row["uuid"]
+        if not UUID.fullmatch(uuid) or row["kind"] not in KINDS or uuid in seen or uuid == NIL:
+            sys.exit(f"interfaces.tsv: {uuid}: a malformed or repeated UUID, the nil UUID, or an unknown kind")
+        seen.add(uuid)
+    named = sorted((row for row in table if row["name"] != UNNAMED), key=lambda row: row["uuid"])
+    names = {row["uuid"]: short(row["name"]) for row in named if row["kind"] in ("rpc", "com")}
+    classes = {row["uuid"]: short(row["name"]) for row in named if row["kind"] == "clsid"}
+    syntaxes = {row["uuid"]: short(row["name"]) for row in named if row["kind"] == "syntax"}
+    yield (
+        "interfaces.py",
+        module(
+            "Interfaces, classes and syntaxes: UUID to short name.",
+            "interfaces.tsv",
+            literal("NAMES: dict[str, str]", names),
+            literal("CLASSES: dict[str, str]", classes),
+            literal("SYNTAXES: dict[str, str]", syntaxes),
+        ),
+    )
+    details = {
+        row["uuid"]: (row["version"], row["kind"], "" if row["process_service"] == "-" else row["process_service"],
+                      transports(row))
+        for row in named
+    }  # fmt: skip
+    yield (
+        "details.py",
+        module(
+            "UUID to version, kind, process and transports.",
+            "interfaces.tsv",
+            literal("DETAILS: dict[str, tuple[str, str, str, str]]", details),
+        ),
+    )
+    listed = {row["uuid"]: operations(row["opnums"]) for row in named}
+    yield (
+        "operations.py",
+        module(
+            "UUID to opnum to name.",
+            "interfaces.tsv",
+            literal("OPERATIONS: dict[str, dict[int, str]]", {uuid: ops for uuid, ops in listed.items() if ops}),
+        ),
+    )
+
+
+def symbol(text: str) -> str:
+    """`X` of `HRESULT_FROM_WIN32(X)`, and of `X (ALSO_CALLED)`."""
+    wrapped = re.fullmatch(r"HRESULT_FROM_WIN32\((\w+)\)", text)
+    return wrapped.group(1) if wrapped else without_remarks(text)
+
+
+def icmp(row: Row) -> tuple[int, int, int]:
+    """`3/13` and `v6 1/4` to IP version, type and code."""
+    found = re.fullmatch(r"(v6 )?(\d+)/(\d+)", row["hex"])
+    if not found:
+        sys.exit(f"status_codes.tsv: {row['hex']}: no ICMP type and code")
+    return 6 if found[1] else 4, int(found[2]), int(found[3])
+
+
+def status() -> Iterator[tuple[str, str]]:
+    symbols: dict[str, dict[int, str]] = {}
+    texts: dict[str, dict[int, tuple[str, str, str]]] = {}
+    icmps: dict[tuple[int, int, int], str] = {}
+    for row in rows("status_codes.tsv"):
+        family = row["family"]
+        if family == "icmp":
+            icmps[icmp(row)] = row["symbol"]
+            continue
+        code = int(row["hex"], 16 if row["hex"].startswith("0x") else 10)
+        if code in symbols.setdefault(family, {}):
+            sys.exit(f"status_codes.tsv: {row['hex']} twice in {family}")
+        symbols[family][code] = symbol(row["symbol"])
+        texts.setdefault(family, {})[code] = (row["meaning"], row["seen_in"], row["client_error"].strip("-"))
+    yield (
+        "status.py",
+        module(
+            "Family to code to symbol.",
+            "status_codes.tsv",
+            literal("SYMBOLS: dict[str, dict[int, str]]", symbols),
+            "# (IP version, type, code)\n" + literal("ICMP: dict[tuple[int, int, int], str]", icmps),
+        ),
+    )
+    yield (
+        "meanings.py",
+        module(
+            "Family to code to what it means, where it is seen, and what the client then reports.",
+            "status_codes.tsv",
+            literal("MEANINGS: dict[str, dict[int, tuple[str, str, str]]]", texts),
+        ),
+    )
+
+
+def literal(head: str, table: Mapping[object, object]) -> str:
+    return f"{head} = {{\n{''.join(_lines(table, 1))}}}\n"
+
+
+def _lines(table: Mapping[object, object], depth: int) -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, dict) and depth == 1:
+            yield f"    {key!r}: {{\n{''.join(_lines(value, 2))}    }},\n"
+        else:
+            yield f"{'    ' * depth}{key!r}: {value!r},\n"
+
+
+def module(says: str, source: str, *parts: str) -> str:
+    return f'"""{says} Made by tools/make_tables.py out of tables/{source}."""\n\n' + "\n".join(parts)
+
+
+def made() -> Iterable[tuple[str, str]]:
+    """File names and contents."""
+    yield from interfaces()
+    yield from status()
 
 
 def main() -> int:
+    check = "--check" in sys.argv
     stale = []
-    for name, text in {**interfaces(), **status()}.items():
+    for name, text in made():
         path = TARGET / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
-            if "--check" not in sys.argv:
+            if not check:
                 path.write_text(text, encoding="utf-8")
     if stale:
-        print(("out of date: " if "--check" in sys.argv else "written: ") + ", ".join(stale))
-    return 1 if stale and "--check" in sys.argv else 0
+        print(("out of date: " if check else "written: ") + ", ".join(stale))
+    return 1 if stale and check else 0
 
 
 if __name__ == "__main__":

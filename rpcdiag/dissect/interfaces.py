@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from rpcdiag.dissect.tables.interfaces import CLASSES, NAMES, SYNTAXES
+
 EPMAPPER = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
 IOBJECT_EXPORTER = "99fcfec4-5260-101b-bbcb-00aa0021347a"
 IREMOTE_SCM_ACTIVATOR = "000001a0-0000-0000-c000-000000000046"
@@ -10,12 +12,15 @@ IREM_UNKNOWN = "00000131-0000-0000-c000-000000000046"
 IREM_UNKNOWN2 = "00000143-0000-0000-c000-000000000046"
 NDR32 = "8a885d04-1ceb-11c9-9fe8-08002b104860"
 NDR64 = "71710533-beba-4937-8319-b5dbef9ccc36"
+# the low eight bytes are flags. [MS-RPCE] 3.3.1.5.3
+FEATURE_NEGOTIATION_PREFIX = "6cb71c2c-9812-4540-"
 
 # services whose TCP port is fixed, so that a rule for the number is right
 FIXED_TCP_PORTS: dict[int, str] = {
     1688: "KMS",
     2103: "Message Queuing",
     2105: "Message Queuing",
+    2107: "Message Queuing, management",
     5040: "Windows Deployment Services",
     5722: "DFS Replication on Server 2008 and 2008 R2",
     6001: "Exchange information store",
@@ -24,49 +29,63 @@ FIXED_TCP_PORTS: dict[int, str] = {
     24158: "WMI, set by winmgmt /standalonehost",
 }
 
-_SVCHOST = r"%SystemRoot%\System32\svchost.exe"
 _SYSTEM32 = r"%SystemRoot%\System32"
+_SVCHOST = rf"{_SYSTEM32}\svchost.exe"
+_WMI = "Windows Management Instrumentation (WMI)"
+_DTC = "Distributed Transaction Coordinator"
 
-# interface name -> program, service, built-in firewall group
-_SERVICES: dict[str, tuple[str, str | None, str | None]] = {
-    "epmapper": (_SVCHOST, "RpcSs", None),
-    "drsuapi": (rf"{_SYSTEM32}\lsass.exe", None, None),
-    "netlogon": (rf"{_SYSTEM32}\lsass.exe", None, None),
-    "lsarpc": (rf"{_SYSTEM32}\lsass.exe", None, None),
-    "samr": (rf"{_SYSTEM32}\lsass.exe", None, None),
-    "svcctl": (rf"{_SYSTEM32}\services.exe", None, "Remote Service Management"),
-    "IEventService": (_SVCHOST, "EventLog", "Remote Event Log Management"),
-    "ITaskSchedulerService": (_SVCHOST, "Schedule", "Remote Scheduled Tasks Management"),
-    "FrsTransport": (rf"{_SYSTEM32}\dfsrs.exe", "Dfsr", None),
-    "frsrpc": (rf"{_SYSTEM32}\ntfrs.exe", "NtFrs", None),
-    "DnsServer": (rf"{_SYSTEM32}\dns.exe", "DNS", None),
-    "spoolss": (rf"{_SYSTEM32}\spoolsv.exe", "Spooler", None),
-    "IRemoteWinspool": (rf"{_SYSTEM32}\spoolsv.exe", "Spooler", None),
-    "IXnRemote": (rf"{_SYSTEM32}\msdtc.exe", None, "Distributed Transaction Coordinator"),
-    "ICertPassage": (rf"{_SYSTEM32}\certsrv.exe", "CertSvc", None),
-    "dhcpsrv": (_SVCHOST, "DHCPServer", None),
-    "IWbemLevel1Login": (_SVCHOST, "winmgmt", "Windows Management Instrumentation (WMI)"),
-    "IWbemServices": (_SVCHOST, "winmgmt", "Windows Management Instrumentation (WMI)"),
-    "IWbemLoginClientID": (_SVCHOST, "winmgmt", "Windows Management Instrumentation (WMI)"),
+_Service = tuple[str | None, str | None, str | None]
+_UNKNOWN: _Service = (None, None, None)
+
+# a process as the table calls it, without remarks -> program, service, built-in firewall group.
+# svchost alone is no answer: a rule for it would admit every service
+_SERVICES: dict[str, _Service] = {
+    "svchost RpcEptMapper/RpcSs": (_SVCHOST, "RpcSs", None),
+    "svchost Winmgmt": (_SVCHOST, "winmgmt", _WMI),
+    "svchost EventLog": (_SVCHOST, "EventLog", "Remote Event Log Management"),
+    "svchost Schedule": (_SVCHOST, "Schedule", "Remote Scheduled Tasks Management"),
+    "lsass.exe": (rf"{_SYSTEM32}\lsass.exe", None, None),
+    "services.exe": (rf"{_SYSTEM32}\services.exe", None, "Remote Service Management"),
+    "wininit.exe": (rf"{_SYSTEM32}\wininit.exe", None, None),
+    "spoolsv.exe": (rf"{_SYSTEM32}\spoolsv.exe", "Spooler", None),
+    "msdtc.exe": (rf"{_SYSTEM32}\msdtc.exe", "MSDTC", _DTC),
+    "vds.exe": (rf"{_SYSTEM32}\vds.exe", "vds", "Remote Volume Management"),
+    "certsrv.exe": (rf"{_SYSTEM32}\certsrv.exe", "CertSvc", None),
+    "dfsrs.exe": (rf"{_SYSTEM32}\dfsrs.exe", "Dfsr", None),
+    "dfssvc.exe": (rf"{_SYSTEM32}\dfssvc.exe", "Dfs", None),
+    "dns.exe": (rf"{_SYSTEM32}\dns.exe", "DNS", None),
+    "mqsvc.exe": (rf"{_SYSTEM32}\mqsvc.exe", "MSMQ", None),
+    "ntfrs.exe": (rf"{_SYSTEM32}\ntfrs.exe", "NtFrs", None),
+    "sppsvc.exe": (rf"{_SYSTEM32}\sppsvc.exe", "sppsvc", None),
+    "wins.exe": (rf"{_SYSTEM32}\wins.exe", "WINS", None),
+    "clussvc.exe": (r"%SystemRoot%\Cluster\clussvc.exe", "ClusSvc", None),
 }
 
 
 class Interface(NamedTuple):
-    """What the table says of a UUID."""
+    """What the table says of a UUID; an empty text is what it does not say."""
 
     uuid: str
     version: str
     name: str
     kind: str  # rpc, com, clsid, syntax
-    process: str
+    process: str  # the program or service behind it, in words
+    transports: str  # `tcp dynamic, \pipe\svcctl`; COM is always at a dynamic TCP port
+
+    def operations(self) -> dict[int, str]:
+        """Names by opnum, of those that the table lists."""
+        return operations(self.uuid)
 
 
 def describe(uuid: str) -> Interface | None:
-    """The table's row, or None."""
-    from rpcdiag.dissect.tables.interfaces import NAMES
+    """All that the table says of an interface, class or syntax."""
+    from rpcdiag.dissect.tables.details import DETAILS
 
-    row = NAMES.get(uuid)
-    return Interface(uuid, *row) if row else None
+    name = NAMES.get(uuid) or CLASSES.get(uuid) or SYNTAXES.get(uuid)
+    if name is None:
+        return None
+    version, kind, process, transports = DETAILS[uuid]
+    return Interface(uuid, version, name, kind, process, transports)
 
 
 def interface_name(uuid: str, version: str | None = None) -> str | None:
@@ -74,35 +93,48 @@ def interface_name(uuid: str, version: str | None = None) -> str | None:
 
     The version does not change the name: no UUID of the table is called differently in another version.
     """
-    row = describe(uuid)
-    return row.name if row and row.kind != "clsid" else None
+    return NAMES.get(uuid)
 
 
 def class_name(clsid: str) -> str | None:
     """Short name of a COM class."""
-    row = describe(clsid)
-    return row.name if row and row.kind == "clsid" else None
+    return CLASSES.get(clsid)
+
+
+def syntax_name(uuid: str) -> str | None:
+    """`NDR32`, `NDR64`, or the feature negotiation that a bind carries in the place of a transfer syntax."""
+    if uuid.startswith(FEATURE_NEGOTIATION_PREFIX):
+        return "bind-time feature negotiation"
+    return SYNTAXES[uuid] if uuid in (NDR32, NDR64) else None
+
+
+def operations(uuid: str) -> dict[int, str]:
+    """Names by opnum, of those that the table lists."""
+    from rpcdiag.dissect.tables.operations import OPERATIONS
+
+    return OPERATIONS.get(uuid, {})
 
 
 def operation_name(uuid: str, opnum: int) -> str | None:
     """Name of an operation, where the table lists it."""
-    from rpcdiag.dissect.tables.operations import OPERATIONS
-
-    for item in OPERATIONS.get(uuid, "").split(";"):
-        number, _, name = item.strip().partition(" ")
-        if number == str(opnum):
-            return name.partition(" ")[0] or None
-    return None
+    return operations(uuid).get(opnum)
 
 
 def service_of(uuid: str) -> tuple[str | None, str | None, str | None]:
-    """Program, Windows service and built-in firewall group behind an interface; None each where it is not known."""
-    return _SERVICES.get(interface_name(uuid) or "", (None, None, None))
+    """Program, Windows service and built-in firewall group behind an interface or class; None for what is not known."""
+    row = describe(uuid)
+    if row is None:
+        return _UNKNOWN
+    process = row.process.partition(" (")[0]
+    known = _SERVICES.get(process)
+    if known is None and process.startswith("svchost ") and process[len("svchost ") :].isalnum():
+        return _SVCHOST, process[len("svchost ") :], None
+    return known or _UNKNOWN
 
 
 def all_interfaces() -> list[Interface]:
     """The whole table, by name."""
-    from rpcdiag.dissect.tables.interfaces import NAMES
+    from rpcdiag.dissect.tables.details import DETAILS
 
-    found = [Interface(uuid, *row) for uuid, row in NAMES.items()]
+    found = [row for uuid in DETAILS if (row := describe(uuid))]
     return sorted(found, key=lambda one: (one.name.lower(), one.uuid))

@@ -1,29 +1,31 @@
 """Names and meanings of status codes. The same number can mean different things in different families."""
 
 import re
-from functools import cache
+from collections.abc import Iterator
 from typing import NamedTuple
 
-# where a bare number of 16 bits can be many things, these are asked first
-_FIRST = ("win32_rpc", "win32", "hresult_win32", "hresult", "nca", "dce", "fault_win32", "ntstatus", "wbem", "sspi",
-          "tmg", "winsock", "kerberos")  # fmt: skip
-_REASONS = frozenset({"bind_ack_reason", "bind_ack_result", "bind_nak_reason", "eeinfo_component", "eeinfo_location"})
-_FROM_WIN32 = re.compile(r"HRESULT_FROM_WIN32\((\w+)\)")
-_ICMP_WORDS = {
-    "net_unreachable": "network unreachable",
-    "host_unreachable": "host unreachable",
-    "protocol_unreachable": "protocol unreachable",
-    "port_unreachable": "port unreachable",
-    "frag_needed": "fragmentation needed",
-    "net_prohibited": "network administratively prohibited",
-    "host_prohibited": "host administratively prohibited",
-    "comm_prohibited": "communication administratively prohibited",
-    "ttl_exceeded": "time to live exceeded",
-    "no_route": "no route",
-    "admin_prohibited": "administratively prohibited",
-    "addr_unreachable": "address unreachable",
-    "packet_too_big": "packet too big",
-}
+from rpcdiag.dissect.tables.status import ICMP, SYMBOLS
+
+# a status, fault or HRESULT without a family is most likely one of these, in this order
+_GENERAL = ("win32_rpc", "win32", "hresult_win32", "hresult", "nca", "dce", "ntstatus", "wbem", "sspi", "winsock")
+# numbers of a field of their own, which mean nothing elsewhere
+_SPECIAL = ("fault_win32", "tmg", "kerberos", "bind_nak_reason", "bind_ack_reason", "bind_ack_result",
+            "eeinfo_location", "eeinfo_component")  # fmt: skip
+_FAULTS = ("nca", "fault_win32", "dce", "win32_rpc", "win32", "hresult_win32", "hresult", "wbem")
+
+# rpcnterr.h calls these Win32 codes by a second name
+_ALIASES = {"RPC_S_ACCESS_DENIED": 5, "RPC_S_OUT_OF_MEMORY": 14, "RPC_S_INVALID_ARG": 87, "RPC_S_TIMEOUT": 1460}
+_PREFIX = re.compile(r"^(RPC_S|RPC_X|RPC_E|RPC_NT|EPT_S|EPT_NT|ERROR|E|NCA_S|NCA_S_FAULT|STATUS|FWX_E)_")
+
+_NOT_CODES = re.compile(
+    r"\{?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?"  # UUID
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"  # address
+    r"|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b"  # day, time
+)
+_NUMBER = re.compile(
+    r"(?<![\w.])(?:(?P<sign>-)?(?:0[xX]|&[hH])(?P<hex>[0-9a-fA-F]{1,16})|(?P<bare>[0-9a-fA-F]{8})|(?P<decimal>-?\d{1,10}))"
+    r"(?!\w|[.,:]\d)"
+)
 
 
 class Status(NamedTuple):
@@ -34,75 +36,64 @@ class Status(NamedTuple):
     family: str
     meaning: str
     seen_in: str
-    client_error: str
+    client_error: str  # what the client's program then reads, decimal, or a remark about it
+
+    def client_code(self) -> int | None:
+        """`client_error` as a number, where it is one."""
+        return int(self.client_error) if self.client_error.isdigit() else None
 
 
-@cache
-def _by_code() -> dict[int, tuple[Status, ...]]:
-    from rpcdiag.dissect.tables.status import CODES
+class Number(NamedTuple):
+    """A number as it stands in a text, and the 32 bits it means."""
 
-    found: dict[int, list[Status]] = {}
-    for code, *rest in CODES:
-        if isinstance(code, int):
-            found.setdefault(code, []).append(Status(code, *rest))
-    rank = {family: place for place, family in enumerate(_FIRST)}
-    return {code: tuple(sorted(rows, key=lambda row: rank.get(row.family, 99))) for code, rows in found.items()}
-
-
-def of(code: int, family: str | None = None) -> Status | None:
-    """The row of a code: of that family, or the one that a status, fault or HRESULT most likely means."""
-    rows = _by_code().get(code & 0xFFFFFFFF, ())
-    if family is not None:
-        return next((row for row in rows if row.family == family), None)
-    return next((row for row in rows if row.family not in _REASONS), None)
+    start: int
+    written: str
+    code: int
 
 
 def status_name(code: int, family: str | None = None) -> str | None:
     """The symbol, `RPC_S_SERVER_UNAVAILABLE`; an HRESULT made of a Win32 code has that code's symbol."""
-    row = of(code, family)
-    if row is None and code >> 16 == 0x8007 and family is None:
-        row = of(code & 0xFFFF)
-    if row is None:
-        return None
-    wrapped = _FROM_WIN32.fullmatch(row.symbol)
-    return wrapped.group(1) if wrapped else row.symbol
+    code &= 0xFFFFFFFF
+    if family is not None:
+        return SYMBOLS.get(family, {}).get(code)
+    for general in _GENERAL:
+        if code in SYMBOLS[general]:
+            return SYMBOLS[general][code]
+    return status_name(code & 0xFFFF) if code >> 16 == 0x8007 and code & 0xFFFF else SYMBOLS["tmg"].get(code)
 
 
 def icmp_name(kind: int, code: int, version: int = 4) -> str | None:
     """`communication administratively prohibited`"""
-    from rpcdiag.dissect.tables.status import CODES
-
-    key = f"{'v6 ' if version == 6 else ''}{kind}/{code}"
-    symbol = next((row[1] for row in CODES if row[0] == key), None)
-    return _ICMP_WORDS.get(symbol, symbol) if symbol else None
+    return ICMP.get((version, kind, code))
 
 
-def numbers_in(text: str) -> list[int]:
-    """Every number that a text writes, in any of the usual forms, as 32 unsigned bits."""
-    found = []
-    for token in re.findall(r"(?<![\w.])(?:0[xX][0-9a-fA-F]{1,8}|-?\d{1,10}|[0-9a-fA-F]{8})(?![\w.])", text):
-        if token[:2].lower() == "0x":
-            number = int(token, 16)
-        elif re.fullmatch(r"-?\d{1,10}", token):
-            number = int(token)
-        else:
-            number = int(token, 16)
-        if -(1 << 31) <= number < 1 << 32:
-            found.append(number & 0xFFFFFFFF)
-    return list(dict.fromkeys(found))
+def rows(code: int) -> list[Status]:
+    """Everything that this very number means, the likeliest first."""
+    from rpcdiag.dissect.tables.meanings import MEANINGS
+
+    code &= 0xFFFFFFFF
+    return [
+        Status(code, SYMBOLS[family][code], family, *MEANINGS[family][code])
+        for family in _GENERAL + _SPECIAL
+        if code in SYMBOLS[family]
+    ]
 
 
-def by_symbol(text: str) -> list[Status]:
-    """Rows whose symbol is this one; the prefixes RPC_S_, EPT_S_, ERROR_ and E_ may be left out."""
-    wanted = text.strip().upper()
-    found = []
-    for rows in _by_code().values():
-        for row in rows:
-            names = {row.symbol.upper(), *(name.upper() for name in _FROM_WIN32.findall(row.symbol))}
-            short = {re.sub(r"^(RPC_S|RPC_X|RPC_E|EPT_S|ERROR|E|NCA_S|STATUS)_", "", name) for name in names}
-            if wanted in names or wanted in short:
-                found.append(row)
-    return sorted(found, key=lambda row: (row.family in _REASONS, row.code))
+def of(code: int, family: str | None = None) -> Status | None:
+    """The row of a code: of that family, or the one that a status, fault or HRESULT most likely means."""
+    found = rows(code)
+    if code >> 16 == 0x8007:
+        found += rows(code & 0xFFFF)
+        found.sort(key=lambda row: row.family == "tmg")
+    if family is not None:
+        return next((row for row in found if row.family == family), None)
+    return next((row for row in found if row.family in _GENERAL or row.family == "tmg"), None)
+
+
+def status_meaning(code: int, family: str | None = None) -> str | None:
+    """What a code says, in a few words."""
+    row = of(code, family)
+    return row.meaning if row else None
 
 
 def relatives(code: int) -> list[int]:
@@ -113,3 +104,65 @@ def relatives(code: int) -> list[int]:
     if 0 < code < 0x10000:
         return [code, 0x80070000 | code]
     return [code]
+
+
+def client_error_of_fault(status: int) -> tuple[str, str] | None:
+    """What the client's program reads after a fault with this status: (`0x800706b5`, `RPC_S_UNKNOWN_IF`)."""
+    row = next((row for family in _FAULTS if (row := of(status, family)) and row.code == status & 0xFFFFFFFF), None)
+    if row is None:
+        return None
+    code = row.code if row.client_error == "as shown" else row.client_code()
+    if not code:
+        return None
+    code = max(relatives(code))
+    return f"{code:#010x}", status_name(code) or row.symbol
+
+
+def numbers(text: str) -> Iterator[Number]:
+    """Every number of a text that could be a code: hexadecimal, decimal or negative, not in addresses and the like.
+
+    Eight digits without a mark are hexadecimal: no known code has eight decimal ones.
+    """
+    text = _NOT_CODES.sub(lambda found: " " * len(found[0]), text.replace("\N{MINUS SIGN}", "-"))
+    whole = text.strip()
+    if 3 <= len(whole) < 8 and re.fullmatch(r"[0-9a-fA-F]*[a-fA-F][0-9a-fA-F]*", whole):
+        yield Number(text.index(whole), whole, int(whole, 16))
+    for found in _NUMBER.finditer(text):
+        value = int(found["hex"] or found["bare"] or found["decimal"], 10 if found["decimal"] else 16)
+        if found["sign"]:
+            value = -value
+        if value >> 32 == 0xFFFFFFFF:  # sign-extended to 64 bits
+            value -= 1 << 64
+        if -0x10000 < value < 0:  # a dash, not a sign
+            value = -value
+        if -(1 << 31) <= value < 1 << 32:
+            yield Number(found.start(), found[0], value & 0xFFFFFFFF)
+
+
+def numbers_in(text: str) -> list[int]:
+    """Every number that a text writes, in any of the usual forms, as 32 unsigned bits."""
+    return list(dict.fromkeys(number.code for number in numbers(text)))
+
+
+def by_symbol(text: str) -> list[Status]:
+    """Rows whose symbol is this one, in any case; prefixes like RPC_S_, EPT_S_ and ERROR_ may be left out."""
+    wanted = text.strip().upper()
+    if wanted in _ALIASES:
+        return rows(_ALIASES[wanted])[:1]
+    exact: list[int] = []
+    shortened: list[int] = []
+    for family in _GENERAL + _SPECIAL:
+        for code, symbol in SYMBOLS[family].items():
+            name = symbol.upper()
+            if name == wanted:
+                exact.append(code)
+            elif _PREFIX.sub("", name) == wanted:
+                shortened.append(code)
+    return [row for code in dict.fromkeys(exact or shortened) for row in rows(code)
+            if wanted in (row.symbol.upper(), _PREFIX.sub("", row.symbol.upper()))]  # fmt: skip
+
+
+def lookup(text: str) -> list[Status]:
+    """All rows for the numbers of a text, each with its relatives, or else for the symbol that it is."""
+    codes = dict.fromkeys(other for number in numbers_in(text) for other in relatives(number))
+    return [row for code in codes for row in rows(code)] or by_symbol(text)

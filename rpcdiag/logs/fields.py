@@ -1,13 +1,16 @@
 """Values that several log formats write alike."""
 
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from rpcdiag.model.packets import Address
 
 SECOND = 1_000_000_000
+_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
 
 
+@lru_cache(maxsize=8192)  # a log names the same few hosts again and again
 def address(text: str | None) -> Address | None:
     """The address, or None where there is a dash, a mask or a name."""
     if not text or text == "-":
@@ -28,8 +31,16 @@ def port(text: str | None) -> int | None:
     return value if value is not None and value <= 65535 else None
 
 
+def protocol(text: str | None) -> str:
+    """The name in lower case; of the protocols with ports also where the log has the number."""
+    name = (text or "-").strip().lower()
+    return _PROTOCOLS.get(name, name)
+
+
 def endpoint(text: str) -> tuple[Address | None, int | None]:
-    """`10.0.0.1:135` or `[2001:db8::1]:135`"""
+    """`10.0.0.1:135` or `[2001:db8::1]:135`; an address alone has no port."""
+    if text.endswith("]"):
+        return address(text.strip("[]")), None
     host, colon, digits = text.rpartition(":")
     if not colon:
         return address(text), None
@@ -48,16 +59,16 @@ def when(date: str, time: str) -> tuple[int, int]:
     ns = int(datetime.fromisoformat(f"{date}T{whole}+00:00").timestamp()) * SECOND
     if not fraction:
         return ns, SECOND
-    if not fraction.isdigit() or len(fraction) > 9:
-        raise ValueError(f"fraction of a second {fraction!r}")
+    if not (fraction.isascii() and fraction.isdigit()) or len(fraction) > 9:
+        raise ValueError(f"fraction of a second {fraction[:20]!r}")
     return ns + int(fraction) * 10 ** (9 - len(fraction)), 10 ** (9 - len(fraction))
 
 
 def unsigned(text: str | None) -> int | None:
     """A result code in hexadecimal or decimal, signed or not, as 32 unsigned bits."""
-    if not text or text == "-":
+    if not text or text == "-" or len(text) > 12:
         return None
     try:
-        return int(text, 0) & 0xFFFFFFFF
+        return int(text, 16 if text[:2].lower() == "0x" else 10) & 0xFFFFFFFF
     except ValueError:
         return None

@@ -1,25 +1,32 @@
 """Log rows to the connection attempts of a capture, across two clocks.
 
-The initial sequence number needs no clock. Where a log has none, rows and SYNs with the same ends are paired by rank,
-every pair bounds the offset of the clocks, and the bounds are intersected. What cannot be told is said, not guessed.
+The initial sequence number needs no clock. Where a log has none, rows and attempts with the same ends are brought
+together by time, once the offset of the clocks is known (`clock`). What cannot be told is said, not guessed.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from rpcdiag.logs import clock as clocks
+from rpcdiag.logs.clock import LATE, WIDEST_ZONE, Bound
+from rpcdiag.logs.clock import Clock as Clock
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import SECOND
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Endpoint
 
-QUARTER = 900 * SECOND
-WIDEST_ZONE = 14 * 3600 * SECOND + QUARTER // 2
 BEFORE = SECOND // 5
-LATE = 2 * SECOND  # a row is written this much after its packet at most
 CLOSE_ROW = 150 * SECOND  # a row about the end of a connection comes as late as the connection lasts
-ENOUGH = 3  # independent attempts that agree make a clock
+SCHEDULE = 70 * SECOND  # the longest pause between two SYNs of one attempt, on any system
+MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has no more to tell
+FIRST_EPHEMERAL = 1024
+DAY = 86_400 * SECOND
+LAST_YEAR = 250_000_000_000  # seconds; calendars end soon after, times in captures need not
 _SYN = frozenset({"S"})
+_Ends = tuple[Endpoint, Endpoint]
 
 
 class Attempt(NamedTuple):
@@ -35,19 +42,12 @@ class Attempt(NamedTuple):
     ip_ids: tuple[int, ...]
 
 
-class Clock(NamedTuple):
-    """`offset_ns` is the log's time as written minus the capture's; `basis` is measured, utc, given or none."""
-
-    offset_ns: int | None
-    basis: str
-    matches: int
-    spread_ns: int
-    why: str
-
-
 class LogMatch(NamedTuple):
-    """Entries (positions in the log) that belong to an attempt. Grade A: same sequence number; B: same ends, time fits;
-    C: same ends, the clock could not be checked."""
+    """Entries (positions in the log) that belong to an attempt.
+
+    Grade A: same sequence number (or IP id), "isn" or "ip-id"; B: same ends, time fits, "ports-and-time"; C: same ends,
+    unique in the log and the captures, but the clock could not be checked, "ports"; D: the rows have no time at all.
+    """
 
     attempt: int
     entries: tuple[int, ...]
@@ -61,26 +61,42 @@ class Matched(NamedTuple):
     matches: tuple[LogMatch, ...]
 
 
-class _Pairs(NamedTuple):
-    """Rows and attempt with the same ends: `exact` where sequence number or IP id agree."""
+class _Use(NamedTuple):
+    """One use of a pair of ends: an attempt, with its copies at other points. `exact` are the rows that are surely its."""
 
-    attempt: Attempt
-    rows: tuple[int, ...]
-    exact: bool
+    copies: tuple[Attempt, ...]
+    exact: tuple[int, ...]
     basis: str
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.copies[0]
+
+
+class _Pair(NamedTuple):
+    """Two ends: their uses by time, and the rows of either direction by time; rows without a time come first."""
+
+    uses: tuple[_Use, ...]
+    rows: tuple[int, ...]
 
 
 def match(log: LogFile, attempts: Sequence[Attempt], *, offset_ns: int | None = None) -> Matched:
     """Find the rows of each attempt and the offset between the clocks."""
-    entries = _dated(log, attempts)
-    candidates = _candidates(entries, attempts)
-    clock = _clock(log, entries, candidates, attempts, offset_ns)
-    matches = []
-    for pairs in candidates:
-        found = _accepted(entries, pairs, clock)
-        if found is not None:
-            matches.append(found)
-    return Matched(clock, tuple(matches))
+    if not attempts:
+        return Matched(clocks.none("the captures hold no connection to compare with"), ())
+    middle = attempts[len(attempts) // 2].times_ns[0]
+    entries = _dated(log.entries, middle)
+    uptime = any(entry.basis == "uptime" for entry in entries[:1])
+    pairs = _pairs(entries, attempts)
+    alone = [_unambiguous(entries, pair, any_time=uptime) for pair in pairs]
+    clock = _clock(entries, pairs, alone, offset_ns)
+    found: dict[int, LogMatch] = {}
+    for pair, unique in zip(pairs, alone, strict=True):
+        for use, one in zip(pair.uses, _accepted(entries, pair, unique, clock), strict=True):
+            if one is not None:
+                for copy in use.copies:
+                    found[copy.key] = _with_packets(entries, copy, one, clock)
+    return Matched(clock, tuple(found[attempt.key] for attempt in attempts if attempt.key in found))
 
 
 def drops_logged(log: LogFile) -> bool:
@@ -88,226 +104,281 @@ def drops_logged(log: LogFile) -> bool:
     return any(entry.drops for entry in log.entries)
 
 
-def _dated(log: LogFile, attempts: Sequence[Attempt]) -> Sequence[LogEntry]:
-    """Rows without a year get the one that brings them nearest to the capture."""
-    if not attempts or not any(entry.basis == "no_year" for entry in log.entries):
-        return log.entries
-    from datetime import UTC, datetime
+def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:
+    """Whether the log covers some of the time from first to last, capture time.
 
-    middle = attempts[len(attempts) // 2].times_ns[0]
-    year = datetime.fromtimestamp(middle // SECOND, UTC).year
+    Where the offset is not known: whether it does in some time zone. Where rows only count from a start: unknown is yes.
+    """
+    written = [entry.written_ns for entry in _dated(log.entries, first_ns) if entry.written_ns is not None]
+    if not written:
+        return False
+    if clock.offset_ns is None and log.entries[0].basis == "uptime":
+        return True
+    room = WIDEST_ZONE if clock.offset_ns is None else LATE
+    offset = clock.offset_ns or 0
+    return min(written) - offset - room <= last_ns and max(written) - offset + room >= first_ns
+
+
+def _dated(entries: Sequence[LogEntry], near_ns: int) -> Sequence[LogEntry]:
+    """Rows without a year get the one that brings them nearest to the capture."""
+    if not any(entry.basis == "no_year" for entry in entries):
+        return entries
+    year = datetime.fromtimestamp(min(max(near_ns // SECOND, 0), LAST_YEAR), UTC).year
+    shifts: dict[int, int] = {}  # of each day
     moved = []
-    for entry in log.entries:
-        if entry.basis != "no_year" or entry.written_ns is None:
-            moved.append(entry)
-            continue
-        written = datetime.fromtimestamp(entry.written_ns // SECOND, UTC)
-        best: int | None = None
-        for candidate in (year - 1, year, year + 1):
-            try:
-                ns = int(written.replace(year=candidate).timestamp()) * SECOND
-            except ValueError:
-                continue  # 29 February
-            if best is None or abs(ns - middle) < abs(best - middle):
-                best = ns
-        moved.append(entry._replace(written_ns=best))
+    for entry in entries:
+        if entry.basis == "no_year" and entry.written_ns is not None:
+            day = entry.written_ns // DAY
+            if day not in shifts:
+                written = datetime.fromtimestamp(day * DAY // SECOND, UTC)
+                candidates = [_in_year(written, one) * SECOND for one in (year - 1, year, year + 1)]
+                shifts[day] = min(candidates, key=lambda ns: abs(ns - near_ns)) - day * DAY
+            entry = entry._replace(written_ns=entry.written_ns + shifts[day])
+        moved.append(entry)
     return moved
 
 
-def _candidates(entries: Sequence[LogEntry], attempts: Sequence[Attempt]) -> list[_Pairs]:
-    """For every attempt the rows that may be its own, by the surest key there is."""
-    by_ends: dict[tuple[object, ...], list[int]] = {}
-    by_sequence: dict[tuple[int, int, int], list[int]] = {}
-    for position, entry in enumerate(entries):
-        if entry.protocol != "tcp" or entry.source_port is None or entry.destination_port is None:
-            continue
-        if entry.source is not None and entry.destination is not None:
-            ends = (entry.source, entry.source_port, entry.destination, entry.destination_port)
-            by_ends.setdefault(ends, []).append(position)
-        if entry.sequence and (entry.flags is None or set(entry.flags) <= _SYN):
-            key = (entry.sequence, entry.source_port, entry.destination_port)
-            by_sequence.setdefault(key, []).append(position)
-    uses = Counter((attempt.client, attempt.server) for attempt in attempts)
-    found = []
+def _in_year(written: datetime, year: int) -> int:
+    """Seconds since 1970 of the same day in another year; 29 February is 1 March where there is none."""
+    try:
+        return int(written.replace(year=year).timestamp())
+    except ValueError:
+        return int(written.replace(year=year, month=3, day=1).timestamp())
+
+
+def _pairs(entries: Sequence[LogEntry], attempts: Sequence[Attempt]) -> list[_Pair]:
+    """Attempts and rows that have the same ends, brought together."""
+    by_ends: dict[_Ends, list[Attempt]] = {}
     for attempt in attempts:
-        exact: list[int] = []
-        if attempt.isn is not None:
-            exact = by_sequence.get((attempt.isn, attempt.client.port, attempt.server.port), [])
-        rows = by_ends.get((*attempt.client, *attempt.server), [])
-        rows = rows + by_ends.get((*attempt.server, *attempt.client), [])
-        if exact:
-            mine = set(exact)
-            # rows of the same ends without a number of their own (ALLOW, close) follow if the ports were used once
-            alone = uses[(attempt.client, attempt.server)] == 1
-            extra = [row for row in rows if row not in mine and not entries[row].sequence] if alone else []
-            found.append(_Pairs(attempt, tuple(sorted(mine.union(extra))), True, "isn"))
-            continue
-        rows = [row for row in rows if not _other_packet(entries[row], attempt)]
-        if rows:
-            by_id = _same_ids(entries, rows, attempt)
-            found.append(_Pairs(attempt, tuple(sorted(rows)), by_id, "ip-id" if by_id else "ports-and-time"))
+        by_ends.setdefault((attempt.client, attempt.server), []).append(attempt)
+    rows, by_sequence = _indexed(entries, by_ends)
+    grouped = {ends: _copies(group) for ends, group in by_ends.items()}
+    sequences = Counter(_sequence(group[0]) for groups in grouped.values() for group in groups)
+    found = []
+    for (client, server), groups in grouped.items():
+        mine = rows.get((client, server), []) + (rows.get((server, client), []) if client != server else [])
+        mine.sort(key=lambda row: (entries[row].written_ns or 0, row))
+        uses = [_use(entries, group, mine, by_sequence, sequences) for group in groups]
+        found.append(_Pair(tuple(uses), tuple(mine)))
     return found
 
 
-def _other_packet(entry: LogEntry, attempt: Attempt) -> bool:
-    """Whether the row speaks of a SYN with another sequence number: another use of the same ports."""
-    syn = entry.flags is not None and set(entry.flags) <= _SYN
-    return bool(syn and entry.sequence and attempt.isn is not None and entry.sequence != attempt.isn)
+def _indexed(
+    entries: Sequence[LogEntry], wanted: Iterable[_Ends]
+) -> tuple[dict[_Ends, list[int]], dict[tuple[int | None, int, int], list[int]]]:
+    """TCP rows by their ends, and SYN rows by sequence number and ports, of the ports that are wanted."""
+    ports = {(client.port, server.port) for client, server in wanted}
+    ports |= {(server, client) for client, server in ports}
+    by_ends: dict[_Ends, list[int]] = {}
+    by_sequence: dict[tuple[int | None, int, int], list[int]] = {}
+    for position, entry in enumerate(entries):
+        source_port, destination_port = entry.source_port, entry.destination_port
+        if source_port is None or destination_port is None or (source_port, destination_port) not in ports:
+            continue
+        if entry.protocol != "tcp":
+            continue
+        if entry.source is not None and entry.destination is not None:
+            ends = Endpoint(entry.source, source_port), Endpoint(entry.destination, destination_port)
+            by_ends.setdefault(ends, []).append(position)
+        if entry.sequence and _is_syn(entry):
+            by_sequence.setdefault((entry.sequence, source_port, destination_port), []).append(position)
+    return by_ends, by_sequence
 
 
-def _same_ids(entries: Sequence[LogEntry], rows: Sequence[int], attempt: Attempt) -> bool:
-    ids = {entries[row].ip_id for row in rows if entries[row].ip_id}
-    return bool(ids) and ids <= set(attempt.ip_ids)
+def _copies(attempts: Sequence[Attempt]) -> list[tuple[Attempt, ...]]:
+    """Attempts with the same ends by time; the same one, seen at several points, is one."""
+    groups: list[list[Attempt]] = []
+    for attempt in sorted(attempts, key=lambda one: one.times_ns[0]):
+        last = groups[-1][0] if groups else None
+        same_for = LATE if attempt.isn is None else SCHEDULE
+        if last and attempt.isn == last.isn and attempt.times_ns[0] - last.times_ns[0] <= same_for:
+            groups[-1].append(attempt)
+        else:
+            groups.append([attempt])
+    return [tuple(group) for group in groups]
+
+
+def _sequence(attempt: Attempt) -> tuple[int | None, int, int]:
+    return attempt.isn, attempt.client.port, attempt.server.port
+
+
+def _use(
+    entries: Sequence[LogEntry],
+    copies: tuple[Attempt, ...],
+    rows: Sequence[int],
+    by_sequence: dict[tuple[int | None, int, int], list[int]],
+    sequences: Counter[tuple[int | None, int, int]],
+) -> _Use:
+    attempt = copies[0]
+    hits = by_sequence.get(_sequence(attempt), []) if attempt.isn is not None else []
+    exact = [row for row in hits if _forward(entries[row], attempt)]
+    if not exact and len({(entries[row].source, entries[row].destination) for row in hits}) == 1:
+        exact = hits if sequences[_sequence(attempt)] == 1 else []  # addresses were translated in between
+    if exact:
+        return _Use(copies, tuple(exact[:MAX_ROWS]), "isn")
+    ids = {one for copy in copies for one in copy.ip_ids if one}
+    by_id = [row for row in rows if entries[row].ip_id in ids and _may_be(entries[row], attempt)] if ids else []
+    return _Use(copies, tuple(row for row in by_id[:MAX_ROWS] if _is_first(entries[row], attempt)), "ip-id")
+
+
+def _is_syn(entry: LogEntry) -> bool:
+    return entry.flags is None or set(entry.flags) <= _SYN
+
+
+def _forward(entry: LogEntry, attempt: Attempt) -> bool:
+    """Whether the row speaks of a packet of the client, with the addresses that the capture saw."""
+    return (entry.source, entry.source_port, entry.destination) == (*attempt.client, attempt.server.address)
+
+
+def _is_first(entry: LogEntry, attempt: Attempt) -> bool:
+    """Whether the row speaks of a SYN, or of a connection as it begins."""
+    return _begins(entry) and _forward(entry, attempt)
+
+
+def _begins(entry: LogEntry) -> bool:
+    return (entry.drops or entry.action in ("allow", "open", "unknown")) and _is_syn(entry)
+
+
+def _may_be(entry: LogEntry, attempt: Attempt) -> bool:
+    """Whether nothing in the row contradicts: a SYN with another sequence number is another use of the ports."""
+    if attempt.isn is None or not entry.sequence or entry.flags is None or not _is_syn(entry):
+        return True
+    return entry.sequence == attempt.isn
+
+
+def _unambiguous(entries: Sequence[LogEntry], pair: _Pair, *, any_time: bool) -> list[tuple[int, ...]]:
+    """For each use the rows that can only be its own, whatever the time zone; none where that cannot be told."""
+    first, last = pair.uses[0].attempt.times_ns[0], pair.uses[-1].attempt.times_ns[-1]
+    rows = pair.rows
+    if not any_time:
+        low = bisect_left(rows, first - WIDEST_ZONE, key=lambda row: entries[row].written_ns or 0)
+        high = bisect_right(rows, last + WIDEST_ZONE, key=lambda row: entries[row].written_ns or 0)
+        rows = tuple(row for row in rows[:low] if entries[row].written_ns is None) + rows[low:high]
+    if len(pair.uses) == 1:
+        rows = tuple(row for row in rows if _may_be(entries[row], pair.uses[0].attempt))
+    episodes = _episodes(entries, rows, pair.uses[0].attempt)
+    return episodes if len(episodes) == len(pair.uses) else [()] * len(pair.uses)
+
+
+def _episodes(entries: Sequence[LogEntry], rows: Sequence[int], attempt: Attempt) -> list[tuple[int, ...]]:
+    """Rows of the same ends, split where the pause before a SYN is longer than that of any retransmission."""
+    found: list[list[int]] = []
+    latest: int | None = None
+    for row in rows:
+        written = entries[row].written_ns
+        begins = _is_first(entries[row], attempt)
+        if not found or (begins and latest is not None and (written or 0) - latest > SCHEDULE):
+            found.append([])
+        if begins:
+            latest = written
+        if len(found[-1]) < MAX_ROWS:
+            found[-1].append(row)
+    return [tuple(rows) for rows in found]
 
 
 def _clock(
-    log: LogFile, entries: Sequence[LogEntry], candidates: Sequence[_Pairs], attempts: Sequence[Attempt],
-    given: int | None,
-) -> Clock:  # fmt: skip
-    if given is not None:
-        return Clock(given, "given", 0, 0, f"offset {given / SECOND:+.3f} s was given")
-    if not attempts:
-        return Clock(None, "none", 0, 0, "not evaluable: the captures hold no connection to compare with")
-    bounds = [bound for pairs in candidates if (bound := _bound(entries, pairs)) is not None]
-    exact = [bound for bound, pairs in zip(bounds, [one for one in candidates if _bound(entries, one)], strict=True)
-             if pairs.exact]  # fmt: skip
-    utc = bool(log.entries) and log.entries[0].basis in ("utc", "offset")
+    entries: Sequence[LogEntry],
+    pairs: Sequence[_Pair],
+    alone: Sequence[Sequence[tuple[int, ...]]],
+    offset_ns: int | None,
+) -> Clock:
+    exact: list[Bound] = []
+    others: list[Bound] = []
+    for pair, unique in zip(pairs, alone, strict=True):
+        for use, rows in zip(pair.uses, unique, strict=True):
+            one = _bound(entries, use.attempt, use.exact or rows)
+            if one is not None:
+                (exact if use.exact else others).append(one)
+    basis = next((entry.basis for entry in entries if entry.written_ns is not None), None)
+    if offset_ns is not None:
+        return clocks.given(offset_ns, [*exact, *others])
+    if basis is None:
+        return clocks.none("no row has a time" if entries else "the log has no rows")
     if exact:
-        return _measured(exact, bounds, uptime=log.entries[0].basis == "uptime")
-    if utc:
-        fitting = [bound for bound in bounds if bound[0] <= LATE and bound[1] >= -LATE]
-        if fitting or not bounds:
-            return Clock(0, "utc", len(fitting), 0, f"the log is in UTC; {len(fitting)} connections agree")
-    if not bounds:
-        return Clock(None, "none", 0, 0, "not evaluable: no row has the ends of a connection in the captures")
-    return _clustered(bounds, any_zone=log.entries[0].basis != "uptime")
+        return clocks.measured(exact, others, uptime=basis == "uptime")
+    if basis in ("utc", "offset"):
+        return clocks.in_utc(others)
+    if others:
+        return clocks.clustered(others, uptime=basis == "uptime")
+    return clocks.none(_why_no_bound(pairs, alone))
 
 
-def _bound(entries: Sequence[LogEntry], pairs: _Pairs) -> tuple[int, int] | None:
-    """Least and greatest offset (written minus capture) that the rows allow, paired with the SYNs by rank."""
-    rows = [entries[row] for row in pairs.rows if entries[row].written_ns is not None]
-    first = [row for row in rows if row.action != "close" and (row.drops or row.action in ("allow", "open"))]
-    if not first:
-        return None
-    least, greatest = None, None
-    drops = [row for row in first if row.drops]
-    ranked = drops if drops else first[:1]
-    for row, time in zip(ranked, pairs.attempt.times_ns, strict=False):
-        written = row.written_ns or 0
-        low, high = written - time, written - time + row.resolution_ns
-        least = low if least is None else max(least, low)
-        greatest = high if greatest is None else min(greatest, high)
-    if least is None or greatest is None:
-        return None
-    if least > greatest:  # rows were lost or written late: the first pair alone
-        written = ranked[0].written_ns or 0
-        return written - pairs.attempt.times_ns[0], written - pairs.attempt.times_ns[0] + ranked[0].resolution_ns
-    return least, greatest
+def _why_no_bound(pairs: Sequence[_Pair], alone: Sequence[Sequence[tuple[int, ...]]]) -> str:
+    if any(any(rows) for rows in alone):
+        return "no row speaks of the beginning of a connection in the captures"
+    if any(pair.rows for pair in pairs):
+        return "the log has the ends of these connections, but on another day or several times: no overlap is certain"
+    return "no row has the ends of a connection in the captures"
 
 
-def _measured(exact: Sequence[tuple[int, int]], all_bounds: Sequence[tuple[int, int]], *, uptime: bool) -> Clock:
-    """The offset from rows whose packets are known beyond doubt, narrowed by the others that agree."""
-    low, high = exact[0]
-    for bound in (*exact[1:], *all_bounds):
-        if bound[0] <= high and bound[1] >= low:
-            low, high = max(low, bound[0]), min(high, bound[1])
-    agreeing = sum(bound[0] <= high and bound[1] >= low for bound in all_bounds)
-    offset = _rounded(low, high)
-    return Clock(
-        offset, "measured", agreeing, max(0, high - low),
-        f"{'counts from the start of its machine' if uptime else _signed(offset)}, measured on {agreeing} "
-        f"connection{'s' if agreeing > 1 else ''}, uncertain by {max(0, high - low) / SECOND:.2f} s",
-    )  # fmt: skip
+def _bound(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) -> Bound | None:
+    """The offsets that the rows allow, or None where none of them tells."""
+    told, times = _told(entries, attempt, rows)
+    written = [ns for row in told if (ns := entries[row].written_ns) is not None]
+    return clocks.bound(written, times, entries[told[0]].resolution_ns) if written else None
 
 
-def _clustered(bounds: Sequence[tuple[int, int]], *, any_zone: bool) -> Clock:
-    """The offset that most attempts allow, if enough of them do and no other comes near."""
-    support: Counter[int] = Counter()
-    for low, high in bounds:
-        support[round((low + high) / 2 / QUARTER)] += 1
-    best, count = max(support.items(), key=lambda item: (item[1], -abs(item[0])))
-    others = max((number for zone, number in support.items() if abs(zone - best) > 0), default=0)
-    if any_zone and abs(best * QUARTER) > WIDEST_ZONE:
-        return Clock(None, "none", count, 0, "not evaluable: the log is of another day than the captures")
-    if count < ENOUGH or count < 2 * others:
-        zones = ", ".join(_signed(zone * QUARTER) for zone, _ in support.most_common(3))
-        return Clock(
-            None, "none", count, 0,
-            f"not evaluable: {count} connection{'s' if count > 1 else ''} cannot tell which of the offsets is right ({zones})",
-        )  # fmt: skip
-    inside = [bound for bound in bounds if round((bound[0] + bound[1]) / 2 / QUARTER) == best]
-    low, high = _densest(inside)
-    agreeing = sum(bound[0] <= high and bound[1] >= low for bound in inside)
-    if agreeing < ENOUGH:
-        return Clock(None, "none", agreeing, 0, "not evaluable: the rows do not agree on any one offset")
-    offset = _rounded(low, high)
-    return Clock(
-        offset, "measured", agreeing, high - low,
-        f"{_signed(offset)} measured on {agreeing} connections, uncertain by {(high - low) / SECOND:.2f} s",
-    )  # fmt: skip
+def _told(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) -> tuple[list[int], tuple[int, ...]]:
+    """The rows that speak of one SYN each, and the times of these SYNs.
 
-
-def _densest(bounds: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The stretch that most intervals cover."""
-    edges = sorted([(low, 0) for low, _ in bounds] + [(high, 1) for _, high in bounds])
-    depth = most = 0
-    best = bounds[0]
-    for at, (place, ends) in enumerate(edges):
-        depth += -1 if ends else 1
-        if depth > most:
-            most = depth
-            best = (place, edges[at + 1][0] if at + 1 < len(edges) else place)
-    return best
-
-
-def _rounded(low: int, high: int) -> int:
-    """A whole quarter of an hour where the interval allows it, for then it is a time zone; else a point inside.
-
-    A truncated time is never ahead: the true offset lies in the interval whose upper end is `high`.
+    All drops; or else the one row with which the connection was admitted, which was written at the first SYN.
     """
-    zone = round((low + high) / 2 / QUARTER) * QUARTER
-    if low - SECOND // 10 <= zone <= high + SECOND // 10:
-        return zone
-    return (low + high) // 2
+    first = [row for row in rows if _begins(entries[row]) and entries[row].source_port == attempt.client.port]
+    first.sort(key=lambda row: (entries[row].written_ns or 0, row))
+    drops = [row for row in first if entries[row].drops]
+    return (drops, attempt.times_ns) if drops else (first[:1], attempt.times_ns[:1])
 
 
-def _signed(ns: int) -> str:
-    whole = ns / SECOND
-    if ns % QUARTER == 0:
-        hours, minutes = divmod(abs(ns) // (60 * SECOND), 60)
-        return f"{'-' if ns < 0 else '+'}{hours}:{minutes:02}"
-    return f"{whole:+.3f} s"
+def _accepted(
+    entries: Sequence[LogEntry], pair: _Pair, alone: Sequence[tuple[int, ...]], clock: Clock
+) -> Iterator[LogMatch | None]:
+    """For each use its rows, or None."""
+    in_time = _in_time(entries, pair, clock.offset_ns) if clock.offset_ns is not None else [()] * len(pair.uses)
+    for use, near, only in zip(pair.uses, in_time, alone, strict=True):
+        key = use.attempt.key
+        if use.exact:
+            yield LogMatch(key, tuple(sorted({*use.exact, *near})), "A", use.basis)
+        elif near:
+            yield LogMatch(key, tuple(sorted(near)), "B", "ports-and-time")
+        elif only and clock.offset_ns is None and use.attempt.client.port >= FIRST_EPHEMERAL:
+            timed = any(entries[row].written_ns is not None for row in only)
+            yield LogMatch(key, tuple(sorted(only)), "C" if timed else "D", "ports")
+        else:
+            yield None
 
 
-def _accepted(entries: Sequence[LogEntry], pairs: _Pairs, clock: Clock) -> LogMatch | None:
-    attempt = pairs.attempt
-    rows = pairs.rows
-    if pairs.exact:
-        grade, basis = "A", pairs.basis
-    elif clock.offset_ns is not None:
-        rows = tuple(row for row in rows if _in_time(entries[row], attempt, clock.offset_ns))
-        grade, basis = "B", "ports-and-time"
-    else:
-        # same ends with an ephemeral port, in time for some zone: likely the same, and no more than that
-        rows = tuple(row for row in rows if _some_zone(entries[row], attempt))
-        grade, basis = "C", "ports"
-    if not rows:
-        return None
-    drops = [row for row in rows if entries[row].drops]
-    return LogMatch(attempt.key, rows, grade, basis, tuple(zip(drops, attempt.packets, strict=False)))
+def _in_time(entries: Sequence[LogEntry], pair: _Pair, offset: int) -> list[list[int]]:
+    """The rows of each use by time: a row belongs to the latest attempt that had begun when it was written."""
+    starts = [use.attempt.times_ns[0] for use in pair.uses]
+    found: list[list[int]] = [[] for _ in pair.uses]
+    joined: dict[str, int] = {}  # connection of the log -> use
+    for row in pair.rows:
+        entry = entries[row]
+        if entry.written_ns is None:
+            continue
+        at = entry.written_ns - offset
+        number = bisect_right(starts, at + BEFORE + entry.resolution_ns) - 1
+        if number < 0 or len(found[number]) == MAX_ROWS or not _may_be(entry, pair.uses[number].attempt):
+            continue
+        continues = entry.connection is not None and joined.get(entry.connection) == number
+        if continues or at <= _until(entry, pair.uses[number]):
+            found[number].append(row)
+            if entry.connection is not None:
+                joined[entry.connection] = number
+    return found
 
 
-def _in_time(entry: LogEntry, attempt: Attempt, offset: int) -> bool:
-    if entry.written_ns is None:
-        return False
-    at = entry.written_ns - offset
-    last = attempt.times_ns[-1] + (CLOSE_ROW if entry.action in ("close", "progress", "fail") else LATE)
-    return attempt.times_ns[0] - BEFORE - entry.resolution_ns <= at <= last + entry.resolution_ns
+def _until(entry: LogEntry, use: _Use) -> int:
+    """The latest capture time at which such a row can still speak of the attempt."""
+    last = max(copy.times_ns[-1] for copy in use.copies)
+    return last + entry.resolution_ns + (CLOSE_ROW if entry.action in ("close", "progress", "fail") else LATE)
 
 
-def _some_zone(entry: LogEntry, attempt: Attempt) -> bool:
-    if entry.written_ns is None:
-        return False
-    if entry.basis == "uptime":
-        return True
-    return abs(entry.written_ns - attempt.times_ns[0]) <= WIDEST_ZONE
+def _with_packets(entries: Sequence[LogEntry], attempt: Attempt, one: LogMatch, clock: Clock) -> LogMatch:
+    """The match with its rows paired with the attempt's packets."""
+    rows, times = _told(entries, attempt, one.entries)
+    written = [entries[row].written_ns or 0 for row in rows]
+    resolution = entries[rows[0]].resolution_ns if rows else SECOND
+    pairs = clocks.align(written, times, resolution, clock.offset_ns)
+    agrees = tuple((rows[row], attempt.packets[packet]) for row, packet in pairs if packet < len(attempt.packets))
+    return one._replace(attempt=attempt.key, agrees=agrees)

@@ -1,6 +1,7 @@
 """A log file to entries: opened, decoded, its format told by content."""
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
@@ -11,7 +12,9 @@ from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 HEAD = 64 * 1024
 MAX_LINE = 64 * 1024
 MAX_BAD = 20
-ALL_UP_TO = 200_000  # entries; after that only those that can matter are kept
+ALL_UP_TO = 200_000  # entries; after that only those that can belong to a connection are kept
+_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
+_BROKEN = (OSError, EOFError, zlib.error)  # what reading a file, packed or not, can end in
 
 
 class LogFile(NamedTuple):
@@ -25,6 +28,26 @@ class LogFile(NamedTuple):
     notes: tuple[str, ...]
 
 
+class _Kept:
+    """Entries and bad lines, as many of them as fit."""
+
+    def __init__(self) -> None:
+        self.entries: list[LogEntry] = []
+        self.bad: list[BadLine] = []
+        self.bad_count = 0
+        self.left_out = 0
+
+    def add(self, one: LogEntry | BadLine) -> None:
+        if isinstance(one, BadLine):
+            self.bad_count += 1
+            if len(self.bad) < MAX_BAD:
+                self.bad.append(one)
+        elif len(self.entries) < ALL_UP_TO or one.protocol == "tcp" or one.action == "lost":
+            self.entries.append(one)
+        else:
+            self.left_out += 1
+
+
 def read(path: str) -> LogFile:
     """Read one log.
 
@@ -34,40 +57,38 @@ def read(path: str) -> LogFile:
     """
     encoding, head = _head(path)
     chosen = _recognise(path, head)
-    entries: list[LogEntry] = []
-    bad: list[BadLine] = []
-    bad_count = left_out = 0
-    notes = []
+    kept = _Kept()
+    notes = _notes_of_rotation(path)
     try:
         with _open(path) as stream:
-            for one in chosen.parse(_lines(stream, encoding)):
-                if isinstance(one, BadLine):
-                    bad_count += 1
-                    if len(bad) < MAX_BAD:
-                        bad.append(one)
-                elif len(entries) < ALL_UP_TO or one.drops or one.action == "lost":
-                    entries.append(one)
-                else:
-                    left_out += 1
-    except (OSError, EOFError) as error:
+            for one in chosen.parse(_lines(stream, encoding, kept)):
+                kept.add(one)
+    except _BROKEN as error:
         notes.append(f"could not be read to its end: {error}")
-    if left_out:
-        notes.append(f"{left_out} rows that are no drops were counted and not kept: the log is large")
-    lost = sum(entry.lost for entry in entries)
+    if kept.left_out:
+        notes.append(f"{kept.left_out} rows that are not of TCP were counted and not kept: the log is large")
+    lost = sum(entry.lost for entry in kept.entries)
     if lost:
         notes.append(f"the firewall says that it lost {lost} rows: a missing row proves nothing")
-    return LogFile(path, chosen.name, tuple(entries), tuple(bad), bad_count, tuple(notes))
+    return LogFile(path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes))
 
 
 def with_rotated(paths: Sequence[str]) -> list[str]:
-    """The logs, each followed by the `.old` that rotation has left beside it, unless that is named anyway."""
+    """The logs, each preceded by the `.old` that rotation has left beside it, unless that is named anyway."""
     found = []
     for path in dict.fromkeys(paths):
-        found.append(path)
         old = path + ".old"
-        if old not in paths and os.path.isfile(old):
+        if old not in paths and os.path.isfile(old) and os.path.getsize(old):  # noqa: PTH202  no pathlib here
             found.append(old)
+        found.append(path)
     return found
+
+
+def _notes_of_rotation(path: str) -> list[str]:
+    successor = path.removesuffix(".old")
+    if successor == path or not os.path.isfile(successor):
+        return []
+    return [f"the rotated part of {successor}, beside which it was found: its rows are the older ones"]
 
 
 def _recognise(path: str, head: str) -> LogFormat:
@@ -93,53 +114,96 @@ def _open(path: str) -> IO[bytes]:
         stream = open(path, "rb")  # noqa: SIM115  the caller closes it
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        raise InputError(path, getattr(error, "strerror", None) or str(error)) from None
+    try:
+        packed = stream.peek(2)[:2] == b"\x1f\x8b"
     except OSError as error:
+        stream.close()
         raise InputError(path, error.strerror or str(error)) from None
-    if stream.peek(2)[:2] == b"\x1f\x8b":
+    if packed:
         import gzip
 
         stream.close()
-        return gzip.open(path)  # type: ignore[return-value]
+        return gzip.open(path)  # type: ignore[return-value]  # a GzipFile is read like any other file
     return stream
 
 
 def _head(path: str) -> tuple[str, str]:
-    """The encoding, and the first 64 KiB as text."""
+    """The encoding, and the first 64 KiB as text; NUL bytes that a crash has left in front do not count."""
+    raw = b""
     with _open(path) as stream:
         try:
-            raw = stream.read(HEAD)
-        except (OSError, EOFError) as error:
-            raise InputError(path, f"cannot be read: {error}", "byte 0") from None
+            while len(raw) < HEAD and (piece := stream.read(HEAD)):
+                raw = (raw + piece).lstrip(b"\x00")
+        except _BROKEN as error:
+            raw = raw or _beginning(path)
+            if not raw:
+                raise InputError(path, f"cannot be read: {error}", "byte 0") from None
+    raw = raw[:HEAD]
     if not raw.strip(b"\x00\r\n\t "):
         raise InputError(path, "is empty", "byte 0")
-    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
+    for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding, raw[len(mark) :].decode(encoding, "replace")
-    return "utf-8", raw.lstrip(b"\x00").decode("utf-8", "replace")
+    return "utf-8", raw.decode("utf-8", "replace").replace("\x00", "")
 
 
-def _lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
-    """Lines as text, byte-order mark and excess length cut off."""
-    if encoding.startswith("utf-16"):
-        import codecs
+def _beginning(path: str) -> bytes:
+    """What can be unpacked of a packed file that is cut or broken."""
+    raw = b""
+    with _open(path) as stream:
+        try:
+            while len(raw) < HEAD and (piece := stream.read(512)):
+                raw = (raw + piece).lstrip(b"\x00")
+        except _BROKEN:
+            pass
+    return raw
 
-        text: Iterable[str] = codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
-        yield from _split(text)
-        return
-    for number, raw in enumerate(iter(lambda: stream.readline(MAX_LINE), b"")):
-        line = raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw
+
+def _lines(stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[str]:
+    """Every line as text, one each, so that parsers can count them; one that is too long is empty and told as bad."""
+    pieces = _split_wide(stream, encoding) if encoding.startswith("utf-16") else _split(stream)
+    for number, line in enumerate(pieces, start=1):
+        if line is None:
+            kept.add(BadLine(number, f"longer than {MAX_LINE // 1024} KiB"))
+        yield line or ""
+
+
+def _split(stream: IO[bytes]) -> Iterator[str | None]:
+    """Lines of a file whose line ends are single bytes; None for one that is too long. NUL bytes are padding."""
+    first = True
+    while raw := stream.readline(MAX_LINE):
+        line: bytes | None = raw.replace(b"\x00", b"") if b"\x00" in raw else raw
+        while len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+            raw = stream.readline(MAX_LINE)
+            line = None if line is None else line + raw.replace(b"\x00", b"")
+            if line is not None and len(line) > MAX_LINE:
+                line = None
+        if line is None:
+            yield None
+            continue
+        if first:
+            line, first = line.removeprefix(b"\xef\xbb\xbf"), False
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError:
             yield line.decode("latin-1")
 
 
-def _split(pieces: Iterable[str]) -> Iterator[str]:
-    held = ""
-    for piece in pieces:
-        held += piece.replace("\ufeff", "")
+def _split_wide(stream: IO[bytes], encoding: str) -> Iterator[str | None]:
+    """The same for UTF-16."""
+    import codecs
+
+    text: Iterable[str] = codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
+    held, too_long = "", False
+    for piece in text:
+        held += piece.replace("\ufeff", "").replace("\x00", "")
         *whole, held = held.split("\n")
-        yield from whole
-        held = held[:MAX_LINE]
-    if held:
-        yield held
+        for line in whole:
+            yield None if too_long or len(line) > MAX_LINE else line
+            too_long = False
+        if len(held) > MAX_LINE:
+            held, too_long = "", True
+    if too_long or held:
+        yield None if too_long else held

@@ -7,20 +7,10 @@ and Terminate without any denial.
 
 from collections.abc import Iterable, Iterator
 
+from rpcdiag.logs import isa
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.fields import endpoint, unsigned, when
-from rpcdiag.logs.fwx_codes import CODES
+from rpcdiag.logs.fields import when
 
-_ACTIONS = {
-    "establish": "open",
-    "terminate": "close",
-    "denied": "drop",
-    "allowed": "allow",
-    "failed": "fail",
-    "intermediate": "progress",
-    "successfulconnection": "info",
-    "unsuccessfulconnection": "info",
-}
 _NEEDED = ("date", "time", "source", "destination", "action")
 
 
@@ -35,7 +25,7 @@ def why_not(head: str) -> str | None:
 
 
 def _columns(line: str) -> list[str]:
-    return [name.strip().lower() for name in line.removeprefix("#Fields:").strip(" \r\n").split("\t")]
+    return [name.strip().lower() for name in line.removeprefix("#Fields:").strip().split("\t")]
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
@@ -46,59 +36,23 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
             if text.startswith("#Fields:"):
                 columns = _columns(text)
         elif text.strip():
-            if not columns:
-                yield BadLine(number, "a row before any #Fields line")
-                continue
-            values = text.split("\t")
-            if len(values) < min(len(columns), 12):
-                yield BadLine(number, f"{len(values)} values where {len(columns)} are announced")
-                continue
-            yield _entry(number, dict(zip(columns, values, strict=False)))
+            yield _entry(number, text, columns)
 
 
-def _entry(line: int, fields: dict[str, str]) -> LogEntry | BadLine:
+def _entry(line: int, text: str, columns: list[str]) -> LogEntry | BadLine:
+    if not columns:
+        return BadLine(line, "a row before any #Fields line")
+    values = text.split("\t")
+    if len(values) == 1 and len(columns) > 1:
+        return BadLine(line, "its tabs are lost: values with blanks cannot be told apart")
+    if len(values) < min(len(columns), 12):  # past the rule, editors cut off values that are empty
+        return BadLine(line, f"{len(values)} values where {len(columns)} are announced")
+    fields = dict(zip(columns, values, strict=False))
     try:
-        written, resolution = when(fields.get("date", ""), fields.get("time", ""))
+        written, resolution = when(fields.get("date", "").strip(), fields.get("time", "").strip())
     except ValueError as error:
         return BadLine(line, f"no time: {error}")
-    protocol = (_value(fields, "ip protocol") or _value(fields, "transport") or "-").lower()
-    source, source_port = endpoint(fields.get("source", "-"))
-    destination, destination_port = endpoint(fields.get("destination", "-"))
-    with_ports = protocol in ("tcp", "udp")
-    action = fields.get("action", "").replace("_", "").lower()
-    code = unsigned(_value(fields, "status") or _value(fields, "result code"))
-    return LogEntry(
-        line=line,
-        written_ns=written,
-        resolution_ns=resolution,
-        basis="utc",
-        action=_ACTIONS.get(action, "info"),
-        protocol=protocol,
-        source=source,
-        source_port=source_port if with_ports else None,
-        destination=destination,
-        destination_port=destination_port if with_ports else None,
-        path=_path(fields),
-        device=_value(fields, "computer"),
-        rule=_value(fields, "rule"),
-        code=code,
-        code_name=CODES[code][0] if code in CODES else None,
-        service=_value(fields, "application protocol"),
-        source_zone=_value(fields, "source network"),
-        destination_zone=_value(fields, "destination network"),
-        connection=_value(fields, "connection id"),
-    )
-
-
-def _value(fields: dict[str, str], name: str) -> str | None:
-    text = fields.get(name, "").strip()
-    return text if text and text != "-" else None
-
-
-def _path(fields: dict[str, str]) -> str:
-    if _value(fields, "source network") == "Local Host":
-        return "out"
-    return "in" if _value(fields, "destination network") == "Local Host" else "fwd"
+    return isa.row(line, written, fields, basis="utc", resolution_ns=resolution)
 
 
 FORMAT = LogFormat("isa-tmg-w3c", "ISA Server and Forefront TMG, W3C firewall log", why_not, parse)

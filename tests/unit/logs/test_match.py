@@ -6,7 +6,7 @@ from math import floor
 import pytest
 
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.match import Attempt, drops_logged, match
+from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, overlap
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Endpoint
 
@@ -116,6 +116,125 @@ def test_a_row_without_a_year_gets_that_of_the_capture() -> None:
     moment = datetime.fromtimestamp(T0 // SECOND, UTC).replace(year=2000)
     row = _row(0, basis="no_year", isn=77)._replace(written_ns=int(moment.timestamp()) * SECOND)
     assert match(_log([row]), [_attempt(0, 0.5, isn=77)]).clock.offset_ns == 0
+
+
+def test_the_year_is_that_of_the_capture_around_new_year_as_well() -> None:
+    from datetime import UTC, datetime
+
+    capture = int(datetime(2024, 1, 1, 0, 0, 5, tzinfo=UTC).timestamp()) * SECOND
+    written = int(datetime(2000, 12, 31, 23, 59, 58, tzinfo=UTC).timestamp()) * SECOND
+    row = _row(0, basis="no_year", isn=77)._replace(written_ns=written)
+    attempt = _attempt(0, 0, isn=77)._replace(times_ns=(capture,))
+    assert match(_log([row]), [attempt]).clock.offset_ns == -7 * SECOND + SECOND // 2
+
+
+def test_translated_addresses_keep_the_sequence_number() -> None:
+    row = _row(0, isn=77)._replace(source=IPv4Address("192.0.2.1"))
+    (one,) = match(_log([row]), [_attempt(0, 0.4, isn=77)]).matches
+    assert (one.grade, one.basis) == ("A", "isn")
+
+
+def test_translated_addresses_must_be_one_pair_and_one_attempt() -> None:
+    rows = [_row(0, isn=77)._replace(source=IPv4Address(host)) for host in ("192.0.2.1", "192.0.2.2")]
+    assert not match(_log(rows), [_attempt(0, 0.4, isn=77)]).matches
+    twice = [
+        _attempt(0, 0.4, isn=77),
+        _attempt(1, 0.4, isn=77)._replace(client=Endpoint(S, 50000), server=Endpoint(C, 49667)),
+    ]
+    assert not match(_log(rows[:1]), twice).matches
+
+
+def test_the_ip_id_is_as_good_as_a_sequence_number() -> None:
+    row = _row(7200)._replace(ip_id=13493)
+    matched = match(_log([row]), [_attempt(0, 0.4)._replace(ip_ids=(13493,))])
+    assert (matched.matches[0].grade, matched.matches[0].basis) == ("A", "ip-id")
+    assert matched.clock.offset_ns == 7200 * SECOND
+    without = match(_log([row._replace(ip_id=0)]), [_attempt(0, 0.4)._replace(ip_ids=(0,))])
+    assert without.matches[0].grade == "C"
+
+
+def test_copies_of_one_attempt_are_one_witness() -> None:
+    attempts = [_attempt(key, 0.4)._replace(capture=key) for key in range(4)]
+    matched = match(_log([_row(3600)]), attempts)
+    assert matched.clock.basis == "none"
+    assert [one.attempt for one in matched.matches] == [0, 1, 2, 3]
+
+
+def test_ports_that_were_used_several_times_are_not_guessed() -> None:
+    rows = [_row(at, line=at) for at in (0, 600)]
+    assert not match(_log(rows), [_attempt(0, 0.4)]).matches
+
+
+def test_ports_that_were_used_again_belong_to_each_use_by_time() -> None:
+    clock = [_row(10 * n + 0.3 * n, sport=51000 + n) for n in range(3)]
+    rows = [*clock, _row(0), _row(600)]
+    attempts = [
+        *(_attempt(n, 10 * n + 0.3 * n, sport=51000 + n) for n in range(3)),
+        _attempt(8, 0.4),
+        _attempt(9, 600.4),
+    ]
+    found = {one.attempt: one.entries for one in match(_log(rows), attempts).matches}
+    assert (found[8], found[9]) == ((3,), (4,))
+
+
+def test_a_service_port_as_client_proves_nothing_without_a_clock() -> None:
+    assert not match(_log([_row(0, sport=135)]), [_attempt(0, 0.4, sport=135)]).matches
+
+
+def test_a_row_of_the_other_direction_belongs_to_the_conversation() -> None:
+    answer = _row(1)._replace(
+        source=S, source_port=49667, destination=C, destination_port=50000, flags="SA", sequence=5
+    )
+    (one,) = match(_log([_row(0, isn=77), answer]), [_attempt(0, 0.4, isn=77)]).matches
+    assert one.entries == (0, 1)
+
+
+def test_a_row_with_the_same_connection_id_follows_however_late() -> None:
+    rows = [_row(0, action="open", basis="utc")._replace(connection="7"),
+            _row(1800, action="close", basis="utc")._replace(connection="7"),
+            _row(1900, action="close", basis="utc")._replace(connection="8")]  # fmt: skip
+    (one,) = match(_log(rows), [_attempt(0, 0.4)]).matches
+    assert one.entries == (0, 1)
+
+
+def test_seconds_since_start_are_usable_for_differences() -> None:
+    attempts = [_attempt(n, 10 * n + 0.3 * n, sport=50000 + n) for n in range(3)]
+    rows = [_row(0, sport=50000 + n, basis="uptime")._replace(
+                written_ns=int((5000.05 + 10.3 * n) * SECOND), resolution_ns=1000) for n in range(3)]  # fmt: skip
+    clock = match(_log(rows), attempts).clock
+    assert clock.offset_ns is not None
+    assert abs(clock.offset_ns - (5000 * SECOND - T0)) < SECOND // 4
+
+
+def test_rows_without_any_time_are_the_weakest() -> None:
+    row = _row(0)._replace(written_ns=None)
+    (one,) = match(_log([row]), [_attempt(0, 0.4)]).matches
+    assert (one.grade, one.basis) == ("D", "ports")
+    (exact,) = match(_log([row._replace(sequence=77, flags="S")]), [_attempt(0, 0.4, isn=77)]).matches
+    assert exact.grade == "A"
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_thousands_of_rows_and_attempts_take_no_time(distinct: bool) -> None:
+    from time import process_time
+
+    count = 4000
+    rows = [_row(n, sport=20000 + n if distinct else 50000) for n in range(count)]
+    attempts = [_attempt(n, n + 0.4, sport=20000 + n if distinct else 50000) for n in range(count)]
+    before = process_time()
+    match(_log(rows), attempts)
+    assert process_time() - before < 2
+
+
+def test_whether_a_log_covers_the_time_of_a_capture() -> None:
+    log = _log([_row(7200), _row(7300)])
+    known = Clock(7200 * SECOND, "given", 0, 0, "")
+    unknown = Clock(None, "none", 0, 0, "")
+    assert overlap(log, T0, T0 + SECOND, known)
+    assert not overlap(log, T0 + 500 * SECOND, T0 + 600 * SECOND, known)
+    assert overlap(log, T0 + 500 * SECOND, T0 + 600 * SECOND, unknown)
+    assert not overlap(log, T0 + 3 * 86400 * SECOND, T0 + 4 * 86400 * SECOND, unknown)
+    assert not overlap(_log([]), T0, T0, known)
 
 
 def test_drops_are_proven_to_be_logged_by_a_drop() -> None:
