@@ -174,7 +174,7 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         interrupted = True
     for events in reader.finish():
         _feed(flows, tracker, events)
-    reader.sweep.compact()
+    reader.sweep.compact(more=engine.several)
     return Taken(
         path=path,
         format=reader.format,

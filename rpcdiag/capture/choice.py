@@ -29,6 +29,7 @@ class Engine:
 
     def __init__(self, wish: str = AUTO, *, max_flows: int = MAX_FLOWS, jobs: int = 0) -> None:
         self.total = 0
+        self.several = False
         self.jobs = jobs or _cores()
         self._wish = wish
         self._max_flows = max_flows
@@ -41,6 +42,7 @@ class Engine:
     def prepare(self, paths: Sequence[str]) -> None:
         """Told what will be read."""
         self.total = sum(_size(path) for path in paths)
+        self.several = len(paths) > 1
         if self._wish == AUTO and self.total >= WORTH_LOADING:
             self._build(machine() is None)
 

@@ -175,7 +175,8 @@ def _tried(machine: Machine) -> None:
 def main(arguments: list[str]) -> int:
     """What the process aside does: low priority, and the lock goes in any case."""
     try:
-        os.nice(10)
+        if hasattr(os, "nice"):
+            os.nice(10)
         warm()
     finally:
         for lock in arguments:

@@ -101,7 +101,7 @@ class Sweep:
         self.state = State(
             counters=array("q", bytes(8 * COUNTERS)) if machine else [0] * COUNTERS,
             interfaces=array("q", bytes(8 * INTERFACE_WIDTH)),
-            flows=array("q", bytes(8 * FLOW_WIDTH * first)) if machine else [0] * (FLOW_WIDTH * first),
+            flows=numbers(FLOW_WIDTH * max_flows) if machine else [0] * (FLOW_WIDTH * first),
             numbers=wide,
             store=store,
             table=numbers(_slots(first)) if machine else {},
@@ -126,15 +126,22 @@ class Sweep:
     def pdus_seen(self) -> int:
         return self.state.counters[ALL_PDUS]
 
-    def compact(self) -> None:
-        """The capture has been read: keep what its flows need, and leave the rest to the next pass."""
+    def compact(self, *, more: bool) -> None:
+        """The capture has been read: keep what its flows need; the rest is for the next pass where there is `more`."""
         counters, wide = self.state.counters, self.state.numbers
         records, streams = array("q"), array("q")
         records.frombytes(wide[: counters[WAITING_TOP]].cast("B"))
         streams.frombytes(wide[STREAMS_AT : counters[STREAMS_TOP]].cast("B"))
         self._streams = streams
-        _rooms.setdefault(self._max, []).append((wide, self.state.store))
-        self.state = self.state._replace(numbers=records, store=b"", table={})
+        if more:
+            _rooms.setdefault(self._max, []).append((wide, self.state.store))
+        del wide
+        self.state = self.state._replace(numbers=records, store=b"", table={})  # gone before the flows are copied
+        flows = self.state.flows
+        if not isinstance(flows, list):
+            used = array("q")
+            used.frombytes(memoryview(flows)[: counters[FLOWS_TOP]].cast("B"))
+            self.state = self.state._replace(flows=used)
         self._machine = None
 
     @property
@@ -169,8 +176,10 @@ class Sweep:
             rows.extend([*words, 0, 0, 0][:4])
             rows.extend((ports, point, value + 1, 0))
         self._machine = machine
-        self.state = self.state._replace(counters=array("q", self.state.counters), flows=array("q", self.state.flows))
-        new = numbers(_slots(len(self.state.flows) // FLOW_WIDTH))
+        flows = numbers(FLOW_WIDTH * self._max)
+        flows[: len(self.state.flows)] = array("q", self.state.flows)
+        self.state = self.state._replace(counters=array("q", self.state.counters), flows=flows)
+        new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
         self.state = self.state._replace(table=rows)
         machine.call(COPY_TABLE, 0, 0, None, self.state, new)
         self.state = self.state._replace(table=new)
@@ -227,7 +236,7 @@ class Sweep:
     def _make_room(self) -> None:
         """For new flows: those that ended and do not matter are folded, then the array grows, then the oldest go."""
         flows = self.state.flows
-        size = len(flows)
+        size = self.state.counters[FLOWS_END]
         gone = [
             o
             for o in range(0, size, FLOW_WIDTH)
@@ -239,8 +248,9 @@ class Sweep:
             self.folded += len(gone)
         elif size < self._max * FLOW_WIDTH:
             more = min(size, self._max * FLOW_WIDTH - size)
-            flows.extend(array("q", bytes(8 * more)))
-            self.state.counters[FLOWS_END] = len(flows)
+            if isinstance(flows, list):
+                flows.extend(array("q", bytes(8 * more)))
+            self.state.counters[FLOWS_END] = size + more
             self._renew_table()
             return
         else:
@@ -253,7 +263,11 @@ class Sweep:
     def _oldest(self, count: int, spared: set[int]) -> list[int]:
         flows = self.state.flows
         order = sorted(
-            (o for o in range(0, len(flows), FLOW_WIDTH) if o not in spared and flows[o + SERIAL_NUMBER] >= 0),
+            (
+                o
+                for o in range(0, self.state.counters[FLOWS_END], FLOW_WIDTH)
+                if o not in spared and flows[o + SERIAL_NUMBER] >= 0
+            ),
             key=lambda o: (flows[o + MATTERS] == YES, flows[o + SERIAL_NUMBER]),
         )[:count]
         self.evicted += len(order)
@@ -277,7 +291,7 @@ class Sweep:
         """A table without the flows that went, and with room for those to come."""
         flows, table = self.state.flows, self.state.table
         if self._machine:
-            new = numbers(_slots(len(flows) // FLOW_WIDTH))
+            new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
             self._machine.call(COPY_TABLE, 0, 0, None, self.state, new)
             self.state = self.state._replace(table=new)
         else:

@@ -52,6 +52,7 @@ class Tracker:
         self._sweep = sweep
         self._associations: dict[int, Association] = {}
         self._bodies: list[_Body] = []
+        self._answers: dict[int, int] = {}  # by node
         self._nodes: list[tuple[int, int]] = [(0, 0)]  # the node before, and the body that leads here
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
@@ -111,7 +112,11 @@ class Tracker:
 
     def answers(self, node: int) -> int:
         """How many of the steps to a node answer what may hand out an endpoint."""
-        return sum(body.kind == EV_ANSWERED and bool(body.flags & LAST_FRAGMENT) for body in self.story(node))
+        known = self._answers.get(node)
+        if known is None:
+            known = sum(body.kind == EV_ANSWERED and bool(body.flags & LAST_FRAGMENT) for body in self.story(node))
+            self._answers[node] = known
+        return known
 
     def story(self, node: int) -> list[_Body]:
         """The bodies that lead to a node."""
@@ -122,14 +127,20 @@ class Tracker:
         return story[::-1]
 
     def connection(self, serial: int, flow: Flow, stream: Stream | None, last_ns: int) -> Connection | None:
-        """What RPC did on the flow; None where nothing of it was seen."""
+        """What RPC did on the flow, once its referrals are known; None where nothing of it was seen."""
         if stream is None:
             return None
-        return self.association(serial, stream.place).connection(flow, stream, last_ns)
+        association = self.association(serial, stream.place)
+        del self._associations[serial]
+        return association.connection(flow, stream, last_ns)
 
     def referrals(self, serial: int, place: int) -> tuple[Referral, ...]:
         """Those that were made on the flow whose stream record is at `place`, -1 for none."""
-        return tuple(self.association(serial, place).referrals) if place >= 0 else ()
+        if place < 0:
+            return ()
+        if serial not in self._associations and not self.answers(self._sweep.stream(place)[NODE]):
+            return ()
+        return tuple(self.association(serial, place).referrals)
 
 
 def _body(meta: int, wire: int, data: bytes) -> _Body:

@@ -26,6 +26,7 @@ from rpcdiag.sweep.columns import (
     EV_REPEAT,
     EV_SYN,
     EVENT_WIDTH,
+    FLOWS_TOP,
     HELD,
     NODE,
     NODES,
@@ -75,9 +76,9 @@ class Heard(Sweep):
         self.said: list[Said] = []
         self.ended: Left | None = None
 
-    def compact(self) -> None:
+    def compact(self, *, more: bool) -> None:
         self.ended = self.left()
-        super().compact()
+        super().compact(more=more)
 
     def drained(self) -> tuple[list[int], Any]:
         arena = bytes(self.state.store[ARENA_AT : self.state.counters[HELD]])
@@ -92,7 +93,7 @@ class Heard(Sweep):
         return Left(
             counters=list(counters),
             interfaces=interfaces.tolist(),
-            flows=list(flows),
+            flows=list(flows[: counters[FLOWS_TOP]]),
             streams=numbers[STREAMS_AT : counters[STREAMS_TOP]].tolist(),
             table=_of_dict(table) if isinstance(table, dict) else _of_slots(table),
             totals=(self.evicted, self.folded),
