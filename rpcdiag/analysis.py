@@ -59,13 +59,16 @@ def analyze(
     engine: Engine | None = None,
     watch: Watch | None = None,
     brief: bool = False,
+    after_reading: Callable[[], None] | None = None,
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
-    are alike are only counted.
+    are alike are only counted. `after_reading` is called when all captures are read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
     intake = take_in(paths, engine or Engine(), watch)
+    if after_reading is not None:
+        after_reading()
     troubles = list(intake.troubles)
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])

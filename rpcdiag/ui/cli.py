@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpcdiag.model.version import __version__
 
@@ -117,7 +117,43 @@ def _count(text: str) -> int:
     return number
 
 
+class _Patience:
+    """Who interrupts while captures are read gets what is known; what follows is brief, and only a second try ends it."""
+
+    def __init__(self) -> None:
+        self.tried = False
+        self._before: Any = None
+
+    def begin(self) -> None:
+        """From now on, not at the first."""
+        import signal
+        import threading
+
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupted)
+
+    def end(self) -> None:
+        """As it was before."""
+        if self._before is not None:
+            import signal
+
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupted(self, *_: object) -> None:
+        if self.tried:
+            raise KeyboardInterrupt
+        self.tried = True
+
+
 def _analyze(chosen: argparse.Namespace) -> int:
+    patience = _Patience()
+    try:
+        return _analyzed(chosen, patience)
+    finally:
+        patience.end()
+
+
+def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     from rpcdiag.analysis import analyze
     from rpcdiag.capture.choice import Engine
     from rpcdiag.errors import MissingPiece
@@ -138,7 +174,10 @@ def _analyze(chosen: argparse.Namespace) -> int:
             engine=engine,
             watch=watch,
             brief=chosen.output == "json" and not chosen.all_flows,
+            after_reading=patience.begin,
         )
+    if patience.tried:
+        diagnosis = diagnosis._replace(interrupted=True)
     for trouble in diagnosis.troubles:
         complain(trouble)
     for cut in diagnosis.cuts:

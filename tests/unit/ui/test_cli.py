@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,9 @@ import jsonschema
 import pytest
 
 from rpcdiag.capture.reader import CaptureReader, Events
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding
+from rpcdiag.diagnose.judge import judge
 from rpcdiag.report.schema import SCHEMA
 from rpcdiag.ui.cli import main
 from tests.build import containers
@@ -134,6 +139,22 @@ def test_when_it_is_interrupted_what_is_known_is_printed(
     assert main(["analyze", BAD, "-T", "json"]) == 130
     found = json.loads(capfdbinary.readouterr().out)["findings"]
     assert "dynamic-port-blocked" in {finding["rule"] for finding in found}
+
+
+def test_an_interruption_after_the_reading_waits_for_the_report(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    whole = judge
+
+    def interrupted(case: Case) -> tuple[Finding, ...]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return whole(case)
+
+    monkeypatch.setattr("rpcdiag.analysis.judge", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["analyze", BAD, "-T", "json"]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert json.loads(capfdbinary.readouterr().out)["findings"]
 
 
 def test_a_wrong_word_is_a_usage_error() -> None:
