@@ -72,7 +72,6 @@ INTERFACE_WIDTH = 8
 POINT_ID = 0
 POINT_FIRST = 1
 POINT_LAST = 2
-POINT_USED = 3  # whether packets of flows were seen there
 POINT_WIDTH = 4
 MAX_POINTS = 256
 COUNTERS = POINTS_AT + POINT_WIDTH * MAX_POINTS
@@ -216,7 +215,6 @@ LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
 
 # --- events ---------------------------------------------------------------------------------------------------------
 EVENT_WIDTH = 14
-EV_KIND = 0
 EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
 EV_REPEAT = 2  # flow, side, packet
 EV_ICMP = 3  # flow, side, packet, ns, type, code, bytes of an address, arena offset of the sender's

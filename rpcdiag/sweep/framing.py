@@ -16,6 +16,7 @@ from rpcdiag.sweep.columns import (
     CONTENT_AT,
     FREE_LARGE,
     FREE_SMALL,
+    GAP_NS,
     IN_PDUS,
     LARGE,
     LARGE_AT,
@@ -87,23 +88,17 @@ def take_slot(s: State, size: int) -> int:
     """Place of a buffer for `size` bytes in the store, or -1 where all are taken."""
     counters = s.counters
     if size <= SMALL:
-        slot = counters[FREE_SMALL]
-        if slot >= 0:
-            counters[FREE_SMALL] = next_slot(s.store, slot)
-            return slot
-        slot = counters[SMALL_TOP]
-        if slot == LARGE_AT:
-            return -1
-        counters[SMALL_TOP] = slot + SMALL
-        return slot
-    slot = counters[FREE_LARGE]
+        head, top, end, width = FREE_SMALL, SMALL_TOP, LARGE_AT, SMALL
+    else:
+        head, top, end, width = FREE_LARGE, LARGE_TOP, CONTENT_AT, LARGE
+    slot = counters[head]
     if slot >= 0:
-        counters[FREE_LARGE] = next_slot(s.store, slot)
+        counters[head] = next_slot(s.store, slot)
         return slot
-    slot = counters[LARGE_TOP]
-    if slot == CONTENT_AT:
+    slot = counters[top]
+    if slot == end:
         return -1
-    counters[LARGE_TOP] = slot + LARGE
+    counters[top] = slot + width
     return slot
 
 
@@ -328,9 +323,10 @@ def drop_tail(s: State, side: int) -> None:
     s.numbers[side + TAIL_LENGTH] = 0
 
 
-def hole(s: State, g: int, side: int, length: int, packet: int, ns: int) -> None:
+def hole(s: State, g: int, side: int, length: int, ns: int) -> None:
     """The next `length` bytes of the stream are not in the capture."""
     streams = s.numbers
+    streams[side + GAP_NS] = ns
     streams[side + POSITION] += length
     streams[side + MISSING] += length
     owed = streams[side + OWED]

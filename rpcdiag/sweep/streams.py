@@ -116,12 +116,12 @@ def take_segment(
     start = position + signed(sequence - (streams[side + BASE] + position))
     first = streams[side + WAITING]
     if first >= 0 and ns - s.numbers[first + W_NS] > PATIENCE_NS:
-        give_up(s, g, side, packet, ns)
+        give_up(s, g, side, ns)
         position = streams[side + POSITION]
     if start > position:
         queue(s, g, side, b, at, captured, length, start, packet, ns)
         while streams[side + WAITING_COUNT] > MAX_WAITING or streams[side + WAITING_BYTES] > MAX_WAITING_BYTES:
-            give_up(s, g, side, packet, ns)
+            give_up(s, g, side, ns)
         return
     hand_on(s, g, side, b, at, captured, length, start, packet, ns)
     if streams[side + WAITING] >= 0:
@@ -142,8 +142,7 @@ def hand_on(
         feed(s, g, side, b, at + known, captured - known, packet, ns)
     cut = start + length - streams[side + POSITION]
     if cut > 0:
-        streams[side + GAP_NS] = ns
-        hole(s, g, side, cut, packet, ns)
+        hole(s, g, side, cut, ns)
 
 
 def queue(
@@ -153,7 +152,7 @@ def queue(
     counters, streams, waiting = s.counters, s.numbers, s.numbers
     slot = take_slot(s, captured)
     if slot < 0 and ns - counters[EXPIRED_NS] > PATIENCE_NS:
-        expire(s, packet, ns)
+        expire(s, ns)
         slot = take_slot(s, captured)
     entry = new_record(s) if slot >= 0 else -1
     if entry < 0:
@@ -162,11 +161,10 @@ def queue(
         # no room: what waits already is handed on behind its gap, and this segment behind another
         counters[NO_ROOM] += 1
         while streams[side + WAITING] >= 0:
-            give_up(s, g, side, packet, ns)
+            give_up(s, g, side, ns)
         missing = start - streams[side + POSITION]
         if missing > 0:
-            streams[side + GAP_NS] = ns
-            hole(s, g, side, missing, packet, ns)
+            hole(s, g, side, missing, ns)
         hand_on(s, g, side, b, at, captured, length, start, packet, ns)
         return
     waiting[entry + W_START] = start
@@ -190,7 +188,7 @@ def queue(
     streams[side + WAITING_BYTES] += captured
 
 
-def expire(s: State, packet: int, ns: int) -> None:
+def expire(s: State, ns: int) -> None:
     """Give up waiting wherever it has lasted too long: connections that ended with a gap keep their slots until then."""
     counters, streams, waiting = s.counters, s.numbers, s.numbers
     counters[EXPIRED_NS] = ns
@@ -202,7 +200,7 @@ def expire(s: State, packet: int, ns: int) -> None:
                     or counters[HELD] > ARENA_AT + ARENA // 2
                 ):
                     return
-                give_up(s, g, side, packet, ns)
+                give_up(s, g, side, ns)
 
 
 def unqueue(s: State, side: int) -> int:
@@ -217,12 +215,11 @@ def unqueue(s: State, side: int) -> int:
     return entry
 
 
-def give_up(s: State, g: int, side: int, packet: int, ns: int) -> None:
+def give_up(s: State, g: int, side: int, ns: int) -> None:
     """Hand on the gap before the first waiting segment, and what follows it."""
     missing = s.numbers[s.numbers[side + WAITING] + W_START] - s.numbers[side + POSITION]
     if missing > 0:
-        s.numbers[side + GAP_NS] = ns
-        hole(s, g, side, missing, packet, ns)
+        hole(s, g, side, missing, ns)
     ready(s, g, side)
 
 
@@ -247,6 +244,6 @@ def close_stream(s: State, g: int) -> None:
     for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
         while streams[side + WAITING] >= 0:
             first = streams[side + WAITING]
-            give_up(s, g, side, waiting[first + W_PACKET], waiting[first + W_NS])
+            give_up(s, g, side, waiting[first + W_NS])
     for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
         end_of_stream(s, g, side)

@@ -132,7 +132,7 @@ class Side:
         self._drain()
 
     def gap(self, length: int, packet: int, ns: int) -> None:
-        framing.hole(self.state, self.g, self.g, length, packet, ns)
+        framing.hole(self.state, self.g, self.g, length, ns)
         self._drain()
 
     def segment(self, sequence: int, data: bytes, length: int, packet: int, ns: int, isn: int = -1) -> None:
@@ -178,7 +178,7 @@ class Talk:
         self._take()
 
     def lose(self, side: int, length: int, packet: int, ns: int) -> None:
-        framing.hole(self.state, self.side.g, self._of(side), length, packet, ns)
+        framing.hole(self.state, self.side.g, self._of(side), length, ns)
         self._take()
 
     def connection(self, flow: Flow, last_ns: int) -> Connection:
