@@ -27,6 +27,7 @@ class PduType(IntEnum):
     SHUTDOWN = 17
     CO_CANCEL = 18
     ORPHANED = 19
+    RTS = 20  # [MS-RPCH] 2.2.3.6
 
 
 _TYPES = {kind.value: kind for kind in PduType}
@@ -134,7 +135,7 @@ class Fault(NamedTuple):
 
 
 class Other(NamedTuple):
-    """auth3, shutdown, co_cancel, orphaned: nothing in them but the trailer matters."""
+    """auth3, shutdown, co_cancel, orphaned, rts: nothing in them but the trailer matters."""
 
     header: Header
     auth: Auth | None

@@ -19,6 +19,7 @@ from rpcdiag.sweep.columns import (
     C_ID,
     CALL_COUNT,
     CALLS,
+    CHANNEL,
     CONTEXTS,
     DIRECT,
     EV_ANSWERED,
@@ -47,8 +48,10 @@ from rpcdiag.sweep.columns import (
     ORPHAN_ANSWERS,
     ORPHAN_COUNT,
     ORPHANS,
+    OUT_CHANNEL,
     OWNER,
     PDUS,
+    PEER,
     REQUESTS,
     RESPONSES,
     SEALED_STUB,
@@ -58,8 +61,10 @@ from rpcdiag.sweep.columns import (
     W_NEXT,
     State,
 )
+from rpcdiag.sweep.fields import half, word
 from rpcdiag.sweep.pool import give_records, new_record
-from rpcdiag.sweep.primitives import copy, i64, u32, u32_little
+from rpcdiag.sweep.primitives import copy, i64
+from rpcdiag.sweep.rts import take_rts
 
 HEADER = 16
 FIRST, LAST, MAYBE_CALL, OBJECT = 0x01, 0x02, 0x40, 0x80
@@ -71,14 +76,6 @@ MAX_TRANSFERS = 16
 
 # classes of interfaces whose answers hand out endpoints
 MAPPER, SCM_ACTIVATOR, ACTIVATION, OBJECT_EXPORTER = 1, 2, 3, 4
-
-
-def half(b: Any, at: int, big: bool) -> int:
-    return b[at] * 256 + b[at + 1] if big else b[at + 1] * 256 + b[at]
-
-
-def word(b: Any, at: int, big: bool) -> int:
-    return u32(b, at)[0] if big else u32_little(b, at)[0]
 
 
 def interface_class(b: Any, at: int, big: bool) -> int:
@@ -122,6 +119,9 @@ def take_pdu(
     """One PDU, of which `have` of `length` bytes are in the capture; it was complete with `packet`."""
     numbers = s.numbers
     numbers[side + IN_PDUS] += have
+    if numbers[g + CHANNEL] == OUT_CHANNEL and numbers[g + PEER] != 0:
+        side += numbers[g + PEER] - 1 - g
+        g = numbers[g + PEER] - 1
     numbers[g + PDUS] += 1
     s.counters[ALL_PDUS] += 1
     if numbers[g + FIRST_PDU] == 0:
@@ -142,6 +142,8 @@ def take_pdu(
         told = True
     elif kind == 16:
         numbers[g + AFTER_AUTH3] = 1
+    elif kind == 20:
+        take_rts(s, g, b, at, have)
     if told:
         tell(s, g, side, b, at, have, length, first, packet, ns)
 

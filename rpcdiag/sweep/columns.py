@@ -42,7 +42,11 @@ ALL_PDUS = 34  # PDUs so far
 BODIES = 35
 NODES = 36
 CONTENT_TOP = 37  # where the bytes of the next body go
+HTTP_WAITING = 38  # channels of RPC over HTTP whose other half was not seen yet
+NAMES_TOLD = 39  # answers of name services and of key distribution centres that were told
 SKIPPED = 40  # packets without a row: 16 counters, by reason
+HTTP_COUNT = 56
+NAMES_UNTOLD = 57
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -126,10 +130,13 @@ RESET_NS = 65
 RESET_SIDE = 66
 RESET_TTL = 67
 ICMP_ERRORS = 68
+CARRIER = 69  # of a pipe: offset of the flow of its SMB session, plus one
 FLOW_WIDTH = 72
+RESERVE = 16  # records beyond the bound, for pipes that are opened in the middle of a packet
 
 BY_SYN, BY_CONTENT = 1, 2
 UNDECIDED, YES, NO, MAYBE = 0, 1, 2, 3  # MAYBE: the beginning could be a header, and is too short to tell
+SMB, TICKETS = 4, 5  # followed for what they carry: pipes in an SMB session, messages of Kerberos
 MAX_SYNS = 16
 MAX_REPEATS = 16
 MAX_ICMP = 8
@@ -175,7 +182,24 @@ STEPS = 49  # the first of the records of its steps
 STEPS_END = 50
 STEP_COUNT = 51
 DIRECT = 52  # what follows is told at once, not as steps
+MODE = 53  # what its bytes are
+PEER = 54  # stream of the other channel of RPC over HTTP: plus one; on the OUT channel its PDUs belong there
+CHANNEL = 55  # IN_CHANNEL, OUT_CHANNEL
 STREAM_WIDTH = 56
+PDU_MODE, SMB_MODE, TICKET_MODE = 0, 1, 2
+IN_CHANNEL, OUT_CHANNEL = 1, 2
+# a stream that carries others counts no PDUs: it has these instead
+FRAME_LEFT = 36  # of side 0 and side 1: bytes of the frame that are still to come, the unfinished message included
+LAST_PIPE = 38  # number of the pipe that the request before this one in a compound opened
+PIPE_COUNT = 39  # pipes so far
+PIPES_OPEN = 40
+SMB_TOLD = 41
+PENDING = 42  # requests that wait for their answer
+PENDING_COUNT = 43
+TREES = 44
+TREE_COUNT = 45
+PIPES = 46
+SEALED_SEEN = 47  # bits: a side sent an encrypted or a compressed message
 MAX_STEPS = 1024
 MAX_PENDING = 256
 MAX_ORPHANS = 64
@@ -201,6 +225,26 @@ C_CALLS = 2
 C_AUTH_TYPE = 3
 C_AUTH_LEVEL = 4
 C_CLASS = 5
+# and requests of an SMB session
+R_ID = 1
+R_COMMAND = 2
+R_PIPE = 3  # its number, 0 where it is not known
+R_HIGH = 4  # file id
+R_LOW = 5
+# and its trees
+T_ID = 1
+T_KIND = 2
+# and its pipes
+P_NUMBER = 1
+P_FLOW = 2  # offset of its flow, -1 for none yet
+P_SERIAL = 3
+P_HIGH = 4
+P_LOW = 5
+# and channels of RPC over HTTP, by the cookie of their virtual connection
+H_HIGH = 1
+H_LOW = 2
+H_STREAM = 3
+H_CHANNEL = 4
 # and steps of a connection
 S_PACKET = 1
 S_NS = 2
@@ -231,6 +275,11 @@ EV_ANSWERED = 10  # the same: a request or response that may hand out an endpoin
 EV_BODY = 11  # number, kind and side and flags and bits and opnum (see calls.py), length and context, offset, captured
 EV_NODE = 12  # number, the node before it, body
 EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay without an answer
+
+EV_SMB = 13  # flow, side, packet, ns, what, offset, captured, length, serial of the pipe or -1, file id: a message
+EV_DATAGRAM = 14  # what, packet, ns, point, bytes of an address, offset, captured, length: ends, then payload
+EV_TICKET = 15  # flow, side, packet, ns, offset, captured, length: a message to or from a key distribution centre
+EV_HTTP = 16  # flow, side, packet, ns, offset, captured: the beginning of a message of HTTP
 
 BIG_ENDIAN, SEALED_STUB = 1, 2
 

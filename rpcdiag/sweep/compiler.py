@@ -9,12 +9,35 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from rpcdiag.sweep import bodies, cache, calls, conversation, framing, native, packets, pool, records, streams
+from rpcdiag.sweep import (
+    bodies,
+    cache,
+    calls,
+    carried,
+    channels,
+    conversation,
+    fields,
+    followed,
+    framing,
+    native,
+    packets,
+    pipes,
+    pool,
+    records,
+    rts,
+    slots,
+    smb1,
+    smb2,
+    streams,
+)
 from rpcdiag.sweep.columns import IF_LINK, RECORD_HEADER, SCALE, State
 from rpcdiag.sweep.engine import Sweep
 from rpcdiag.sweep.machine import Machine, MachineError
 
-MODULES: tuple[ModuleType, ...] = (native, pool, bodies, calls, framing, streams, conversation, packets, records)
+MODULES: tuple[ModuleType, ...] = (
+    native, pool, bodies, fields, rts, calls, slots, followed, framing, pipes, smb1, smb2, carried, channels, streams,
+    conversation, packets, records,
+)  # fmt: skip
 
 # what nearly every packet runs through, and is called from few places
 HOT = frozenset({"take_tcp", "find", "words", "slot_of", "octet", "big", "little", "usual"})

@@ -17,21 +17,18 @@ from rpcdiag.sweep.columns import (
     EVENTS,
     FIRST_PACKET,
     FIRST_REPEATED,
-    FLOW_WIDTH,
     FLOWS_END,
     FLOWS_TOP,
     FREE,
     ISN,
     KEY,
     LAST_DATA_NS,
-    LAST_DATA_SIDE,
     LAST_SYN_ID,
     LAST_SYN_NS,
     MATTERS,
     MAX_REPEATS,
     MAX_SYNS,
     NEXT,
-    NEXT_FREE,
     PACKETS,
     POINT_ID,
     POINT_WIDTH,
@@ -39,15 +36,14 @@ from rpcdiag.sweep.columns import (
     POINTS_AT,
     REPEATED,
     REPEATS,
+    RESERVE,
     RESET_NS,
     RESET_PACKET,
     RESET_SIDE,
     RESET_TTL,
-    SERIAL,
     SERIAL_NUMBER,
     START_NS,
     STOP,
-    STREAM,
     SYN,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
@@ -62,6 +58,7 @@ from rpcdiag.sweep.columns import (
     YES,
     State,
 )
+from rpcdiag.sweep.followed import new_flow
 from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import alias, enter, find_turned, i64, u16_pair, u32
 
@@ -110,15 +107,8 @@ def open_flow(
 ) -> int:
     """A new record; its side 0 is the sender of this packet."""
     counters, flows = s.counters, s.flows
-    o = counters[FREE]
-    if o >= 0:
-        counters[FREE] = flows[o + NEXT_FREE]
-        for place in range(o, o + FLOW_WIDTH):
-            flows[place] = 0
-    else:
-        o = counters[FLOWS_TOP]
-        counters[FLOWS_TOP] = o + FLOW_WIDTH
-    if counters[FREE] < 0 and counters[FLOWS_TOP] == counters[FLOWS_END]:
+    o = new_flow(s, RESERVE)
+    if counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
         counters[STOP] = 1
     sport, dport = u16_pair(b, transport)
     if size == 4:
@@ -131,16 +121,8 @@ def open_flow(
         flows[o + KEY + 3] = i64(b, source + 24)[0]
     flows[o + KEY + 4] = sport << 16 | dport
     flows[o + KEY + 5] = point << 1 | (1 if size == 16 else 0)
-    flows[o + SERIAL_NUMBER] = counters[SERIAL]
-    counters[SERIAL] += 1
-    flows[o + CLIENT] = -1
-    flows[o + ISN] = flows[o + ISN + 1] = -1
-    flows[o + NEXT] = flows[o + NEXT + 1] = -1
-    flows[o + TTL] = flows[o + TTL + 1] = -1
     flows[o + FIRST_PACKET] = number
     flows[o + START_NS] = flows[o + END_NS] = ns
-    flows[o + LAST_DATA_SIDE] = -1
-    flows[o + STREAM] = -1
     if sport == 135 or dport == 135 or sport == 593 or dport == 593:
         flows[o + MATTERS] = YES
     enter(s.table, flows, b, key, size, point, o)

@@ -10,6 +10,7 @@ from rpcdiag.sweep.columns import (
     ALL_PDUS,
     ARENA_AT,
     BODIES_AT,
+    CARRIER,
     CLAIMED,
     CONTENT_AT,
     CONTENT_TOP,
@@ -33,6 +34,8 @@ from rpcdiag.sweep.columns import (
     MATTERS,
     NEXT_FREE,
     NO,
+    PIPE_COUNT,
+    RESERVE,
     RESET_PACKET,
     SERIAL,
     SERIAL_NUMBER,
@@ -43,20 +46,22 @@ from rpcdiag.sweep.columns import (
     SINGLE_POINT,
     SMALL_AT,
     SMALL_TOP,
+    SMB,
     STOP,
     STORE,
     STREAM,
     STREAM_WIDTH,
     STREAMS_AT,
     STREAMS_TOP,
+    TICKETS,
     WAITING_TOP,
     WAITING_WIDTH,
     WHY,
     YES,
     State,
 )
+from rpcdiag.sweep.followed import drop_stream
 from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
-from rpcdiag.sweep.streams import drop_stream
 
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
 _FIRST_FLOWS = 1024
@@ -84,7 +89,7 @@ def _room(max_flows: int) -> tuple[Any, Any]:
         wide[BODIES_AT:STREAMS_AT] = array("q", bytes(8 * (STREAMS_AT - BODIES_AT)))
         return wide, store
     except (KeyError, IndexError):
-        return numbers(STREAMS_AT + STREAM_WIDTH * max_flows), memoryview(_memory(STORE))
+        return numbers(STREAMS_AT + STREAM_WIDTH * (max_flows + RESERVE)), memoryview(_memory(STORE))
 
 
 class Sweep:
@@ -101,7 +106,7 @@ class Sweep:
         self.state = State(
             counters=array("q", bytes(8 * COUNTERS)) if machine else [0] * COUNTERS,
             interfaces=array("q", bytes(8 * INTERFACE_WIDTH)),
-            flows=numbers(FLOW_WIDTH * max_flows) if machine else [0] * (FLOW_WIDTH * first),
+            flows=numbers(FLOW_WIDTH * (max_flows + RESERVE)) if machine else [0] * (FLOW_WIDTH * (first + RESERVE)),
             numbers=wide,
             store=store,
             table=numbers(_slots(first)) if machine else {},
@@ -176,7 +181,7 @@ class Sweep:
             rows.extend([*words, 0, 0, 0][:4])
             rows.extend((ports, point, value + 1, 0))
         self._machine = machine
-        flows = numbers(FLOW_WIDTH * self._max)
+        flows = numbers(FLOW_WIDTH * (self._max + RESERVE))
         flows[: len(self.state.flows)] = array("q", self.state.flows)
         self.state = self.state._replace(counters=array("q", self.state.counters), flows=flows)
         new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
@@ -187,7 +192,7 @@ class Sweep:
     def walk(self, b: bytearray | bytes, at: int, count: int) -> int:
         """Take the records of `b[at:count]` up to where more bytes, the caller or a pause is needed: see WHY."""
         counters = self.state.counters
-        if counters[FREE] < 0 and counters[FLOWS_TOP] == counters[FLOWS_END]:
+        if counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
             self._make_room()
         if self._machine:
             return self._machine.call(WALK, at, count, b, self.state)
@@ -239,9 +244,10 @@ class Sweep:
         size = self.state.counters[FLOWS_END]
         gone = [
             o
-            for o in range(0, size, FLOW_WIDTH)
-            if flows[o + MATTERS] == NO
+            for o in range(0, self.end, FLOW_WIDTH)
+            if (flows[o + MATTERS] == NO or (flows[o + MATTERS] in (SMB, TICKETS) and not self._pipes(o)))
             and flows[o + SERIAL_NUMBER] >= 0
+            and not flows[o + CARRIER]
             and (flows[o + RESET_PACKET] or (flows[o + FIN_PACKET] and flows[o + FIN_PACKET + 1]))
         ]
         if len(gone) * FLOW_WIDTH * 2 >= size:
@@ -249,7 +255,7 @@ class Sweep:
         elif size < self._max * FLOW_WIDTH:
             more = min(size, self._max * FLOW_WIDTH - size)
             if isinstance(flows, list):
-                flows.extend(array("q", bytes(8 * more)))
+                flows.extend([0] * more)
             self.state.counters[FLOWS_END] = size + more
             self._renew_table()
             return
@@ -263,15 +269,23 @@ class Sweep:
     def _oldest(self, count: int, spared: set[int]) -> list[int]:
         flows = self.state.flows
         order = sorted(
-            (
-                o
-                for o in range(0, self.state.counters[FLOWS_END], FLOW_WIDTH)
-                if o not in spared and flows[o + SERIAL_NUMBER] >= 0
-            ),
-            key=lambda o: (flows[o + MATTERS] == YES, flows[o + SERIAL_NUMBER]),
+            (o for o in range(0, self.end, FLOW_WIDTH) if o not in spared and flows[o + SERIAL_NUMBER] >= 0),
+            key=lambda o: (flows[o + MATTERS] in (YES, SMB), flows[o + SERIAL_NUMBER]),
         )[:count]
+        gone = set(order)
+        order += [
+            o
+            for o in range(0, self.end, FLOW_WIDTH)
+            if flows[o + SERIAL_NUMBER] >= 0 and flows[o + CARRIER] and o not in gone and flows[o + CARRIER] - 1 in gone
+        ]
         self.evicted += len(order)
         return order
+
+    def _pipes(self, o: int) -> int:
+        """How many pipes were opened in the SMB session of the flow at `o`."""
+        g = self.state.flows[o + STREAM]
+        pipes: int = self.state.numbers[g + PIPE_COUNT] if g >= 0 else 0
+        return pipes
 
     def _free(self, gone: list[int]) -> None:
         """Give the records back; packets that still come for them open new ones."""

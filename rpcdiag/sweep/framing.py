@@ -13,14 +13,8 @@ from rpcdiag.sweep.columns import (
     BYTES_SKIPPED,
     CLIENT,
     CLIENT_HOW,
-    CONTENT_AT,
-    FREE_LARGE,
-    FREE_SMALL,
     GAP_NS,
     IN_PDUS,
-    LARGE,
-    LARGE_AT,
-    LARGE_TOP,
     LOST,
     MATTERS,
     MAYBE,
@@ -30,8 +24,6 @@ from rpcdiag.sweep.columns import (
     OWED,
     OWNER,
     POSITION,
-    SMALL,
-    SMALL_TOP,
     TAIL,
     TAIL_LAST,
     TAIL_LENGTH,
@@ -41,6 +33,7 @@ from rpcdiag.sweep.columns import (
     State,
 )
 from rpcdiag.sweep.primitives import copy
+from rpcdiag.sweep.slots import add_tail, drop_tail, keep_tail
 
 HEADER = 16
 
@@ -74,6 +67,8 @@ def pdu_length(b: Any, at: int) -> int:
         least = 18
     elif kind >= 16 and kind <= 19:
         least = 16
+    elif kind == 20:  # [MS-RPCH] 2.2.3.6
+        least = 20
     else:
         return 0
     return length if length >= least else 0
@@ -82,41 +77,6 @@ def pdu_length(b: Any, at: int) -> int:
 def asks(kind: int) -> bool:
     """Whether clients send PDUs of this type."""
     return kind == 0 or kind == 11 or kind == 14 or kind == 16 or kind == 18 or kind == 19
-
-
-def take_slot(s: State, size: int) -> int:
-    """Place of a buffer for `size` bytes in the store, or -1 where all are taken."""
-    counters = s.counters
-    if size <= SMALL:
-        head, top, end, width = FREE_SMALL, SMALL_TOP, LARGE_AT, SMALL
-    else:
-        head, top, end, width = FREE_LARGE, LARGE_TOP, CONTENT_AT, LARGE
-    slot = counters[head]
-    if slot >= 0:
-        counters[head] = next_slot(s.store, slot)
-        return slot
-    slot = counters[top]
-    if slot == end:
-        return -1
-    counters[top] = slot + width
-    return slot
-
-
-def next_slot(b: Any, at: int) -> int:
-    """The free slot after this one, whose place is kept in the slot itself."""
-    return b[at + 3] * 16777216 + b[at + 2] * 65536 + b[at + 1] * 256 + b[at] - 1
-
-
-def give_slot(s: State, slot: int) -> None:
-    """The buffer is free again."""
-    head = FREE_SMALL if slot < LARGE_AT else FREE_LARGE
-    value = s.counters[head] + 1
-    store = s.store
-    store[slot] = value & 255
-    store[slot + 1] = value >> 8 & 255
-    store[slot + 2] = value >> 16 & 255
-    store[slot + 3] = value >> 24 & 255
-    s.counters[head] = slot
 
 
 def feed(s: State, g: int, side: int, b: Any, at: int, count: int, packet: int, ns: int) -> None:
@@ -271,27 +231,6 @@ def finish_tail(s: State, g: int, side: int, b: Any, at: int, count: int, packet
     return used
 
 
-def add(s: State, side: int, b: Any, at: int, count: int, packet: int, ns: int) -> bool:
-    """Put bytes behind the tail, which moves to a larger slot where it must; false where there is none."""
-    streams = s.numbers
-    slot = streams[side + TAIL]
-    held = streams[side + TAIL_LENGTH]
-    if slot < LARGE_AT and held + count > SMALL:
-        larger = take_slot(s, LARGE)
-        if larger < 0:
-            lose(s, side, held + count)
-            return False
-        copy(s.store, larger, s.store, slot, held)
-        give_slot(s, slot)
-        slot = larger
-        streams[side + TAIL] = slot
-    copy(s.store, slot + held, b, at, count)
-    streams[side + TAIL_LENGTH] = held + count
-    streams[side + TAIL_LAST] = packet
-    streams[side + TAIL_NS] = ns
-    return True
-
-
 def lose(s: State, side: int, count: int) -> None:
     """There is no room for an unfinished PDU: its bytes count as skipped, and the framing as lost."""
     s.counters[NO_ROOM] += 1
@@ -302,25 +241,16 @@ def lose(s: State, side: int, count: int) -> None:
 
 def keep(s: State, side: int, b: Any, at: int, count: int, first: int, packet: int, ns: int) -> None:
     """The unfinished rest of a segment becomes the tail."""
-    slot = take_slot(s, count)
-    if slot < 0:
+    if not keep_tail(s, side, b, at, count, first, packet, ns):
         lose(s, side, count)
-        return
-    streams = s.numbers
-    streams[side + TAIL] = slot
-    streams[side + TAIL_LENGTH] = count
-    streams[side + TAIL_PACKET] = first
-    streams[side + TAIL_LAST] = packet
-    streams[side + TAIL_NS] = ns
-    copy(s.store, slot, b, at, count)
 
 
-def drop_tail(s: State, side: int) -> None:
-    """Nothing is kept any more."""
-    if s.numbers[side + TAIL] >= 0:
-        give_slot(s, s.numbers[side + TAIL])
-        s.numbers[side + TAIL] = -1
-    s.numbers[side + TAIL_LENGTH] = 0
+def add(s: State, side: int, b: Any, at: int, count: int, packet: int, ns: int) -> bool:
+    """Put bytes behind the tail; false where there is no room for them."""
+    if add_tail(s, side, b, at, count, packet, ns):
+        return True
+    lose(s, side, s.numbers[side + TAIL_LENGTH] + count)
+    return False
 
 
 def hole(s: State, g: int, side: int, length: int, ns: int) -> None:
@@ -343,6 +273,19 @@ def hole(s: State, g: int, side: int, length: int, ns: int) -> None:
         return
     streams[side + BYTES_SKIPPED] += held
     drop_tail(s, side)
+    streams[side + LOST] = 1
+
+
+def break_off(s: State, g: int, side: int, ns: int) -> None:
+    """Nobody knows how many of the next bytes of the stream are not in the capture."""
+    streams = s.numbers
+    streams[side + GAP_NS] = ns
+    if streams[side + TAIL_LENGTH] == 0 and streams[side + OWED] == 0:
+        return
+    if cut_off(s, g, side) == 0:
+        streams[side + BYTES_SKIPPED] += streams[side + TAIL_LENGTH]
+        drop_tail(s, side)
+    streams[side + OWED] = 0
     streams[side + LOST] = 1
 
 

@@ -6,18 +6,23 @@ looked at: captures on the sending host hold packets whose checksum the network 
 
 from typing import Any
 
+from rpcdiag.sweep.carried import is_smb, is_ticket
+from rpcdiag.sweep.channels import is_channel, take_channel, take_http
 from rpcdiag.sweep.columns import (
     ACK,
     ACKNOWLEDGED,
     ARP,
+    BASE,
     BY_CONTENT,
     BY_SYN,
     BYTES,
+    CHANNEL,
     CLIENT,
     CLIENT_HOW,
     COMPLETED,
     CUT,
     END_NS,
+    EV_DATAGRAM,
     EV_FRAGMENT,
     EV_ICMP,
     EVENT_WIDTH,
@@ -32,6 +37,7 @@ from rpcdiag.sweep.columns import (
     ICMPV6,
     IN_FLOWS,
     ISN,
+    KEY,
     LARGEST,
     LAST_DATA_NS,
     LAST_DATA_PACKET,
@@ -44,39 +50,54 @@ from rpcdiag.sweep.columns import (
     MAX_SEGMENT,
     MAX_TRIES,
     MAYBE,
+    MODE,
     MPLS,
+    NAMES_TOLD,
+    NAMES_UNTOLD,
     NEXT,
     NO,
     NOT_IP,
     NOT_TCP_OR_UDP,
+    OWED,
     PACKETS,
+    POSITION,
     PPPOE,
     QUIET,
     REPEATS,
     RST,
     SERIAL_NUMBER,
+    SIDE_WIDTH,
     SILENCE_AFTER,
     SILENCE_BEFORE,
     SILENCE_NS,
+    SMB,
+    SMB_MODE,
     STREAM,
     SYN,
     SYN_KEPT,
     TCP,
+    TICKET_MODE,
+    TICKETS,
     TRIES,
     TTL,
     UDP,
     UNACKNOWLEDGED,
     UNDECIDED,
     UNKNOWN_LINK,
+    WAITING,
     YES,
     State,
 )
 from rpcdiag.sweep.conversation import at_syn, take_repeat, take_reset, take_syn
+from rpcdiag.sweep.followed import drop_stream, open_stream
 from rpcdiag.sweep.framing import asks, pdu_length
 from rpcdiag.sweep.pool import pause
-from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16
-from rpcdiag.sweep.streams import drop_stream, take_segment
+from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16, u16_pair
+from rpcdiag.sweep.streams import take_segment
 
+KDC = 88
+CONNECTIONLESS, NAME_ANSWER, TICKET = 1, 2, 3  # what EV_DATAGRAM tells
+MAX_NAMES_TOLD = 20_000
 MAX_TAGS = 8
 MAX_EXTENSIONS = 12
 
@@ -218,6 +239,8 @@ def take_transport(
         if at + 8 > end:
             return CUT if at + 8 <= stop else MALFORMED
         s.counters[IN_FLOWS] += 1
+        if stop - at > 20:
+            take_datagram(s, b, at, end, stop, source, size, number, ns, point)
         return -1
     if (protocol == ICMP and size == 4) or (protocol == ICMPV6 and size == 16):
         if at + 8 <= end:
@@ -247,6 +270,60 @@ def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, poi
     s.counters[HELD] = held + count
     s.counters[EVENTS] = e + EVENT_WIDTH
     pause(s)
+
+
+def take_datagram(
+    s: State, b: Any, at: int, end: int, stop: int, source: int, size: int, number: int, ns: int, point: int
+) -> None:
+    """A UDP datagram that may be connectionless RPC, or the answer of a name service or key distribution centre."""
+    sport, dport = u16_pair(b, at)
+    payload = at + 8
+    if payload + 12 > end:
+        return
+    counters = s.counters
+    if b[payload] == 4 and is_connectionless(b, payload, end, stop):
+        what = CONNECTIONLESS
+    elif sport == 53 or sport == 5355 or sport == 137:
+        if b[payload + 2] & 0x80 == 0:
+            return
+        what = NAME_ANSWER
+    elif sport == KDC or dport == KDC:
+        what = TICKET
+    else:
+        return
+    if what != CONNECTIONLESS:
+        if counters[NAMES_TOLD] >= MAX_NAMES_TOLD:
+            counters[NAMES_UNTOLD] += 1
+            return
+        counters[NAMES_TOLD] += 1
+    e, held = counters[EVENTS], counters[HELD]
+    count = min(end - payload, MAX_SEGMENT)
+    events = s.numbers
+    events[e] = EV_DATAGRAM
+    events[e + 1] = what
+    events[e + 2] = number
+    events[e + 3] = ns
+    events[e + 4] = point
+    events[e + 5] = size
+    events[e + 6] = held
+    events[e + 7] = count
+    events[e + 8] = stop - payload
+    copy(s.store, held, b, source, 2 * size)
+    held += 2 * size
+    copy(s.store, held, b, at, 4)
+    held += 4
+    copy(s.store, held, b, payload, count)
+    counters[HELD] = held + count
+    counters[EVENTS] = e + EVENT_WIDTH
+    pause(s)
+
+
+def is_connectionless(b: Any, at: int, end: int, stop: int) -> bool:
+    """Whether a datagram begins with the header of a connectionless PDU. [C706] 12.5.1"""
+    if at + 80 > end or b[at + 1] > 10 or b[at + 4] & 0xEE != 0 or b[at + 5] > 3 or b[at + 6] != 0:
+        return False
+    length = b[at + 75] * 256 + b[at + 74] if b[at + 4] & 16 != 0 else b[at + 74] * 256 + b[at + 75]
+    return length <= stop - at - 80
 
 
 def take_icmp(s: State, b: Any, at: int, end: int, source: int, size: int, number: int, ns: int, point: int) -> None:
@@ -356,7 +433,7 @@ def take_tcp(
                 flows[o + LAST_DATA_SIDE] = side
         if flags & FIN != 0 and flows[mine + FIN_PACKET] == 0:
             flows[mine + FIN_PACKET] = number
-    if length > 0 and (flows[o + MATTERS] != NO or (captured >= 16 and b[payload] == 5)):
+    if length > 0 and (flows[o + MATTERS] != NO or (captured >= 16 and (b[payload] == 5 or b[payload] == 0))):
         take_payload(s, b, o, side, payload, captured, length, sequence, expected < 0, number, ns)
 
 
@@ -367,19 +444,35 @@ def take_payload(
     """The payload of a segment goes on where it matters; `new`: it is the first of its side."""
     flows = s.flows
     matters = flows[o + MATTERS]
+    if matters == SMB and skipped(s, flows[o + STREAM], side, length, sequence):
+        return
     if matters == NO:
-        if captured >= 16 and pdu_length(b, payload) > 0:
+        if captured < 16:
+            return
+        if pdu_length(b, payload) > 0:
             flows[o + MATTERS] = YES
             take_role(s, o, side, b, payload)
-            captured = min(captured, MAX_SEGMENT)
-            take_segment(s, o, side, b, payload, captured, length, sequence, -1, number, ns)
-            pause(s)
-        return
-    if matters == UNDECIDED:
+        elif is_smb(b, payload):
+            carry(s, o, SMB, SMB_MODE)
+        else:
+            return
+        new = False
+    elif matters == UNDECIDED:
         if captured >= 16 and pdu_length(b, payload) > 0:
             flows[o + MATTERS] = YES
         elif 0 < captured < 16 and b[payload] == 5:
             flows[o + MATTERS] = MAYBE
+        elif captured >= 16 and is_smb(b, payload):
+            carry(s, o, SMB, SMB_MODE)
+        elif (
+            captured >= 16
+            and (flows[o + KEY + 4] & 0xFFFF == KDC or flows[o + KEY + 4] >> 16 == KDC)
+            and is_ticket(b, payload, length)
+        ):
+            carry(s, o, TICKETS, TICKET_MODE)
+        elif captured >= 16 and is_channel(b, payload):
+            flows[o + MATTERS] = YES
+            take_channel(s, o, side)
         else:
             flows[o + TRIES] += 1
             if flows[o + TRIES] >= MAX_TRIES:
@@ -387,10 +480,31 @@ def take_payload(
             return
     isn = flows[o + ISN + side] if new else -1
     captured = min(captured, MAX_SEGMENT)
+    if flows[o + STREAM] >= 0 and s.numbers[flows[o + STREAM] + CHANNEL] != 0:
+        take_http(s, o, side, b, payload, captured, number, ns)
     take_segment(s, o, side, b, payload, captured, length, sequence, isn, number, ns)
     pause(s)
     if flows[o + MATTERS] == NO and flows[o + STREAM] >= 0:
         drop_stream(s, o)
+
+
+def carry(s: State, o: int, matters: int, mode: int) -> None:
+    """The conversation is followed for what it carries."""
+    s.flows[o + MATTERS] = matters
+    s.numbers[open_stream(s, o) + MODE] = mode
+
+
+def skipped(s: State, g: int, side: int, length: int, sequence: int) -> bool:
+    """Whether the whole segment is, in its turn, of a message that was left out: the bulk of file traffic."""
+    numbers = s.numbers
+    place = g + side * SIDE_WIDTH
+    if numbers[place + OWED] < length or numbers[place + WAITING] >= 0:
+        return False
+    if (sequence - numbers[place + BASE] - numbers[place + POSITION]) & 0xFFFFFFFF != 0:
+        return False
+    numbers[place + OWED] -= length
+    numbers[place + POSITION] += length
+    return True
 
 
 def take_role(s: State, o: int, side: int, b: Any, at: int) -> None:

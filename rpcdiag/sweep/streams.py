@@ -6,37 +6,28 @@ no more sense. Nothing is allocated for bytes that are not there.
 
 from typing import Any
 
-from rpcdiag.sweep.calls import forget_calls
+from rpcdiag.sweep.carried import carried, carried_end, carried_hole
 from rpcdiag.sweep.columns import (
     ARENA,
     ARENA_AT,
     BASE,
-    CALLS,
-    CONTEXTS,
     EVENT_WIDTH,
     EVENTS,
     EVENTS_AT,
     EXPIRED_NS,
-    FREE_STREAM,
-    FREE_WAITING,
-    GAP_NS,
     HELD,
     MAX_EVENTS,
     MAX_WAITING,
     MAX_WAITING_BYTES,
-    NEXT_STREAM,
+    MODE,
     NO_ROOM,
-    ORPHANS,
-    OWNER,
     PATIENCE_NS,
+    PDU_MODE,
     POSITION,
     SIDE_WIDTH,
-    STEPS,
-    STREAM,
     STREAM_WIDTH,
     STREAMS_AT,
     STREAMS_TOP,
-    TAIL,
     W_CAPTURED,
     W_LENGTH,
     W_NEXT,
@@ -49,55 +40,16 @@ from rpcdiag.sweep.columns import (
     WAITING_COUNT,
     State,
 )
-from rpcdiag.sweep.framing import drop_tail, end_of_stream, feed, give_slot, hole, take_slot
+from rpcdiag.sweep.followed import open_stream, unqueue
+from rpcdiag.sweep.framing import end_of_stream, feed, hole
 from rpcdiag.sweep.pool import new_record
 from rpcdiag.sweep.primitives import copy
+from rpcdiag.sweep.slots import give_slot, take_slot
 
 
 def signed(difference: int) -> int:
     """The difference of two sequence numbers, which count modulo 2^32."""
     return ((difference + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-
-
-def open_stream(s: State, o: int) -> int:
-    """The stream record of the flow at `o`, made when there is none."""
-    g = s.flows[o + STREAM]
-    if g >= 0:
-        return g
-    streams = s.numbers
-    g = s.counters[FREE_STREAM]
-    if g >= 0:
-        s.counters[FREE_STREAM] = streams[g + NEXT_STREAM]
-    else:
-        g = s.counters[STREAMS_TOP]
-        s.counters[STREAMS_TOP] = g + STREAM_WIDTH
-    for place in range(STREAM_WIDTH):
-        streams[g + place] = 0
-    for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
-        streams[side + BASE] = -1
-        streams[side + WAITING] = -1
-        streams[side + TAIL] = -1
-        streams[side + GAP_NS] = -1
-    streams[g + OWNER] = o
-    streams[g + CALLS] = streams[g + ORPHANS] = streams[g + CONTEXTS] = streams[g + STEPS] = -1
-    s.flows[o + STREAM] = g
-    return g
-
-
-def drop_stream(s: State, o: int) -> None:
-    """The flow at `o` turned out not to matter."""
-    g = s.flows[o + STREAM]
-    if g < 0:
-        return
-    streams = s.numbers
-    for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
-        drop_tail(s, side)
-        while streams[side + WAITING] >= 0:
-            give_slot(s, s.numbers[unqueue(s, side) + W_SLOT])
-    forget_calls(s, g)
-    streams[g + NEXT_STREAM] = s.counters[FREE_STREAM]
-    s.counters[FREE_STREAM] = g
-    s.flows[o + STREAM] = -1
 
 
 def take_segment(
@@ -139,10 +91,21 @@ def hand_on(
     if known < 0:
         known = 0
     if captured > known:
-        feed(s, g, side, b, at + known, captured - known, packet, ns)
+        if streams[g + MODE] == PDU_MODE:
+            feed(s, g, side, b, at + known, captured - known, packet, ns)
+        else:
+            carried(s, g, side, b, at + known, captured - known, packet, ns)
     cut = start + length - streams[side + POSITION]
     if cut > 0:
-        hole(s, g, side, cut, ns)
+        gap(s, g, side, cut, ns)
+
+
+def gap(s: State, g: int, side: int, length: int, ns: int) -> None:
+    """The next bytes of the stream are not in the capture."""
+    if s.numbers[g + MODE] == PDU_MODE:
+        hole(s, g, side, length, ns)
+    else:
+        carried_hole(s, g, side, length, ns)
 
 
 def queue(
@@ -164,7 +127,7 @@ def queue(
             give_up(s, g, side, ns)
         missing = start - streams[side + POSITION]
         if missing > 0:
-            hole(s, g, side, missing, ns)
+            gap(s, g, side, missing, ns)
         hand_on(s, g, side, b, at, captured, length, start, packet, ns)
         return
     waiting[entry + W_START] = start
@@ -203,23 +166,11 @@ def expire(s: State, ns: int) -> None:
                 give_up(s, g, side, ns)
 
 
-def unqueue(s: State, side: int) -> int:
-    """Take the first waiting segment out; its record stays readable until the next is queued."""
-    streams, waiting = s.numbers, s.numbers
-    entry = streams[side + WAITING]
-    streams[side + WAITING] = waiting[entry + W_NEXT]
-    streams[side + WAITING_COUNT] -= 1
-    streams[side + WAITING_BYTES] -= waiting[entry + W_CAPTURED]
-    waiting[entry + W_NEXT] = s.counters[FREE_WAITING]
-    s.counters[FREE_WAITING] = entry
-    return entry
-
-
 def give_up(s: State, g: int, side: int, ns: int) -> None:
     """Hand on the gap before the first waiting segment, and what follows it."""
     missing = s.numbers[s.numbers[side + WAITING] + W_START] - s.numbers[side + POSITION]
     if missing > 0:
-        hole(s, g, side, missing, ns)
+        gap(s, g, side, missing, ns)
     ready(s, g, side)
 
 
@@ -246,4 +197,7 @@ def close_stream(s: State, g: int) -> None:
             first = streams[side + WAITING]
             give_up(s, g, side, waiting[first + W_NS])
     for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
-        end_of_stream(s, g, side)
+        if streams[g + MODE] == PDU_MODE:
+            end_of_stream(s, g, side)
+        else:
+            carried_end(s, side)

@@ -59,7 +59,7 @@ class Tracker:
         """Take events."""
         for e in range(0, len(rows), EVENT_WIDTH):
             kind = rows[e]
-            if kind < EV_PDU:
+            if kind < EV_PDU or kind > EV_NODE:
                 continue
             if kind == EV_NODE:
                 self._nodes.append((rows[e + 2], rows[e + 3]))

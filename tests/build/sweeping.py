@@ -11,7 +11,7 @@ from unittest.mock import patch
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.flows.flow import Flow
 from rpcdiag.flows.table import CaptureFlows, FlowTable
-from rpcdiag.sweep import framing, packets, records, streams
+from rpcdiag.sweep import followed, framing, packets, records, streams
 from rpcdiag.sweep.columns import (
     BYTES_SKIPPED,
     EV_PDU,
@@ -124,7 +124,7 @@ class Side:
         self.state.counters[TELL_ALL] = 1
         self.state.flows[STREAM] = -1
         self.state.counters[FLOWS_TOP] = FLOW_WIDTH
-        self.g = streams.open_stream(self.state, 0)
+        self.g = followed.open_stream(self.state, 0)
         self.pdus: list[Frame] = []
 
     def feed(self, data: bytes, packet: int, ns: int) -> None:

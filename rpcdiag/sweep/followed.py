@@ -1,0 +1,145 @@
+"""Stream records: made when a conversation matters, given back when it turns out not to."""
+
+from rpcdiag.sweep.calls import forget_calls
+from rpcdiag.sweep.columns import (
+    BASE,
+    CALLS,
+    CLIENT,
+    CONTEXTS,
+    FLOW_WIDTH,
+    FLOWS_END,
+    FLOWS_TOP,
+    FREE,
+    FREE_STREAM,
+    FREE_WAITING,
+    GAP_NS,
+    H_STREAM,
+    HTTP_COUNT,
+    HTTP_WAITING,
+    ISN,
+    LAST_DATA_SIDE,
+    NEXT,
+    NEXT_FREE,
+    NEXT_STREAM,
+    ORPHANS,
+    OWNER,
+    PEER,
+    SERIAL,
+    SERIAL_NUMBER,
+    SIDE_WIDTH,
+    STEPS,
+    STREAM,
+    STREAM_WIDTH,
+    STREAMS_TOP,
+    TAIL,
+    TTL,
+    W_CAPTURED,
+    W_NEXT,
+    W_SLOT,
+    WAITING,
+    WAITING_BYTES,
+    WAITING_COUNT,
+    State,
+)
+from rpcdiag.sweep.slots import drop_tail, give_slot
+
+
+def new_flow(s: State, spare: int) -> int:
+    """A record for a conversation, empty but for its serial number; -1 where there is none."""
+    counters, flows = s.counters, s.flows
+    o = counters[FREE]
+    if o >= 0:
+        counters[FREE] = flows[o + NEXT_FREE]
+        for place in range(o, o + FLOW_WIDTH):
+            flows[place] = 0
+    else:
+        o = counters[FLOWS_TOP]
+        if o >= counters[FLOWS_END] + spare * FLOW_WIDTH:
+            return -1
+        counters[FLOWS_TOP] = o + FLOW_WIDTH
+    flows[o + SERIAL_NUMBER] = counters[SERIAL]
+    counters[SERIAL] += 1
+    flows[o + CLIENT] = -1
+    flows[o + ISN] = flows[o + ISN + 1] = -1
+    flows[o + NEXT] = flows[o + NEXT + 1] = -1
+    flows[o + TTL] = flows[o + TTL + 1] = -1
+    flows[o + LAST_DATA_SIDE] = -1
+    flows[o + STREAM] = -1
+    return o
+
+
+def open_stream(s: State, o: int) -> int:
+    """The stream record of the flow at `o`, made when there is none."""
+    g = s.flows[o + STREAM]
+    if g >= 0:
+        return g
+    streams = s.numbers
+    g = s.counters[FREE_STREAM]
+    if g >= 0:
+        s.counters[FREE_STREAM] = streams[g + NEXT_STREAM]
+    else:
+        g = s.counters[STREAMS_TOP]
+        s.counters[STREAMS_TOP] = g + STREAM_WIDTH
+    for place in range(STREAM_WIDTH):
+        streams[g + place] = 0
+    for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
+        streams[side + BASE] = -1
+        streams[side + WAITING] = -1
+        streams[side + TAIL] = -1
+        streams[side + GAP_NS] = -1
+    streams[g + OWNER] = o
+    streams[g + CALLS] = streams[g + ORPHANS] = streams[g + CONTEXTS] = streams[g + STEPS] = -1
+    s.flows[o + STREAM] = g
+    return g
+
+
+def drop_stream(s: State, o: int) -> None:
+    """The flow at `o` turned out not to matter."""
+    g = s.flows[o + STREAM]
+    if g < 0:
+        return
+    streams = s.numbers
+    for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
+        drop_tail(s, side)
+        while streams[side + WAITING] >= 0:
+            give_slot(s, s.numbers[unqueue(s, side) + W_SLOT])
+    forget_calls(s, g)
+    forget_channel(s, g)
+    streams[g + NEXT_STREAM] = s.counters[FREE_STREAM]
+    s.counters[FREE_STREAM] = g
+    s.flows[o + STREAM] = -1
+
+
+def unqueue(s: State, side: int) -> int:
+    """Take the first waiting segment out; its record stays readable until the next is queued."""
+    streams, waiting = s.numbers, s.numbers
+    entry = streams[side + WAITING]
+    streams[side + WAITING] = waiting[entry + W_NEXT]
+    streams[side + WAITING_COUNT] -= 1
+    streams[side + WAITING_BYTES] -= waiting[entry + W_CAPTURED]
+    waiting[entry + W_NEXT] = s.counters[FREE_WAITING]
+    s.counters[FREE_WAITING] = entry
+    return entry
+
+
+def forget_channel(s: State, g: int) -> None:
+    """No stream refers to this one any more."""
+    counters, numbers = s.counters, s.numbers
+    if numbers[g + PEER] != 0:
+        numbers[numbers[g + PEER] - 1 + PEER] = 0
+        numbers[g + PEER] = 0
+    before = -1
+    entry = counters[HTTP_WAITING] - 1
+    while entry >= 0:
+        after = numbers[entry + W_NEXT]
+        if numbers[entry + H_STREAM] == g:
+            if before < 0:
+                counters[HTTP_WAITING] = after + 1
+            else:
+                numbers[before + W_NEXT] = after
+            numbers[entry + W_NEXT] = counters[FREE_WAITING]
+            counters[FREE_WAITING] = entry
+            counters[HTTP_COUNT] -= 1
+        else:
+            before = entry
+        entry = after
