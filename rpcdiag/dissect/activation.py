@@ -5,15 +5,10 @@
 
 from typing import NamedTuple
 
-from rpcdiag.dissect.dcom import (
-    DualStrings,
-    Objref,
-    decode_interface_pointer,
-    decode_pointed_dual_strings,
-    skip_orpcthat,
-    skip_orpcthis,
-)
+from rpcdiag.dissect import orpc
+from rpcdiag.dissect.dcom import DualStrings, decode_pointed_dual_strings
 from rpcdiag.dissect.ndr import Ndr
+from rpcdiag.dissect.objref import Objref, decode_interface_pointer
 from rpcdiag.dissect.reader import Reader
 from rpcdiag.errors import DecodeError, Malformed
 
@@ -51,7 +46,7 @@ def decode_request(ndr: Ndr, opnum: int) -> ActivationRequest:
     Raises:
         DecodeError: as everywhere.
     """
-    skip_orpcthis(ndr)
+    orpc.decode_this(ndr)
     if opnum == REMOTE_CREATE_INSTANCE and ndr.pointer("outer_ptr"):
         decode_interface_pointer(ndr)
         ndr.align(4)
@@ -69,7 +64,7 @@ def decode_response(ndr: Ndr) -> ActivationResponse:
     Raises:
         DecodeError: as everywhere.
     """
-    skip_orpcthat(ndr)
+    orpc.decode_that(ndr)
     oxid, bindings, ipid = None, None, None
     ipids: tuple[str, ...] = ()
     results: tuple[int, ...] = ()
@@ -88,7 +83,7 @@ def decode_remote_activation_request(ndr: Ndr) -> ActivationRequest:
     Raises:
         DecodeError: as everywhere.
     """
-    skip_orpcthis(ndr)
+    orpc.decode_this(ndr)
     clsid = ndr.guid("clsid")
     if ndr.pointer("object_name_ptr") or ndr.pointer("object_storage_ptr"):
         return ActivationRequest(clsid, ())
@@ -105,7 +100,7 @@ def decode_remote_activation_response(ndr: Ndr) -> ActivationResponse:
     Raises:
         DecodeError: as everywhere.
     """
-    skip_orpcthat(ndr)
+    orpc.decode_that(ndr)
     ndr.align(8)
     oxid = ndr.u64("oxid")
     bindings = decode_pointed_dual_strings(ndr) if ndr.pointer("oxid_bindings_ptr") else None

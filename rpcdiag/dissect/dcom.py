@@ -1,7 +1,4 @@
-"""What DCOM puts into stubs: string bindings, object references, the words before and after every call.
-
-[MS-DCOM] 2.2
-"""
+"""String bindings: how DCOM says where an object or its resolver listens. [MS-DCOM] 2.2.19"""
 
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -21,11 +18,6 @@ _PROTSEQS = {
     0x11: "ncacn_nb_nb",
     0x1F: "ncacn_http",
 }
-_MEOW = b"MEOW"
-OBJREF_STANDARD = 1
-OBJREF_HANDLER = 2
-OBJREF_CUSTOM = 4
-OBJREF_EXTENDED = 8
 
 
 class StringBinding(NamedTuple):
@@ -66,20 +58,6 @@ class DualStrings(NamedTuple):
 
     strings: tuple[StringBinding, ...]
     security: tuple[SecurityBinding, ...]
-
-
-class Objref(NamedTuple):
-    """An object reference; which fields are filled depends on its kind. [MS-DCOM] 2.2.18"""
-
-    kind: int
-    iid: str
-    oxid: int | None
-    oid: int | None
-    ipid: str | None
-    resolver: DualStrings | None
-    clsid: str | None
-    custom: bytes
-    custom_length: int  # on the wire
 
 
 def decode_dual_strings(reader: Reader) -> DualStrings:
@@ -128,81 +106,3 @@ def decode_pointed_dual_strings(ndr: Ndr) -> DualStrings:
     """
     ndr.count("dual_string_max", MAX_UNITS)
     return decode_dual_strings(ndr)
-
-
-def skip_orpcthat(ndr: Ndr) -> None:
-    """ORPCTHAT, before the results of every call. [MS-DCOM] 2.2.13.4"""
-    ndr.long("orpcthat_flags")
-    if ndr.pointer("extensions_ptr"):
-        _skip_extensions(ndr)
-
-
-def skip_orpcthis(ndr: Ndr) -> str:
-    """ORPCTHIS, before the arguments of every call; returns the causality id. [MS-DCOM] 2.2.13.3"""
-    major = ndr.u16("com_version_major")
-    if major != 5:
-        raise Malformed("com_version_major", ndr.offset - 2, f"COM version {major}")
-    ndr.u16("com_version_minor")
-    ndr.skip(8, "orpcthis_flags")
-    causality = ndr.guid("causality_id")
-    if ndr.pointer("extensions_ptr"):
-        _skip_extensions(ndr)
-    return causality
-
-
-def _skip_extensions(ndr: Ndr) -> None:
-    """ORPC_EXTENT_ARRAY and what it points to. [MS-DCOM] 2.2.13.2"""
-    ndr.long("extent_count")
-    ndr.long("reserved")
-    if not ndr.pointer("extents_ptr"):
-        return
-    count = ndr.count("extent_max", 64)
-    present = [ndr.pointer("extent_ptr") for _ in range(count)]
-    for pointer in present:
-        if pointer:
-            size = ndr.count("extent_data_max", 1 << 16)
-            ndr.guid("extent_id")
-            ndr.long("extent_size")
-            ndr.skip(size, "extent_data")
-
-
-def decode_interface_pointer(ndr: Ndr) -> Objref:
-    """MInterfacePointer behind a pointer: conformance, length, an object reference. [MS-DCOM] 2.2.14
-
-    Raises:
-        DecodeError: as everywhere.
-    """
-    ndr.count("interface_data_max", 1 << 22)
-    length = ndr.long("interface_data_length")
-    at = ndr.offset
-    if length > 1 << 22:
-        raise Malformed("interface_data_length", at - 4, f"{length} bytes")
-    if length > ndr.left:
-        raise Malformed("interface_data_length", at - 4, f"{length} bytes where {ndr.left} are left")
-    objref = decode_objref(Reader(ndr.rest()[:length], length))
-    ndr.offset = at + length
-    return objref
-
-
-def decode_objref(reader: Reader) -> Objref:
-    """An OBJREF, little-endian whatever the PDU. [MS-DCOM] 2.2.18
-
-    Raises:
-        DecodeError: as everywhere.
-    """
-    if reader.take(4, "signature") != _MEOW:
-        raise Malformed("signature", reader.offset - 4, "no MEOW")
-    kind, iid = reader.u32("objref_flags"), reader.uuid("iid")
-    if kind == OBJREF_CUSTOM:
-        clsid = reader.uuid("clsid")
-        reader.skip(8, "extension")
-        length = reader.left
-        return Objref(kind, iid, None, None, None, None, clsid, reader.rest(), length)
-    if kind not in (OBJREF_STANDARD, OBJREF_HANDLER, OBJREF_EXTENDED):
-        raise Malformed("objref_flags", 4, f"kind {kind}")
-    reader.skip(8, "std_flags")
-    oxid, oid, ipid = reader.u64("oxid"), reader.u64("oid"), reader.uuid("ipid")
-    handler = reader.uuid("clsid") if kind == OBJREF_HANDLER else None
-    if kind == OBJREF_EXTENDED:
-        reader.skip(4, "signature1")
-    return Objref(kind, iid, oxid, oid, ipid, decode_dual_strings(reader), handler, b"", 0)
