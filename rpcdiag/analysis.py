@@ -1,6 +1,6 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from rpcdiag.alike import Folded, fold
@@ -12,14 +12,16 @@ from rpcdiag.case import (
     CaseFlow,
     CaseLog,
     CaseReferral,
+    CaseSession,
     Conversation,
     FoldedFlows,
     LogRow,
 )
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
+from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.errors import RpcdiagError
-from rpcdiag.flows.flow import Flow
+from rpcdiag.flows.flow import PIPE, Flow
 from rpcdiag.flows.table import FlowTable
 from rpcdiag.intake import Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -28,7 +30,6 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
-from rpcdiag.track.tracker import Tracker
 from rpcdiag.track.twins import conversations
 
 _T = TypeVar("_T")
@@ -75,7 +76,7 @@ def analyze(
     folded: tuple[Folded, ...] = ()
     if brief and not logs and len(facts) == 1 and len(facts[0].points) == 1:  # copies and log rows have to be found
         folded = fold(intake.captures[0])
-    case = _case(facts, table, [taken.tracker for taken in intake.captures], folded)
+    case = _case(facts, table, intake.captures, folded)
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
     findings = judge(case)
@@ -106,10 +107,11 @@ def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
 
 
 def _case(
-    captures: tuple[CaptureFacts, ...], table: FlowTable, trackers: Sequence[Tracker], folded: Sequence[Folded]
+    captures: tuple[CaptureFacts, ...], table: FlowTable, intake: Sequence[Taken], folded: Sequence[Folded]
 ) -> Case:
     """Join flows, connections and referrals."""
-    carriers = table.flows()
+    trackers = [taken.tracker for taken in intake]
+    carriers = tuple(_named(table, intake))
     told = [
         Asking(referral, flow)
         for flow in carriers
@@ -176,8 +178,35 @@ def _case(
             FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
             for one in folded
         ),
+        sessions=_sessions(table, intake, id_of),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
+
+
+def _named(table: FlowTable, intake: Sequence[Taken]) -> Iterator[Flow]:
+    """The flows that matter, pipes with their names; those through which no RPC went, where an RPC server is known."""
+    for flow in table.flows():
+        if flow.transport != PIPE:
+            yield flow
+            continue
+        opened = intake[flow.capture].sessions.pipe(table.serial(flow))
+        name = pipe_endpoint(opened.name) if opened and opened.name else None
+        if table.carries_rpc(flow) or (name and name.lower().removeprefix("\\pipe\\") in rpc_pipes()):
+            yield flow._replace(pipe=name)
+
+
+def _sessions(table: FlowTable, intake: Sequence[Taken], id_of: dict[int, str]) -> tuple[CaseSession, ...]:
+    """The SMB sessions of all captures, by the time of their connections."""
+    found = []
+    for taken in intake:
+        for said in taken.sessions.sessions():
+            flow = taken.flows.carrier(said.serial)
+            if flow is not None:
+                first = taken.flows.first
+                pipes = {one.serial: id_of[first + one.serial] for one in said.pipes
+                         if one.serial is not None and first + one.serial in id_of}  # fmt: skip
+                found.append(CaseSession(flow, said, pipes))
+    return tuple(sorted(found, key=lambda one: (one.flow.start_ns, one.flow.capture, one.flow.number)))
 
 
 def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:
@@ -268,8 +297,15 @@ def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], o
     from rpcdiag.logs.reader import read, with_rotated
 
     attempts = []
+    carried: dict[int, int] = {}  # the first pipe of an SMB session stands for the connection
+    same: dict[int, list[int]] = {}
     for number, conversation in enumerate(case.conversations):
         flow = conversation.near.flow
+        if flow.carrier is not None:
+            first = carried.setdefault(flow.carrier, number)
+            if first != number:
+                same.setdefault(first, []).append(number)
+                continue
         times = tuple(syn.time_ns for syn in flow.syns) or (flow.start_ns,)
         packets = tuple(syn.packet for syn in flow.syns) or (flow.first_packet,)
         ip_ids = tuple(syn.ip_id for syn in flow.syns)
@@ -289,4 +325,7 @@ def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], o
                 for position in found.entries
             )
         logs.append(CaseLog(len(logs), file, matched.clock, matched.matches))
+    for first, others in same.items():
+        if first in rows:
+            rows.update((other, rows[first]) for other in others)
     return case._replace(logs=tuple(logs), rows={number: tuple(found) for number, found in rows.items()})

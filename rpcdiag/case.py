@@ -7,6 +7,7 @@ from rpcdiag.flows.flow import Flow, Host
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
 from rpcdiag.track.origin import Origin
+from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
 
 if TYPE_CHECKING:  # loaded only where there is a log
@@ -98,6 +99,14 @@ class CaseLog(NamedTuple):
     matches: "tuple[LogMatch, ...]"
 
 
+class CaseSession(NamedTuple):
+    """An SMB session: the connection that carries it, what was said on it, and the flows of its pipes by serial."""
+
+    flow: Flow
+    said: SmbSession
+    pipes: dict[int, str]  # serial number among the capture's flows -> id
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -147,6 +156,7 @@ class Case(NamedTuple):
     hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
     folded: tuple[FoldedFlows, ...]
+    sessions: tuple[CaseSession, ...]
     accounting: Accounting
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:

@@ -14,6 +14,7 @@ from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
 from rpcdiag.sweep.machine import MachineError
+from rpcdiag.track.sessions import Sessions
 from rpcdiag.track.tracker import Tracker
 
 if TYPE_CHECKING:  # loaded only where there are several captures
@@ -49,6 +50,7 @@ class Taken(NamedTuple):
     points: dict[int, Point]  # of its flows
     flows: CaptureFlows
     tracker: Tracker
+    sessions: Sessions
     interrupted: bool
 
 
@@ -158,7 +160,7 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:
         return error
-    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), False
+    flows, tracker, sessions, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), Sessions(), False
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:
@@ -169,11 +171,11 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
 
     try:
         for events in reader.events(on_block):
-            _feed(flows, tracker, events)
+            _feed(events, flows, tracker, sessions)
     except KeyboardInterrupt:
         interrupted = True
     for events in reader.finish():
-        _feed(flows, tracker, events)
+        _feed(events, flows, tracker, sessions)
     reader.sweep.compact(more=engine.several)
     return Taken(
         path=path,
@@ -187,10 +189,11 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         points={point: reader.point(point) for point in flows.points()},
         flows=flows,
         tracker=tracker,
+        sessions=sessions,
         interrupted=interrupted,
     )
 
 
-def _feed(flows: CaptureFlows, tracker: Tracker, events: Events) -> None:
-    flows.feed(*events)
-    tracker.feed(*events)
+def _feed(events: Events, *takers: CaptureFlows | Tracker | Sessions) -> None:
+    for taker in takers:
+        taker.feed(*events)

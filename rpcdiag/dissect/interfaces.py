@@ -1,5 +1,6 @@
 """Names of interfaces, classes and operations, for what the tables know; never a wrong one."""
 
+from functools import cache
 from typing import NamedTuple
 
 from rpcdiag.dissect.tables.interfaces import CLASSES, NAMES, SYNTAXES
@@ -130,6 +131,28 @@ def service_of(uuid: str) -> tuple[str | None, str | None, str | None]:
     if known is None and process.startswith("svchost ") and process[len("svchost ") :].isalnum():
         return _SVCHOST, process[len("svchost ") :], None
     return known or _UNKNOWN
+
+
+@cache
+def rpc_pipes() -> frozenset[str]:
+    """Names, in lower case and without `\\pipe\\`, of the pipes behind which the table knows an RPC server."""
+    from rpcdiag.dissect.tables.details import DETAILS
+
+    names = {"epmapper", "ntsvcs", "lsass", "browser"}
+    for _, _, _, transports in DETAILS.values():
+        for word in transports.split(","):
+            name = word.strip().partition("(")[0].strip().lower()
+            if name.startswith("\\pipe\\"):
+                names.add(name[6:].split()[0])
+    return frozenset(names)
+
+
+def pipe_endpoint(name: str) -> str:
+    """The endpoint of a pipe as string bindings write it: `\\pipe\\svcctl`; SMB names it `svcctl` or `\\svcctl`."""
+    plain = name.lstrip("\\")
+    if plain.lower().startswith("pipe\\"):
+        plain = plain[5:]
+    return "\\pipe\\" + plain
 
 
 def all_interfaces() -> list[Interface]:

@@ -19,7 +19,11 @@ class TcpOutcome(StrEnum):
     STALLED = "stalled"  # data repeated and never acknowledged
 
 
+ENDED_BADLY = frozenset({TcpOutcome.RESET, TcpOutcome.IDLE_DROPPED, TcpOutcome.STALLED})
 FAILED_TO_OPEN = frozenset({TcpOutcome.REFUSED, TcpOutcome.UNANSWERED, TcpOutcome.PROHIBITED})
+
+
+TCP, PIPE, HTTP, UDP = "ncacn_ip_tcp", "ncacn_np", "ncacn_http", "ncadg_ip_udp"  # transports of RPC
 
 
 class Syn(NamedTuple):
@@ -59,7 +63,8 @@ class Silence(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """One five-tuple in both directions at one capture point, from its client's side.
+    """One five-tuple in both directions at one capture point, from its client's side; or one pipe in an SMB session on
+    it, which has packets and times of its own, and shares what TCP says.
 
     `roles` says how client and server were told apart: `syn`, `content` (who asks) or `port` (who seems to listen).
     `watched_ns`: how long the capture point recorded anything after the first SYN.
@@ -99,6 +104,9 @@ class Flow(NamedTuple):
     watched_ns: int
     last_data_packet: int | None = None  # of the client, the last packet with payload
     last_data_ns: int | None = None
+    transport: str = TCP
+    pipe: str | None = None  # `\\pipe\\svcctl`; where it is not known, the transport says that it is one
+    carrier: int | None = None  # of a pipe: number of the flow that carries its SMB session
 
 
 class Waiting(NamedTuple):

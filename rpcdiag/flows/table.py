@@ -5,7 +5,11 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from rpcdiag.flows.flow import (
+    ENDED_BADLY,
     FAILED_TO_OPEN,
+    HTTP,
+    PIPE,
+    TCP,
     ContextUse,
     Flow,
     Host,
@@ -14,6 +18,7 @@ from rpcdiag.flows.flow import (
     Silence,
     Stream,
     Syn,
+    TcpOutcome,
     Waiting,
 )
 from rpcdiag.flows.tcp import outcome, stalled_size
@@ -29,6 +34,8 @@ from rpcdiag.sweep.columns import (
     C_CALLS,
     CALL_COUNT,
     CALLS,
+    CARRIER,
+    CHANNEL,
     CLIENT,
     CLIENT_HOW,
     CONTEXTS,
@@ -54,6 +61,7 @@ from rpcdiag.sweep.columns import (
     LAST_PACKET,
     LAST_PDU_NS,
     MATTERS,
+    MAYBE,
     MISSING,
     NODE,
     O_BITS,
@@ -65,6 +73,7 @@ from rpcdiag.sweep.columns import (
     ORPHAN_ANSWERS,
     PACKETS,
     PDUS,
+    PIPE_CLOSED,
     POINT_ID,
     POINT_LAST,
     POINT_WIDTH,
@@ -99,6 +108,7 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.engine import Sweep
 
+HTTP_PORT = 593
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
 QUIET_NS = 30_000_000_000  # a silence that no rule looks at
 _MASK = (1 << 64) - 1
@@ -168,6 +178,11 @@ class FlowTable:
         seen = self._seen[flow.capture]
         return seen.sides(seen.place[flow.number - seen.first], flow)
 
+    def carries_rpc(self, flow: Flow) -> bool:
+        """Whether PDUs were found on it; it may also be listed for where it goes."""
+        seen = self._seen[flow.capture]
+        return seen.sweep.state.flows[seen.place[flow.number - seen.first] + MATTERS] == YES
+
     def stream_place(self, flow: Flow) -> int:
         """Where the stream record of the flow stands, -1 where it has none."""
         seen = self._seen[flow.capture]
@@ -199,6 +214,7 @@ class CaptureFlows:
         self._addresses: dict[tuple[int, int, int], Address] = {}
         self._hosts: dict[tuple[int, Address], Host] | None = None
         self._order: list[int] | None = None
+        self._places: dict[int, int] | None = None
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
@@ -227,9 +243,11 @@ class CaptureFlows:
         return self._order
 
     def flows(self) -> Iterator[Flow]:
+        """Those that matter, and the pipes that nothing went through."""
         flows = self.sweep.state.flows
         for o in self._records():
-            if flows[o + MATTERS] == YES and o not in self.folded:
+            matters = flows[o + MATTERS] == YES or (flows[o + CARRIER] and flows[o + MATTERS] == MAYBE)
+            if matters and o not in self.folded:
                 yield self.flow(o, *self._client(o))
 
     def outlines(self) -> Iterator[tuple[int, Ends, bool, int]]:
@@ -240,6 +258,8 @@ class CaptureFlows:
         flows = self.sweep.state.flows
         streams, shift = self.sweep.streams
         for o in self._records():
+            if flows[o + CARRIER]:
+                continue  # pipes are looked at one by one
             matters = flows[o + MATTERS] == YES
             if not matters and (flows[o + SYN_ACK_PACKET] or not flows[o + SYN_COUNT]):
                 continue
@@ -302,7 +322,7 @@ class CaptureFlows:
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
         for o in self._records():
-            if flows[o + MATTERS] != YES:
+            if flows[o + MATTERS] != YES and not flows[o + CARRIER]:
                 client, how = self._client(o)
                 if self._end(o, 1 - client) in wanted:
                     yield self.flow(o, client, how)
@@ -366,6 +386,8 @@ class CaptureFlows:
         return 0 if ends[1][2] <= ends[0][2] else 1
 
     def flow(self, o: int, client: int, how: str) -> Flow:
+        if self.sweep.state.flows[o + CARRIER]:
+            return self._pipe(o)
         row = self.sweep.state.flows[o : o + FLOW_WIDTH]
         serial, server = row[SERIAL_NUMBER], 1 - client
         self.place[serial] = o
@@ -410,7 +432,38 @@ class CaptureFlows:
             max(0, self._last_ns(point) - start),
             data or None,
             row[LAST_DATA_NS + client] if data else None,
+            HTTP if HTTP_PORT in (row[KEY + 4] >> 16, row[KEY + 4] & 0xFFFF) or self._channel(row[STREAM]) else TCP,
         )
+
+    def _channel(self, g: int) -> bool:
+        """Whether the stream record at `g` is that of a channel of RPC over HTTP."""
+        streams, shift = self.sweep.streams
+        return g >= 0 and bool(streams[g - shift + CHANNEL])
+
+    def _pipe(self, o: int) -> Flow:
+        """A pipe: packets and times are its own, all else is that of the connection that carries it."""
+        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        carrier = self.flow(row[CARRIER] - 1, *self._client(row[CARRIER] - 1))
+        self.place[row[SERIAL_NUMBER]] = o
+        fine = row[PIPE_CLOSED] and carrier.outcome in ENDED_BADLY
+        return carrier._replace(
+            number=self.first + row[SERIAL_NUMBER],
+            first_packet=row[FIRST_PACKET],
+            last_packet=row[LAST_PACKET],
+            start_ns=row[START_NS],
+            end_ns=row[END_NS],
+            outcome=TcpOutcome.ESTABLISHED if fine else carrier.outcome,
+            transport=PIPE,
+            carrier=carrier.number,
+        )
+
+    def carrier(self, serial: int) -> Flow | None:
+        """The flow with this serial number, listed or not; None where it was given up."""
+        flows = self.sweep.state.flows
+        if self._places is None:
+            self._places = {flows[o + SERIAL_NUMBER]: o for o in self._records()}
+        o = self._places.get(serial)
+        return None if o is None else self.flow(o, *self._client(o))
 
     def _syns(self, row: Sequence[int], serial: int) -> tuple[Syn, ...]:
         if not row[SYN_COUNT]:
@@ -483,6 +536,8 @@ class CaptureFlows:
         ttls: dict[tuple[int, int, int], dict[int, int]] = {}
         answered: dict[tuple[int, int, int], dict[int, int]] = {}
         for o in self._records():
+            if flows[o + CARRIER]:
+                continue
             point, both = flows[o + KEY + 5], flows[o + KEY : o + KEY + 4]
             one, other = flows[o + TTL], flows[o + TTL + 1]
             if one >= 0:

@@ -131,6 +131,7 @@ RESET_SIDE = 66
 RESET_TTL = 67
 ICMP_ERRORS = 68
 CARRIER = 69  # of a pipe: offset of the flow of its SMB session, plus one
+PIPE_CLOSED = 70
 FLOW_WIDTH = 72
 RESERVE = 16  # records beyond the bound, for pipes that are opened in the middle of a packet
 

@@ -32,6 +32,7 @@ from rpcdiag.sweep.columns import (
     P_SERIAL,
     PENDING,
     PENDING_COUNT,
+    PIPE_CLOSED,
     PIPE_COUNT,
     PIPES,
     PIPES_OPEN,
@@ -122,6 +123,9 @@ def last_of(s: State, head: int) -> int:
 def forget_pipe(s: State, g: int, entry: int) -> None:
     """The pipe is closed; its flow stays."""
     numbers = s.numbers
+    o = numbers[entry + P_FLOW]
+    if s.flows[o + SERIAL_NUMBER] == numbers[entry + P_SERIAL]:
+        s.flows[o + PIPE_CLOSED] = 1
     numbers[g + PIPES_OPEN] -= 1
     unlink(s, g + PIPES, entry)
 

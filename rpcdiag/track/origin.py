@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2
-from rpcdiag.flows.flow import Flow, TcpOutcome
+from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2, pipe_endpoint
+from rpcdiag.flows.flow import PIPE, Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind
 
 MAPPER_PORTS = frozenset({135, 593})
+MAPPER_PIPE = "\\pipe\\epmapper"
 EARLY_NS = 15 * 60 * 1_000_000_000  # a client may use what it was told before the capture began
 SEALED_WINDOW_NS = 5_000_000_000  # from a sealed answer to the connection that follows it
 SMALLEST_ACTIVATION = 300  # bytes of an answer that can hold bindings; shorter ones carry an error
@@ -64,6 +65,7 @@ class Origins:
         self._first_ns = first_ns  # of each capture
         self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it
         self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
+        self._by_pipe: dict[tuple[Address, Address, str], list[int]] = {}
         self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
         order = sorted(range(len(askings)), key=lambda position: (askings[position].referral.response_ns, -position))
         for position in order:
@@ -73,6 +75,9 @@ class Origins:
                 self._sealed_by_pair.setdefault((client, server), []).append(position)
             seen: set[tuple[Address, int]] = set()
             for endpoint in asking.referral.endpoints:
+                if endpoint.pipe is not None:
+                    pipe = pipe_endpoint(endpoint.pipe).lower()
+                    self._by_pipe.setdefault((server, client, pipe), []).append(position)
                 if endpoint.port is None or endpoint.protseq != "ncacn_ip_tcp":
                     continue
                 for address in (endpoint.address, server):
@@ -87,6 +92,8 @@ class Origins:
 
     def of(self, flow: Flow, rpc: Connection | None) -> Origin:
         """The origin of one flow."""
+        if flow.transport == PIPE:
+            return self._of_pipe(flow)
         if flow.server.port in MAPPER_PORTS:
             return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, f"port {flow.server.port} is the mapper's own")
         best = self._told(flow, rpc)
@@ -106,6 +113,28 @@ class Origins:
                 f"{other.flow.client.address} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
+
+    def _of_pipe(self, flow: Flow) -> Origin:
+        """A pipe is reached by its name, which clients mostly know; a mapper may have told it."""
+        if flow.pipe is None:
+            return Origin(
+                OriginKind.BEFORE_CAPTURE,
+                None,
+                Confidence.POSSIBLE,
+                "the pipe was opened where the capture does not show it",
+            )
+        name = flow.pipe.lower()
+        if name == MAPPER_PIPE:
+            return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, f"{flow.pipe} is the mapper's own")
+        told = self._by_pipe.get((flow.server.address, flow.client.address, name), ())
+        before = [place for place in told if self._askings[place].referral.response_ns <= flow.start_ns]
+        if before:
+            referral = self._askings[before[-1]].referral
+            return Origin(
+                OriginKind(referral.kind.value), before[-1], Confidence.PROVEN,
+                f"packet {referral.response_packet} names {flow.pipe}",
+            )  # fmt: skip
+        return Origin(OriginKind.WELL_KNOWN, None, Confidence.LIKELY, f"{flow.pipe} is a name that clients know")
 
     def _asked_before(self, flow: Flow) -> Iterator[int]:
         """Positions of what the client was told of this port before it went there, the latest first."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
-from rpcdiag.flows.flow import Flow
+from rpcdiag.flows.flow import PIPE, Flow
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.track.facts import Bind, Connection
 from rpcdiag.track.origin import MAPPER_PORTS, Origin, OriginKind
@@ -40,6 +40,11 @@ class StrictRpc(NamedTuple):
 
 def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
     """The verdict on one flow."""
+    if flow.transport == PIPE:
+        return StrictRpc(
+            Verdict.NOT_APPLICABLE, StrictKind.FIXED_ENDPOINT, Confidence.PROVEN,
+            "RPC inside SMB needs no port of its own: the filter for RPC does not see it",
+        )  # fmt: skip
     if flow.server.port in MAPPER_PORTS:
         return _on_mapper_port(rpc)
     match origin.kind:

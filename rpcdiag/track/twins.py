@@ -39,6 +39,8 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
 def _copies(one: Flow, other: Flow) -> bool:
     if (one.capture, one.point) == (other.capture, other.point):
         return False
+    if (one.transport, one.pipe) != (other.transport, other.pipe):
+        return False
     if one.isn is not None and other.isn is not None:
         return one.isn == other.isn
     return one.start_ns <= other.end_ns + SLACK_NS and other.start_ns <= one.end_ns + SLACK_NS

@@ -37,7 +37,6 @@ if not CORPUS.exists():
     pytest.skip("the public captures lie in ../shared, outside the repository", allow_module_level=True)
 
 NDR64 = "71710533-beba-4937-8319-b5dbef9ccc36"
-MANAGEMENT = "afa8bd80-7d8a-11c9-bef4-08002b102989"  # called on an object once, and no object interface
 SYNTHETIC = "dcerpc_synthetic.pcap"  # its stubs are zeros
 VERIFICATION_TRAILER = bytes.fromhex("8ae3137102f43671")  # [MS-RPCE] 2.2.2.13.1
 ACTIVATORS = (IREMOTE_SCM_ACTIVATOR, IACTIVATION)
@@ -64,7 +63,8 @@ class Call(NamedTuple):
     @property
     def orpc(self) -> bool:
         """Whether ORPCTHIS or ORPCTHAT comes first: object interfaces are called on an IPID."""
-        on_object = self.instance is not None and self.interface != MANAGEMENT
+        known = describe(self.interface) if self.interface else None
+        on_object = self.instance is not None and (known is None or known.kind != "rpc")  # as the mapper's management
         return on_object or self.interface in ACTIVATORS + UNKNOWNS
 
 

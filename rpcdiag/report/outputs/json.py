@@ -19,7 +19,7 @@ from rpcdiag.dissect.auth import level_name, type_name
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import class_name, interface_name
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import Reset
+from rpcdiag.flows.flow import UDP, Reset
 from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.model.version import __version__
@@ -34,7 +34,6 @@ SCHEMA_VERSION = 1
 MAX_ALIKE = 100
 MAX_TRIES = 16
 _REMEMBERED = 1024  # values whose JSON is kept for when they come again
-_HTTP_PORT = 593
 
 Counts = tuple[int, int, int, int]  # requests, responses, faults, unanswered
 _NO_CALLS: Counts = (0, 0, 0, 0)
@@ -159,8 +158,8 @@ def _flow(case: Case, flow: CaseFlow, addresses: _Addresses) -> str:
     tcp = flow.flow
     return (
         f'{{"id": {quoted(flow.id)}, "capture": {tcp.capture}, "interface": {_text(case.point_name(flow))}, '
-        f'"same_as": {_array(flow.same_as, quoted)}, "protocol": "tcp", '
-        f'"transport": "{"ncacn_http" if tcp.server.port == _HTTP_PORT else "ncacn_ip_tcp"}", "pipe": null, '
+        f'"same_as": {_array(flow.same_as, quoted)}, "protocol": "{"udp" if tcp.transport == UDP else "tcp"}", '
+        f'"transport": "{tcp.transport}", "pipe": {_text(tcp.pipe)}, '
         f'"client": {{{addresses.end(tcp.client)}, "name": null}}, '
         f'"server": {{{addresses.end(tcp.server)}, "name": null}}, '
         f'"first_packet": {tcp.first_packet}, "last_packet": {tcp.last_packet}, '

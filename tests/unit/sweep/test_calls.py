@@ -18,7 +18,7 @@ from rpcdiag.diagnose.rules import callback_blocked
 from rpcdiag.dissect import dcerpc
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
-from rpcdiag.sweep import calls, columns, compiler, framing, native, primitives
+from rpcdiag.sweep import calls, columns, compiler, fields, framing, native, primitives
 from rpcdiag.sweep.columns import EV_ANSWERED, EV_ASKED, EV_CARRIED, EVENT_WIDTH, State
 from rpcdiag.track import referrals
 from rpcdiag.track.referrals import _KINDS
@@ -188,6 +188,6 @@ def test_the_entry_takes_every_array_of_the_state() -> None:
 @given(st.binary(min_size=48, max_size=48), st.integers(0, 24))
 def test_numbers_are_read_in_either_byte_order(data: bytes, at: int) -> None:
     big, little = int.from_bytes(data[at : at + 4], "big"), int.from_bytes(data[at : at + 4], "little")
-    assert (calls.word(data, at, True), calls.word(data, at, False)) == (big, little)
-    assert calls.half(data, at, True) == big >> 16
-    assert calls.half(data, at, False) == little & 0xFFFF
+    assert (fields.word(data, at, True), fields.word(data, at, False)) == (big, little)
+    assert fields.half(data, at, True) == big >> 16
+    assert fields.half(data, at, False) == little & 0xFFFF
