@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from rpcdiag.dissect.domain_name import decode_name
+from rpcdiag.dissect.domain_name import Known, decode_name
 from rpcdiag.dissect.reader import Reader
 from rpcdiag.errors import Malformed
 
@@ -95,17 +95,18 @@ def decode(datagram: bytes, length: int | None = None) -> NameAnswer | None:
     if questions > 1:
         raise Malformed("qdcount", 4, f"{questions} questions")
     name = kind = None
+    known: Known = {}
     if questions:
-        name, kind = decode_name(reader, "qname"), reader.u16("qtype")
+        name, kind = decode_name(reader, "qname", known), reader.u16("qtype")
         reader.skip(2, "qclass")
     found: tuple[Record, ...] = ()
     more: tuple[Record, ...] = ()
     truncated = bool(flags & _TRUNCATED)
     if flags & _RESPONSE:
-        found = _records(reader, answers)
+        found = _records(reader, answers, known)
         if not truncated and answers + authority + additional <= MAX_RECORDS:
-            _records(reader, authority)
-            more = tuple(one for one in _records(reader, additional) if one.address)
+            _records(reader, authority, known)
+            more = tuple(one for one in _records(reader, additional, known) if one.address)
     asks = "answer" if flags & _RESPONSE else "query"
     return NameAnswer(asks, number, name, kind, flags & 0xF, truncated, answers, found, more)
 
@@ -114,14 +115,14 @@ def _opcode(flags: int) -> int:
     return flags >> 11 & 0xF
 
 
-def _records(reader: Reader, count: int) -> tuple[Record, ...]:
-    records = (_record(reader) for _ in range(min(count, MAX_RECORDS)))
+def _records(reader: Reader, count: int, known: Known) -> tuple[Record, ...]:
+    records = (_record(reader, known) for _ in range(min(count, MAX_RECORDS)))
     return tuple(record for record in records if record)
 
 
-def _record(reader: Reader) -> Record | None:
+def _record(reader: Reader, known: Known) -> Record | None:
     """The next record, None for a type or class that tells no address or name. RFC 1035 4.1.3, RFC 2782"""
-    name = decode_name(reader, "name")
+    name = decode_name(reader, "name", known)
     kind, family, ttl, length = reader.u16("type"), reader.u16("class"), reader.u32("ttl"), reader.u16("rdlength")
     start = reader.offset
     address: IPv4Address | IPv6Address | None = None
@@ -139,7 +140,7 @@ def _record(reader: Reader) -> Record | None:
         if kind == SRV:
             reader.skip(4, "priority")
             port = reader.u16("port")
-        target = decode_name(reader, "target")
+        target = decode_name(reader, "target", known)
     if reader.offset != end:
         raise Malformed("rdlength", start - 2, f"{length} bytes, the record ends at {reader.offset}")
     return Record(name, kind, ttl, address, target, port)

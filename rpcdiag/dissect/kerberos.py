@@ -8,8 +8,6 @@ from rpcdiag.dissect.der import Der, application
 from rpcdiag.dissect.reader import Reader
 from rpcdiag.errors import DecodeError, Malformed
 
-AP_REQ, AP_REP, KRB_ERROR = application(14), application(15), application(30)
-
 MAX_FRAME = 1 << 20  # bytes of one message over TCP
 MAX_NAMES = 16  # components of a principal
 MAX_LIST = 64  # etypes, padata
@@ -181,17 +179,12 @@ class ApRep(NamedTuple):
     key: Encrypted
 
 
-class TgtReq(NamedTuple):
-    """User-to-user: the initiator asks for the acceptor's ticket-granting ticket."""
+class UserToUser(NamedTuple):
+    """The initiator asks for the acceptor's ticket-granting ticket, or gets it (then `ticket` is there)."""
 
     realm: str | None
     server: str | None
-
-
-class TgtRep(NamedTuple):
-    """User-to-user: the acceptor's ticket-granting ticket."""
-
-    ticket: Ticket
+    ticket: Ticket | None
 
 
 class KrbError(NamedTuple):
@@ -212,15 +205,7 @@ class KrbError(NamedTuple):
     etypes: tuple[int, ...]
 
 
-Message = AsReq | AsRep | TgsReq | TgsRep | ApReq | ApRep | TgtReq | TgtRep | KrbError
-
-
-class Framed(NamedTuple):
-    """One message over TCP: what there is of it, its length, and where the next begins."""
-
-    message: bytes
-    length: int
-    end: int
+Message = AsReq | AsRep | TgsReq | TgsRep | ApReq | ApRep | UserToUser | KrbError
 
 
 def error_name(code: int) -> str:
@@ -233,8 +218,10 @@ def etype_name(number: int) -> str:
     return ETYPES.get(number, f"etype-{number}")
 
 
-def framed(stream: bytes, at: int = 0) -> Framed:
-    """The message that begins at `at`, behind its four bytes of length; `decode(*framed(stream)[:2])`. RFC 4120 7.2.2
+def framed(stream: bytes, at: int = 0) -> tuple[bytes, int, int]:
+    """One message over TCP, behind four bytes of length: what there is of it, its length, where the next begins.
+
+    `decode(*framed(stream)[:2])`. RFC 4120 7.2.2
 
     Raises:
         DecodeError: no such length, or cut within it.
@@ -242,7 +229,7 @@ def framed(stream: bytes, at: int = 0) -> Framed:
     length = Reader(stream, big=True, offset=at).u32("length")
     if length > MAX_FRAME:
         raise Malformed("length", at, f"{length} bytes, {MAX_FRAME} are the most")
-    return Framed(stream[at + 4 : at + 4 + length], length, at + 4 + length)
+    return stream[at + 4 : at + 4 + length], length, at + 4 + length
 
 
 def decode(message: bytes, length: int | None = None) -> Message:
@@ -335,17 +322,18 @@ def _krb_error(fields: Der) -> KrbError:
     return KrbError(code, error_name(code), realm, server, client_name, server_ns, client_ns, said, ntstatus, etypes)
 
 
-def _user_to_user(fields: Der) -> TgtReq | TgtRep:
+def _user_to_user(fields: Der) -> UserToUser:
     """What an acceptor without a key of its own is asked for first. draft-swift-win2k-krb-user2user-03 3"""
     kind = fields.need(1, "msg-type").integer("msg-type")
     if kind == 17:
-        return TgtRep(_ticket(fields.need(2, "ticket")))
+        ticket = _ticket(fields.need(2, "ticket"))
+        return UserToUser(ticket.realm, ticket.server, ticket)
     if kind != 16:
         raise Malformed("msg-type", fields.at, f"{kind} in a sequence without a tag of its own")
     server = fields.find(2, "server-name")
     name = _principal(server, "server-name") if server else None
     realm = fields.find(3, "realm")
-    return TgtReq(realm.text("realm") if realm else None, name)
+    return UserToUser(realm.text("realm") if realm else None, name, None)
 
 
 _DECODERS: dict[int, Callable[[Der], Message]] = {
@@ -353,9 +341,9 @@ _DECODERS: dict[int, Callable[[Der], Message]] = {
     application(11): _as_rep,
     application(12): _tgs_req,
     application(13): _tgs_rep,
-    AP_REQ: _ap_req,
-    AP_REP: _ap_rep,
-    KRB_ERROR: _krb_error,
+    application(14): _ap_req,
+    application(15): _ap_rep,
+    application(30): _krb_error,
     der.SEQUENCE: _user_to_user,
 }
 

@@ -82,11 +82,7 @@ class Authenticate(NamedTuple):
 Message = Negotiate | Challenge | Authenticate
 
 
-class _Payload(NamedTuple):
-    """What a length and an offset in the header point at."""
-
-    at: int
-    data: bytes
+_Payload = tuple[int, bytes]  # what a length and an offset in the header point at, and where it stands
 
 
 def decode(token: bytes, length: int | None = None) -> Message:
@@ -137,7 +133,7 @@ def _challenge(reader: Reader) -> Challenge:
         return Challenge(flags, name, challenge, None, None)
     info = _payload(reader, "target_info", 48)
     version = _version(reader, flags, _first(reader, target, info))
-    return Challenge(flags, name, challenge, _av_pairs(info.data, info.at), version)
+    return Challenge(flags, name, challenge, _av_pairs(*info), version)
 
 
 def _authenticate(reader: Reader, token: bytes) -> Authenticate:
@@ -149,8 +145,8 @@ def _authenticate(reader: Reader, token: bytes) -> Authenticate:
     key = _payload(reader, "encrypted_random_session_key", 64)
     flags = reader.u32("negotiate_flags")
     first = _first(reader, lm, nt, domain, user, workstation, key)
-    response = _response(lm.data, nt, flags)
-    info = _av_pairs(nt.data[_CLIENT_PAIRS:], nt.at + _CLIENT_PAIRS) if response == "ntlmv2" else AvPairs()
+    response = _response(lm[1], nt, flags)
+    info = _av_pairs(nt[0] + _CLIENT_PAIRS, nt[1][_CLIENT_PAIRS:]) if response == "ntlmv2" else AvPairs()
     version = _version(reader, flags, first)
     mic = first >= _MIC_END and any(token[_MIC_END - 16 : _MIC_END])
     unicode = bool(flags & UNICODE)
@@ -160,8 +156,8 @@ def _authenticate(reader: Reader, token: bytes) -> Authenticate:
         domain=_text(domain, unicode=unicode),
         workstation=_text(workstation, unicode=unicode),
         response=response,
-        anonymous=not user.data and not nt.data and lm.data in (b"", b"\x00"),
-        session_key=bool(key.data),
+        anonymous=not user[1] and not nt[1] and lm[1] in (b"", b"\x00"),
+        session_key=bool(key[1]),
         mic=mic,
         client_info=info,
         version=version,
@@ -170,13 +166,13 @@ def _authenticate(reader: Reader, token: bytes) -> Authenticate:
 
 def _response(lm: bytes, nt: _Payload, flags: int) -> str:
     """How the client proved that it knows the password. [MS-NLMP] 2.2.2.3 to 2.2.2.8"""
-    length = len(nt.data)
+    at, length = nt[0], len(nt[1])
     if length == 24:
         return "ntlm2-session" if flags & EXTENDED_SESSION_SECURITY else "ntlm"
     if length >= _CLIENT_PAIRS:
         return "ntlmv2"
     if length:
-        raise Malformed("nt_challenge_response", nt.at, f"{length} bytes")
+        raise Malformed("nt_challenge_response", at, f"{length} bytes")
     return "lm" if len(lm) >= 24 else "none"
 
 
@@ -184,13 +180,13 @@ def _payload(reader: Reader, field: str, least: int) -> _Payload:
     """The next length, room and offset of the header, and what they point at: nothing before byte `least`."""
     length, _, at = _FIELDS(reader.take(8, field))
     if not length:
-        return _Payload(at, b"")
+        return at, b""
     if at < least:
         raise Malformed(field, reader.offset - 4, f"its offset {at} lies in the header")
     after, reader.offset = reader.offset, at
     data = reader.take(length, field)
     reader.offset = after
-    return _Payload(at, data)
+    return at, data
 
 
 def _lies_behind(reader: Reader) -> bool:
@@ -202,7 +198,7 @@ def _lies_behind(reader: Reader) -> bool:
 
 def _first(reader: Reader, *payloads: _Payload) -> int:
     """Where the header ends at the latest."""
-    return min((one.at for one in payloads if one.data), default=reader.wire_length)
+    return min((at for at, data in payloads if data), default=reader.wire_length)
 
 
 def _version(reader: Reader, flags: int, first: int) -> str | None:
@@ -213,7 +209,7 @@ def _version(reader: Reader, flags: int, first: int) -> str | None:
     return f"{raw[0]}.{raw[1]}.{raw[2] | raw[3] << 8}"
 
 
-def _av_pairs(data: bytes, at: int) -> AvPairs:
+def _av_pairs(at: int, data: bytes) -> AvPairs:
     """The list may be empty, or end without its last pair. [MS-NLMP] 2.2.2.1"""
     names: dict[str, str] = {}
     flags, time_ns, bindings = 0, None, False
@@ -228,7 +224,7 @@ def _av_pairs(data: bytes, at: int) -> AvPairs:
             raise Malformed("av_len", at + reader.offset - 2, f"{length} bytes, {reader.left} are left")
         value = reader.take(length, "av_value")
         if kind in _AV_NAMES:
-            names.setdefault(_AV_NAMES[kind], _text(_Payload(at + reader.offset - length, value), unicode=True))
+            names.setdefault(_AV_NAMES[kind], _text((at + reader.offset - length, value), unicode=True))
         elif kind == _AV_FLAGS:
             flags = int.from_bytes(value[:4], "little")
         elif kind == _AV_TIME and length == 8:
@@ -248,6 +244,7 @@ def _time(filetime: bytes) -> int | None:
 
 def _text(name: _Payload, *, unicode: bool) -> str:
     """Bytes that are no text in their character set are shown as what they are."""
-    if len(name.data) > MAX_TEXT:
-        raise Malformed("name", name.at, f"{len(name.data)} bytes, {MAX_TEXT} are the most")
-    return name.data.decode("utf-16-le" if unicode else "latin-1", "backslashreplace")
+    at, raw = name
+    if len(raw) > MAX_TEXT:
+        raise Malformed("name", at, f"{len(raw)} bytes, {MAX_TEXT} are the most")
+    return raw.decode("utf-16-le" if unicode else "latin-1", "backslashreplace")

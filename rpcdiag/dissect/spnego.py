@@ -1,10 +1,17 @@
 """SPNEGO and what it carries: which mechanisms are offered, which is chosen. RFC 4178 4.2, [MS-SPNG] 2.2"""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rpcdiag.dissect import der, kerberos, netlogon_auth, ntlm
+from rpcdiag.dissect import der
 from rpcdiag.dissect.der import Der, application, context, oid_text
 from rpcdiag.errors import Malformed, Truncated
+
+if TYPE_CHECKING:  # each is loaded where its first token comes
+    from rpcdiag.dissect import kerberos, netlogon_auth, ntlm
+
+    Inner = ntlm.Message | kerberos.Message | netlogon_auth.NetlogonAuth
+else:
+    Inner = object
 
 MAX_MECHS = 32
 
@@ -20,6 +27,8 @@ _MECHS = {
     bytes.fromhex("2b0601050207"): "pku2u",
 }
 _MESSAGE_IDS = (b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x04\x00", b"\x04\x01")  # RFC 4121 4.1, and user-to-user
+_NTLM = b"NTLMSSP\x00"
+_KERBEROS = (application(14), application(15), application(30))  # AP-REQ, AP-REP, KRB-ERROR
 _STATES = {0: "accept-completed", 1: "accept-incomplete", 2: "reject", 3: "request-mic"}
 
 _GSS, _INIT, _RESP = application(0), context(0), context(1)
@@ -41,9 +50,6 @@ class Spnego(NamedTuple):
     mic: bool
     response: bool
     token_length: int = 0  # on the wire; more than `token` where the capture is cut
-
-
-Inner = ntlm.Message | kerberos.Message | netlogon_auth.NetlogonAuth
 
 
 class Token(NamedTuple):
@@ -79,6 +85,8 @@ def unwrap(auth_type: int, token: bytes, length: int | None = None) -> Token:
         DecodeError: as everywhere.
     """
     if auth_type == _TYPE_NETLOGON:
+        from rpcdiag.dissect import netlogon_auth
+
         return Token("netlogon", netlogon_auth.decode(token, length))
     if auth_type not in (_TYPE_SPNEGO, _TYPE_NTLM, _TYPE_KERBEROS):
         return Token("unknown")
@@ -108,17 +116,21 @@ def _unwrap_negotiation(whole: Der) -> Token:
 def _mechanism(inside: Der, mech: str | None) -> Token:
     """What stands behind the header of GSS-API that names `mech`, or without such a header."""
     data, length = inside.content()
-    if len(data) < min(length, len(ntlm.SIGNATURE)):
+    if len(data) < min(length, len(_NTLM)):
         raise Truncated("token", inside.at, f"{length} bytes, the capture ends after {len(data)}")
-    if data.startswith(ntlm.SIGNATURE):
+    if data.startswith(_NTLM):
+        from rpcdiag.dissect import ntlm
+
         return Token("ntlm", ntlm.decode(data, length))
-    if inside.tag in (kerberos.AP_REQ, kerberos.AP_REP, kerberos.KRB_ERROR):
-        return Token("kerberos", kerberos.decode(data, length))
-    if mech is None or "kerberos" not in mech:
-        return Token("unknown")
-    if data[:2] in _MESSAGE_IDS:
-        return Token("kerberos", kerberos.decode(data[2:], length - 2))
-    return Token("kerberos")
+    if inside.tag not in _KERBEROS:
+        if mech is None or "kerberos" not in mech:
+            return Token("unknown")
+        if data[:2] not in _MESSAGE_IDS:
+            return Token("kerberos")
+        data, length = data[2:], length - 2
+    from rpcdiag.dissect import kerberos
+
+    return Token("kerberos", kerberos.decode(data, length))
 
 
 def _negotiation(whole: Der) -> Spnego:
