@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TCP conversations, packet by packet. Frames are made by scapy, whose licence is that of this file."""
 
+from collections.abc import Iterable, Sequence
+
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from tests.build.containers import Frame, Interface, pcap, pcapng
+from tests.build.messages import Message, segments
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -143,6 +146,17 @@ class Tcp:
             self._packet(1 - side, "A")
         return number
 
+    def say(self, messages: Iterable[Message], sizes: Sequence[int] = (MSS,)) -> list[int]:
+        """What both sides say, in segments of these sizes in turn; the number of the packet that ends each message."""
+        ends: list[int] = []
+        for side, piece, ended, silent in segments(messages, sizes):
+            number = self._packet(side, "PA", piece)
+            self.next[side] = self.next[side] + len(piece) & 0xFFFFFFFF
+            ends += [number] * ended
+            if silent:
+                self._packet(1 - side, "A")
+        return ends
+
     def repeat(self, side: int, data: bytes, seconds: tuple[int, ...]) -> list[int]:
         """The last `data` again, unanswered."""
         start = self.recording.now
@@ -174,4 +188,18 @@ class Tcp:
 
 
 def datagram(recording: Recording, source: str, sport: int, destination: str, dport: int, data: bytes = b"x") -> int:
-    return recording.add(IP(src=source, dst=destination, id=9) / UDP(sport=sport, dport=dport) / data)
+    ip = IPv6(src=source, dst=destination) if ":" in source else IP(src=source, dst=destination, id=9)
+    return recording.add(ip / UDP(sport=sport, dport=dport) / data)
+
+
+def spoken(
+    messages: Iterable[Message], port: int, sizes: Sequence[int] = (MSS,), *, client: str = "10.0.0.5",
+    server: str = "10.0.0.9", start_ns: int = 1_300_000_000 * SECOND,
+) -> Recording:  # fmt: skip
+    """A whole connection to `port` in which this is said."""
+    recording = Recording(start_ns)
+    tcp = Tcp(recording, client, 49_700, server, port)
+    tcp.open()
+    tcp.say(messages, sizes)
+    tcp.close()
+    return recording

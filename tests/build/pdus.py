@@ -123,20 +123,42 @@ def fault(status: int, *, call_id: int = 2, context: int = 0, flags: int = 3) ->
 # --- the endpoint mapper
 
 
-def tower(interface: str, of_version: str, port: int, address: str) -> bytes:
-    """The usual tower of five floors."""
+def _tower(interface: str, of_version: str, *lower: tuple[bytes, bytes]) -> bytes:
     major, _, minor = of_version.partition(".")
     floors = [
         (b"\x0d" + uuid(interface) + pack("<H", int(major)), pack("<H", int(minor or 0))),
         (b"\x0d" + uuid(NDR32[0]) + pack("<H", 2), pack("<H", 0)),
-        (b"\x0b", pack("<H", 0)),
-        (b"\x07", pack(">H", port)),
-        (b"\x09", bytes(int(part) for part in address.split("."))),
+        *lower,
     ]
     out = pack("<H", len(floors))
     for left, right in floors:
         out += pack("<H", len(left)) + left + pack("<H", len(right)) + right
     return out
+
+
+def _ip(address: str) -> tuple[bytes, bytes]:
+    return b"\x09", bytes(int(part) for part in address.split("."))
+
+
+def tower(interface: str, of_version: str, port: int, address: str) -> bytes:
+    """The usual tower of five floors."""
+    return _tower(interface, of_version, (b"\x0b", pack("<H", 0)), (b"\x07", pack(">H", port)), _ip(address))
+
+
+def udp_tower(interface: str, of_version: str, port: int, address: str) -> bytes:
+    """ncadg_ip_udp."""
+    return _tower(interface, of_version, (b"\x0a", pack("<H", 0)), (b"\x08", pack(">H", port)), _ip(address))
+
+
+def http_tower(interface: str, of_version: str, port: int, address: str) -> bytes:
+    """ncacn_http."""
+    return _tower(interface, of_version, (b"\x0b", pack("<H", 0)), (b"\x1f", pack(">H", port)), _ip(address))
+
+
+def pipe_tower(interface: str, of_version: str, pipe: str, host: str) -> bytes:
+    """ncacn_np: the pipe as `\\PIPE\\name`, the host as `\\\\name`."""
+    floors = (b"\x0f", pipe.encode() + b"\x00"), (b"\x11", host.encode() + b"\x00")
+    return _tower(interface, of_version, (b"\x0b", pack("<H", 0)), *floors)
 
 
 def _aligned(data: bytes, to: int) -> bytes:
