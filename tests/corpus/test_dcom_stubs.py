@@ -23,6 +23,7 @@ from rpcdiag.dissect.interfaces import (
     IREM_UNKNOWN,
     IREM_UNKNOWN2,
     IREMOTE_SCM_ACTIVATOR,
+    describe,
 )
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.errors import DecodeError, InputError
