@@ -1,8 +1,9 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+from rpcdiag import beside
 from rpcdiag.alike import Folded, fold
 from rpcdiag.capture.choice import Engine
 from rpcdiag.case import (
@@ -12,16 +13,14 @@ from rpcdiag.case import (
     CaseFlow,
     CaseLog,
     CaseReferral,
-    CaseSession,
     Conversation,
     FoldedFlows,
     LogRow,
 )
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
-from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.errors import RpcdiagError
-from rpcdiag.flows.flow import PIPE, Flow
+from rpcdiag.flows.flow import Flow
 from rpcdiag.flows.table import FlowTable
 from rpcdiag.intake import Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -111,7 +110,7 @@ def _case(
 ) -> Case:
     """Join flows, connections and referrals."""
     trackers = [taken.tracker for taken in intake]
-    carriers = tuple(_named(table, intake))
+    carriers = tuple(beside.named(table, intake))
     told = [
         Asking(referral, flow)
         for flow in carriers
@@ -160,6 +159,8 @@ def _case(
         )
         for number, asking in enumerate(kept)
     )
+    smb = beside.sessions(intake, id_of)
+    hosts = {address for flow in flows for address in (flow.client.address, flow.server.address)}
     joined = tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups)
     return Case(
         captures=captures,
@@ -178,35 +179,12 @@ def _case(
             FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
             for one in folded
         ),
-        sessions=_sessions(table, intake, id_of),
+        sessions=smb,
+        logons=beside.logons_of(case_flows, table, intake, smb),
+        names=beside.names(intake, hosts),
+        tickets=beside.tickets(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
-
-
-def _named(table: FlowTable, intake: Sequence[Taken]) -> Iterator[Flow]:
-    """The flows that matter, pipes with their names; those through which no RPC went, where an RPC server is known."""
-    for flow in table.flows():
-        if flow.transport != PIPE:
-            yield flow
-            continue
-        opened = intake[flow.capture].sessions.pipe(table.serial(flow))
-        name = pipe_endpoint(opened.name) if opened and opened.name else None
-        if table.carries_rpc(flow) or (name and name.lower().removeprefix("\\pipe\\") in rpc_pipes()):
-            yield flow._replace(pipe=name)
-
-
-def _sessions(table: FlowTable, intake: Sequence[Taken], id_of: dict[int, str]) -> tuple[CaseSession, ...]:
-    """The SMB sessions of all captures, by the time of their connections."""
-    found = []
-    for taken in intake:
-        for said in taken.sessions.sessions():
-            flow = taken.flows.carrier(said.serial)
-            if flow is not None:
-                first = taken.flows.first
-                pipes = {one.serial: id_of[first + one.serial] for one in said.pipes
-                         if one.serial is not None and first + one.serial in id_of}  # fmt: skip
-                found.append(CaseSession(flow, said, pipes))
-    return tuple(sorted(found, key=lambda one: (one.flow.start_ns, one.flow.capture, one.flow.number)))
 
 
 def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:

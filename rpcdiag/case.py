@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from rpcdiag.flows.flow import Flow, Host
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
+from rpcdiag.track.logons import Logon
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
+from rpcdiag.track.surroundings import NameFact, TicketFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
@@ -100,11 +102,41 @@ class CaseLog(NamedTuple):
 
 
 class CaseSession(NamedTuple):
-    """An SMB session: the connection that carries it, what was said on it, and the flows of its pipes by serial."""
+    """An SMB session: the connection that carries it, what was said on it, and the flows of its pipes by serial.
+
+    `sealed` has the packets since which client and server encrypt, or None.
+    """
 
     flow: Flow
     said: SmbSession
+    sealed: tuple[int | None, int | None]
     pipes: dict[int, str]  # serial number among the capture's flows -> id
+
+
+class CaseLogon(NamedTuple):
+    """A logon on a listed flow, or in an SMB session, whose last answer had that status."""
+
+    flow: str | None
+    capture: int
+    client: Address
+    server: Address
+    over: str  # rpc, smb
+    logon: Logon
+    status: int | None
+
+
+class CaseName(NamedTuple):
+    """An answer about a name."""
+
+    capture: int
+    fact: NameFact
+
+
+class CaseTicket(NamedTuple):
+    """An answer of a key distribution centre."""
+
+    capture: int
+    fact: TicketFact
 
 
 class FoldedFlows(NamedTuple):
@@ -157,6 +189,9 @@ class Case(NamedTuple):
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
     folded: tuple[FoldedFlows, ...]
     sessions: tuple[CaseSession, ...]
+    logons: tuple[CaseLogon, ...]
+    names: tuple[CaseName, ...]
+    tickets: tuple[CaseTicket, ...]
     accounting: Accounting
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:

@@ -14,7 +14,9 @@ from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
 from rpcdiag.sweep.machine import MachineError
+from rpcdiag.track.logons import Tokens
 from rpcdiag.track.sessions import Sessions
+from rpcdiag.track.surroundings import Surroundings
 from rpcdiag.track.tracker import Tracker
 
 if TYPE_CHECKING:  # loaded only where there are several captures
@@ -33,6 +35,7 @@ class Reading(NamedTuple):
     pdus: int
 
 
+_Taker = CaptureFlows | Tracker | Sessions | Tokens | Surroundings
 Watch = Callable[[Reading], None]
 
 
@@ -51,6 +54,8 @@ class Taken(NamedTuple):
     flows: CaptureFlows
     tracker: Tracker
     sessions: Sessions
+    tokens: Tokens
+    surroundings: Surroundings
     interrupted: bool
 
 
@@ -160,7 +165,9 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:
         return error
-    flows, tracker, sessions, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), Sessions(), False
+    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), False
+    sessions, tokens, surroundings = Sessions(), Tokens(), Surroundings()
+    takers: tuple[_Taker, ...] = (flows, tracker, sessions, tokens, surroundings)
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:
@@ -171,11 +178,11 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
 
     try:
         for events in reader.events(on_block):
-            _feed(events, flows, tracker, sessions)
+            _feed(events, takers)
     except KeyboardInterrupt:
         interrupted = True
     for events in reader.finish():
-        _feed(events, flows, tracker, sessions)
+        _feed(events, takers)
     reader.sweep.compact(more=engine.several)
     return Taken(
         path=path,
@@ -190,10 +197,12 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         flows=flows,
         tracker=tracker,
         sessions=sessions,
+        tokens=tokens,
+        surroundings=surroundings,
         interrupted=interrupted,
     )
 
 
-def _feed(events: Events, *takers: CaptureFlows | Tracker | Sessions) -> None:
+def _feed(events: Events, takers: Sequence[_Taker]) -> None:
     for taker in takers:
         taker.feed(*events)

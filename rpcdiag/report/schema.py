@@ -120,6 +120,83 @@ _REFERRAL = _object(
     readable={"enum": ["clear", "sealed", "carved", "cut"]},
     flows=_list(_TEXT),
 )
+_PACKET_OR_NULL = {"type": ["integer", "null"], "minimum": 1}
+_SMB_STATUS = {"anyOf": [_object(code=_STATUS, symbol=_TEXT_OR_NULL), {"type": "null"}]}
+_SESSION = _object(
+    capture=_COUNT,
+    client=_END,
+    server=_END,
+    dialect=_TEXT_OR_NULL,
+    signing_required={"type": ["boolean", "null"]},
+    encrypted_since=_object(client=_PACKET_OR_NULL, server=_PACKET_OR_NULL),
+    encryption_required_by=_PACKET_OR_NULL,
+    trees=_list(
+        _object(
+            name=_TEXT, share=_TEXT_OR_NULL, status=_SMB_STATUS, request_packet=_PACKET, response_packet=_PACKET_OR_NULL
+        )
+    ),
+    pipes=_list(
+        _object(
+            name=_TEXT_OR_NULL,
+            flow=_TEXT_OR_NULL,
+            status=_SMB_STATUS,
+            request_packet=_PACKET_OR_NULL,
+            response_packet=_PACKET_OR_NULL,
+        )
+    ),
+    errors=_list(_object(flow=_TEXT_OR_NULL, command=_TEXT, packet=_PACKET, status=_SMB_STATUS)),
+)
+_LOGON = _object(
+    flow=_TEXT_OR_NULL,
+    capture=_COUNT,
+    client=_TEXT,
+    server=_TEXT,
+    over={"enum": ["rpc", "smb"]},
+    status=_SMB_STATUS,
+    mechanism={"enum": ["ntlm", "kerberos", "netlogon", "spnego"]},
+    packets=_list(_PACKET),
+    user=_TEXT_OR_NULL,
+    domain=_TEXT_OR_NULL,
+    workstation=_TEXT_OR_NULL,
+    anonymous={"type": "boolean"},
+    spn=_TEXT_OR_NULL,
+    realm=_TEXT_OR_NULL,
+    etype=_TEXT_OR_NULL,
+    server_name=_TEXT_OR_NULL,
+    server_dns_name=_TEXT_OR_NULL,
+    server_domain=_TEXT_OR_NULL,
+    error=_TEXT_OR_NULL,
+    error_packet=_PACKET_OR_NULL,
+)
+_NAME = _object(
+    capture=_COUNT,
+    packet=_PACKET,
+    time_ns=_TIME,
+    client=_TEXT,
+    server=_TEXT,
+    kind={"enum": ["dns", "llmnr", "nbns"]},
+    name=_TEXT,
+    type=_TEXT,
+    result=_TEXT,
+    addresses=_list(_TEXT),
+    count=_COUNT,
+)
+_TICKET = _object(
+    capture=_COUNT,
+    packet=_PACKET,
+    time_ns=_TIME,
+    client=_TEXT,
+    server=_TEXT,
+    kind={"enum": ["as-rep", "tgs-rep", "error"]},
+    realm=_TEXT,
+    user=_TEXT_OR_NULL,
+    spn=_TEXT_OR_NULL,
+    error=_TEXT_OR_NULL,
+    code={"type": ["integer", "null"]},
+    etype=_TEXT_OR_NULL,
+    text=_TEXT_OR_NULL,
+    count=_COUNT,
+)
 _EVIDENCE = {
     "oneOf": [
         _object(kind={"const": "seen"}, says=_TEXT, capture=_COUNT, packets={**_list(_PACKET), "minItems": 1}),
@@ -173,6 +250,10 @@ SCHEMA: dict[str, Any] = {
             _object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, referrals=_COUNT, calls=_CALLS)
         ),
         referrals=_list(_REFERRAL),
+        smb_sessions=_list(_SESSION),
+        logons=_list(_LOGON),
+        names=_list(_NAME),
+        tickets=_list(_TICKET),
         findings=_list(_FINDING),
         accounting=_ACCOUNTING,
     ),

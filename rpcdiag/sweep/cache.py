@@ -15,6 +15,7 @@ _SOURCES = (
     "bodies",
     "fields",
     "rts",
+    "tokens",
     "calls",
     "slots",
     "followed",

@@ -65,6 +65,7 @@ from rpcdiag.sweep.fields import half, word
 from rpcdiag.sweep.pool import give_records, new_record
 from rpcdiag.sweep.primitives import copy, i64
 from rpcdiag.sweep.rts import take_rts
+from rpcdiag.sweep.tokens import take_token
 
 HEADER = 16
 FIRST, LAST, MAYBE_CALL, OBJECT = 0x01, 0x02, 0x40, 0x80
@@ -144,6 +145,10 @@ def take_pdu(
         numbers[g + AFTER_AUTH3] = 1
     elif kind == 20:
         take_rts(s, g, b, at, have)
+    if kind >= 11 and kind <= 16:
+        secured = trailer(b, at, have, length, b[at + 4] == 0)
+        if secured > 0 and secured + 8 < at + have:
+            take_token(s, g, 0 if side == g else 1, b, at, secured, at + have - secured - 8, packet, ns)
     if told:
         tell(s, g, side, b, at, have, length, first, packet, ns)
 

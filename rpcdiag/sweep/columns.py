@@ -47,6 +47,8 @@ NAMES_TOLD = 39  # answers of name services and of key distribution centres that
 SKIPPED = 40  # packets without a row: 16 counters, by reason
 HTTP_COUNT = 56
 NAMES_UNTOLD = 57
+TOKENS_TOLD = 58
+TOKENS_UNTOLD = 59
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -280,6 +282,7 @@ EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay wit
 EV_SMB = 13  # flow, side, packet, ns, what, offset, captured, length, serial of the pipe or -1, file id: a message
 EV_DATAGRAM = 14  # what, packet, ns, point, bytes of an address, offset, captured, length: ends, then payload
 EV_TICKET = 15  # flow, side, packet, ns, offset, captured, length: a message to or from a key distribution centre
+EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured
 EV_HTTP = 16  # flow, side, packet, ns, offset, captured: the beginning of a message of HTTP
 
 BIG_ENDIAN, SEALED_STUB = 1, 2

@@ -29,13 +29,14 @@ from rpcdiag.sweep import (
     smb1,
     smb2,
     streams,
+    tokens,
 )
 from rpcdiag.sweep.columns import IF_LINK, RECORD_HEADER, SCALE, State
 from rpcdiag.sweep.engine import Sweep
 from rpcdiag.sweep.machine import Machine, MachineError
 
 MODULES: tuple[ModuleType, ...] = (
-    native, pool, bodies, fields, rts, calls, slots, followed, framing, pipes, smb1, smb2, carried, channels, streams,
+    native, pool, bodies, fields, rts, tokens, calls, slots, followed, framing, pipes, smb1, smb2, carried, channels, streams,
     conversation, packets, records,
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ MAX_SESSIONS = 4096
 MAX_KEPT = 256  # of each kind of fact, of one session
 
 
-class Logon(NamedTuple):
+class Setup(NamedTuple):
     """A session setup: the last token of each side; `status` is None where no answer was seen, 0 for success."""
 
     request_packet: int
@@ -66,7 +66,7 @@ class SmbSession(NamedTuple):
     signing_required: bool | None
     sealed: tuple[int | None, int | None]  # packet of the first encrypted message of side 0 and side 1
     encrypts: int | None  # packet in which the server says that the session or a share is encrypted
-    logons: tuple[Logon, ...]
+    setups: tuple[Setup, ...]
     trees: tuple[Tree, ...]
     pipes: tuple[PipeOpen, ...]
     errors: tuple[SmbError, ...]
@@ -120,7 +120,7 @@ class _Session:
         self.signing: bool | None = None
         self.sealed: list[int | None] = [None, None]
         self.encrypts: int | None = None
-        self.logons: list[Logon] = []
+        self.setups: list[Setup] = []
         self.trees: list[Tree] = []
         self.pipes: list[PipeOpen] = []
         self.errors: list[SmbError] = []
@@ -150,21 +150,21 @@ class _Session:
         if not message.response:
             tokens = (message.token,) if message.token else ()
             if self._logon is None:
-                if len(self.logons) >= MAX_KEPT:
+                if len(self.setups) >= MAX_KEPT:
                     return
-                self._logon = len(self.logons)
-                self.logons.append(Logon(packet, None, None, tokens, b"", message.user, message.domain, False))
+                self._logon = len(self.setups)
+                self.setups.append(Setup(packet, None, None, tokens, b"", message.user, message.domain, False))
             else:
-                going = self.logons[self._logon]
-                self.logons[self._logon] = going._replace(tokens=(*going.tokens[:7], *tokens))
+                going = self.setups[self._logon]
+                self.setups[self._logon] = going._replace(tokens=(*going.tokens[:7], *tokens))
             return
         if self._logon is None:
             return
-        going = self.logons[self._logon]
+        going = self.setups[self._logon]
         going = going._replace(response_packet=packet, status=message.status, guest=message.guest)
         if message.token and message.status == MORE_PROCESSING:
             going = going._replace(challenge=message.token)
-        self.logons[self._logon] = going
+        self.setups[self._logon] = going
         if message.status != MORE_PROCESSING:
             self._logon = None
 
@@ -207,7 +207,7 @@ class _Session:
 
     def facts(self, serial: int) -> SmbSession:
         return SmbSession(
-            serial, self.dialect, self.signing, (self.sealed[0], self.sealed[1]), self.encrypts, tuple(self.logons),
+            serial, self.dialect, self.signing, (self.sealed[0], self.sealed[1]), self.encrypts, tuple(self.setups),
             tuple(self.trees), tuple(pipe for pipe in self.pipes if pipe.serial is not None or pipe.status),
             tuple(self.errors),
         )  # fmt: skip

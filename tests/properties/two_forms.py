@@ -29,6 +29,7 @@ from rpcdiag.sweep.columns import (
     EV_SMB,
     EV_SYN,
     EV_TICKET,
+    EV_TOKEN,
     EVENT_WIDTH,
     FLOWS_TOP,
     HELD,
@@ -47,11 +48,11 @@ MASK = (1 << 64) - 1
 # them in the row was left by another event
 USED = {
     EV_SYN: 7, EV_REPEAT: 4, EV_ICMP: 9, EV_FRAGMENT: 6, EV_PDU: 9, EV_FAULT: 12, EV_CARRIED: 8, EV_OPEN: 7,
-    EV_ASKED: 13, EV_ANSWERED: 13, EV_BODY: 6, EV_NODE: 4, EV_SMB: 12, EV_DATAGRAM: 9, EV_TICKET: 8, EV_HTTP: 7,
+    EV_ASKED: 13, EV_ANSWERED: 13, EV_BODY: 6, EV_NODE: 4, EV_SMB: 12, EV_DATAGRAM: 9, EV_TICKET: 8, EV_HTTP: 7, EV_TOKEN: 10,
 }  # fmt: skip
 BYTES = {
     EV_ICMP: (8, 7), EV_FRAGMENT: (4, 5), EV_PDU: (6, 7), EV_ASKED: (10, 11), EV_ANSWERED: (10, 11), EV_SMB: (6, 7),
-    EV_DATAGRAM: (6, 7), EV_TICKET: (5, 6), EV_HTTP: (5, 6),
+    EV_DATAGRAM: (6, 7), EV_TICKET: (5, 6), EV_HTTP: (5, 6), EV_TOKEN: (8, 9),
 }  # fmt: skip
 # numbers that are given to bodies as they come: one form gives new ones to those that it took over from the other
 NUMBERED = (BODIES, NODES, CONTENT_TOP)

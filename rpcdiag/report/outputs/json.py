@@ -12,7 +12,18 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from rpcdiag.analysis import Diagnosis
-from rpcdiag.case import CaptureFacts, Case, CaseFlow, CaseLog, CaseReferral, FoldedFlows
+from rpcdiag.case import (
+    CaptureFacts,
+    Case,
+    CaseFlow,
+    CaseLog,
+    CaseLogon,
+    CaseName,
+    CaseReferral,
+    CaseSession,
+    CaseTicket,
+    FoldedFlows,
+)
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.auth import level_name, type_name
@@ -57,6 +68,10 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     yield from _list("flows", (_flow(case, flow, addresses) for flow in shown))
     yield from _list("flow_groups", (_group(group) for group in groups))
     yield from _list("referrals", (_referral(referral, listed, addresses) for referral in case.referrals))
+    yield from _list("smb_sessions", (json.dumps(_session(one)) for one in case.sessions))
+    yield from _list("logons", (json.dumps(_logon(one)) for one in case.logons))
+    yield from _list("names", (json.dumps(_name(one)) for one in case.names))
+    yield from _list("tickets", (json.dumps(_ticket(one)) for one in case.tickets))
     yield from _list("findings", (json.dumps(finding) for finding in findings))
     yield f'"accounting": {json.dumps(_accounting(case))}'
     yield "}"
@@ -348,6 +363,77 @@ def display_filter(case: Case, finding: Finding) -> str | None:
         if term not in terms:
             terms.append(term)
     return " || ".join(terms) or None
+
+
+def _session(session: CaseSession) -> dict[str, Any]:
+    flow, said = session.flow, session.said
+    return {
+        "capture": flow.capture,
+        "client": {"address": str(flow.client.address), "port": flow.client.port},
+        "server": {"address": str(flow.server.address), "port": flow.server.port},
+        "dialect": said.dialect,
+        "signing_required": said.signing_required,
+        "encrypted_since": {"client": session.sealed[0], "server": session.sealed[1]},
+        "encryption_required_by": said.encrypts,
+        "trees": [
+            {"name": tree.name, "share": tree.share, "status": _status(tree.status),
+             "request_packet": tree.request_packet, "response_packet": tree.response_packet}
+            for tree in said.trees
+        ],
+        "pipes": [
+            {"name": pipe.name, "flow": session.pipes.get(pipe.serial) if pipe.serial is not None else None,
+             "status": _status(pipe.status), "request_packet": pipe.request_packet,
+             "response_packet": pipe.response_packet}
+            for pipe in said.pipes
+        ],
+        "errors": [
+            {"flow": session.pipes.get(error.serial), "command": error.command, "packet": error.packet,
+             "status": _status(error.status)}
+            for error in said.errors
+        ],
+    }  # fmt: skip
+
+
+def _status(number: int | None) -> dict[str, str | None] | None:
+    """A status of SMB with its name."""
+    return None if number is None else {"code": f"{number:#010x}", "symbol": status_name(number, "ntstatus")}
+
+
+def _logon(one: CaseLogon) -> dict[str, Any]:
+    return {
+        "flow": one.flow,
+        "capture": one.capture,
+        "client": str(one.client),
+        "server": str(one.server),
+        "over": one.over,
+        "status": _status(one.status),
+        **one.logon._asdict(),
+        "packets": list(one.logon.packets),
+    }
+
+
+def _name(one: CaseName) -> dict[str, Any]:
+    fact = one.fact
+    return {
+        "capture": one.capture,
+        "packet": fact.packet,
+        "time_ns": fact.time_ns,
+        "client": str(fact.client),
+        "server": str(fact.server),
+        "kind": fact.kind,
+        "name": fact.name,
+        "type": fact.type,
+        "result": fact.result,
+        "addresses": [str(address) for address in fact.addresses],
+        "count": fact.times,
+    }
+
+
+def _ticket(one: CaseTicket) -> dict[str, Any]:
+    fact = one.fact
+    told = fact._asdict()
+    count = told.pop("times")
+    return {**told, "capture": one.capture, "client": str(fact.client), "server": str(fact.server), "count": count}
 
 
 def _accounting(case: Case) -> dict[str, Any]:

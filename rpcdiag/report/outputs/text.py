@@ -5,11 +5,12 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from rpcdiag.analysis import Diagnosis
-from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
+from rpcdiag.case import Case, CaseFlow, CaseLogon, CaseReferral, Conversation
 from rpcdiag.diagnose.finding import Direction, Finding
 from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.interfaces import class_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.dissect.status import status_name
+from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, TcpOutcome
 from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.remedy import Remedy
@@ -21,6 +22,9 @@ from rpcdiag.track.facts import Fate, ReferralKind
 from rpcdiag.track.origin import OriginKind
 
 MAX_STORIES = 30
+MAX_BESIDE = 4  # logons, and refusals of tickets
+# what every logon goes through: the client then asks again with a proof, or over TCP
+_USUAL_ERRORS = {"KDC_ERR_PREAUTH_REQUIRED", "KRB_ERR_RESPONSE_TOO_BIG"}
 MAX_EVENTS = 40  # of one story
 MAX_REMEDIES = 3
 _LABEL = 8
@@ -91,10 +95,17 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _nothing(case: Case) -> str:
+    for session in case.sessions:
+        if any(session.sealed):
+            first, flow = min(packet for packet in session.sealed if packet), session.flow
+            return (
+                f"No RPC that can be read. The SMB session of {flow.client.address} with {flow.server.address} is "
+                f"encrypted from packet {first} on: what goes through its pipes cannot be seen."
+            )
     return (
         "No RPC in these packets: nothing on port 135 or 593, no RPC by content on any port. If the error was repeated "
         "while the capture ran, the call was local (the RPC services of the client itself), went over another "
-        "interface, or inside a tunnel or SMB session."
+        "interface, or inside a tunnel or an encrypted SMB session."
     )
 
 
@@ -130,6 +141,11 @@ def _story(diagnosis: Diagnosis, pair: Pair, style: Style, width: int) -> Iterat
         if finding.severity is Severity.NOTE:
             yield ""
             yield from _note(finding, style, width)
+    beside = list(_beside(diagnosis.case, pair))
+    if beside:
+        yield ""
+        for label, line in beside:
+            yield from _labelled(style, label, clean(line), width)
     events = list(_events(diagnosis.case, pair))
     if events:
         yield ""
@@ -212,6 +228,51 @@ def _labelled(style: Style, label: str, text: str, width: int, severity: Severit
         yield head + (style.cause(line, severity) if severity else line)
 
 
+def _beside(case: Case, pair: Pair) -> Iterator[tuple[str, str]]:
+    """How the server is called, who logged on, and what the key distribution centre said to the client."""
+    called = dict.fromkeys(
+        one.fact.name for one in case.names if one.fact.type != "SRV" and pair.server in one.fact.addresses
+    )
+    if called:
+        yield "NAMES", f"{pair.server} is {', '.join(list(called)[:4])}"
+    logons = dict.fromkeys(
+        line for one in case.logons if (one.client, one.server) == pair and (line := _logon(one)) is not None
+    )
+    for number, line in enumerate(list(logons)[:MAX_BESIDE]):
+        yield "" if number else "LOGON", line
+    refusals = [one.fact for one in case.tickets if one.fact.client == pair.client and one.fact.error]
+    refusals = [fact for fact in refusals if fact.error not in _USUAL_ERRORS]
+    for number, fact in enumerate(refusals[:MAX_BESIDE]):
+        times = f", {fact.times} times" if fact.times > 1 else ""
+        what = fact.spn or fact.user or "a ticket"
+        yield "" if number else "TICKETS", f"{fact.server} refuses {what}: {fact.error} (packet {fact.packet}{times})"
+    for session in case.sessions:
+        if (session.flow.client.address, session.flow.server.address) == pair and any(session.sealed):
+            first = min(packet for packet in session.sealed if packet)
+            yield "SEALED", f"the SMB session on port {session.flow.server.port} is encrypted from packet {first} on"
+            break
+
+
+def _logon(one: CaseLogon) -> str | None:
+    logon = one.logon
+    if logon.anonymous:
+        who = "nobody (anonymous)"
+    elif logon.user:
+        who = f"{logon.domain}\\{logon.user}" if logon.domain else logon.user
+    elif logon.spn:
+        who = f"a ticket for {logon.spn} in {logon.realm}"
+    elif logon.error:
+        who = "a ticket"
+    else:
+        return None
+    where = f" from {logon.workstation}" if logon.workstation else ""
+    over = ", for SMB" if one.over == "smb" else ""
+    bad = f": {logon.error}" if logon.error else ""
+    if one.status:
+        bad = f": {status_name(one.status, 'ntstatus') or f'{one.status:#010x}'}"
+    return f"{who}{where}, by {logon.mechanism.upper() if logon.mechanism == 'ntlm' else logon.mechanism}{over}{bad}"
+
+
 def _events(case: Case, pair: Pair) -> Iterator[Event]:
     """What was asked, answered, tried, and what came of it, by time; copies at other capture points left out."""
     found: list[Event] = []
@@ -260,7 +321,22 @@ def _tried(case: Case, conversation: Conversation) -> Iterator[Event]:
         outcome += f" ({flow.syn_count} SYNs)"
     packets = f"{flow.first_packet}-{flow.last_packet}"
     told = _told(case, near)
-    yield Event(flow.start_ns, packets, f"port {flow.server.port}{over}: {outcome}{_calls(near)}{told}", bad)
+    end = f"port {flow.server.port}"
+    if flow.transport == PIPE:
+        end = f"{flow.pipe or 'a pipe'} over SMB ({end})"
+        refused = _refused(case, near)
+        if refused:
+            outcome, bad = refused, True
+    yield Event(flow.start_ns, packets, f"{end}{over}: {outcome}{_calls(near)}{told}", bad)
+
+
+def _refused(case: Case, flow: CaseFlow) -> str | None:
+    """What the server said to the opening of a pipe, where it refused that."""
+    for session in case.sessions:
+        for pipe in session.said.pipes:
+            if pipe.status and pipe.serial is not None and session.pipes.get(pipe.serial) == flow.id:
+                return f"refused, {status_name(pipe.status, 'ntstatus') or f'{pipe.status:#010x}'}"
+    return None
 
 
 _OUTCOMES = {

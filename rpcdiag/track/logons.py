@@ -1,0 +1,125 @@
+"""Who logged on, with what, and what the server said to that: the security tokens of one connection. [MS-RPCE] 3.3.1.5.2"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from rpcdiag.errors import DecodeError
+from rpcdiag.sweep.columns import EV_TOKEN, EVENT_WIDTH
+
+MAX_KEPT = 16 << 20  # bytes of tokens of one capture
+MAX_OF_ONE = 32  # tokens of one connection
+
+
+class RawToken(NamedTuple):
+    """A token as it stands in its PDU, or in a message of SMB (there `side` says who sent it all the same)."""
+
+    side: int
+    packet: int
+    auth_type: int
+    data: bytes
+
+
+class Logon(NamedTuple):
+    """What the tokens say; None is what they do not. `error` is what Kerberos answered instead of a token."""
+
+    mechanism: str  # ntlm, kerberos, netlogon, spnego
+    packets: tuple[int, ...]
+    user: str | None = None
+    domain: str | None = None
+    workstation: str | None = None
+    anonymous: bool = False
+    spn: str | None = None  # of the ticket, or as the client names its target in NTLM
+    realm: str | None = None
+    etype: str | None = None  # of the ticket
+    server_name: str | None = None  # as the server calls itself
+    server_dns_name: str | None = None
+    server_domain: str | None = None
+    error: str | None = None  # KRB_AP_ERR_SKEW
+    error_packet: int | None = None
+
+
+class Tokens:
+    """Feed what the pass says; ask by the serial number of a flow."""
+
+    def __init__(self) -> None:
+        self._by_serial: dict[int, list[RawToken]] = {}
+        self._bytes = 0
+
+    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
+        """Take events."""
+        for e in range(0, len(rows), EVENT_WIDTH):
+            if rows[e] != EV_TOKEN:
+                continue
+            kept = self._by_serial.setdefault(rows[e + 1], [])
+            at, count = rows[e + 8], rows[e + 9]
+            if len(kept) < MAX_OF_ONE and self._bytes + count <= MAX_KEPT:
+                self._bytes += count
+                kept.append(RawToken(rows[e + 2], rows[e + 3], rows[e + 6], bytes(arena[at : at + count])))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_serial)
+
+    def logons(self, serial: int) -> tuple[Logon, ...]:
+        """The logons on a flow, in order: a further one begins where a client begins anew."""
+        return logons(self._by_serial.get(serial, ()))
+
+
+def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
+    """What a sequence of tokens says; those that cannot be read are left out."""
+    from rpcdiag.dissect import spnego  # loaded only where somebody logs on
+
+    found: list[Logon] = []
+    for raw in tokens:
+        try:
+            token = spnego.unwrap(raw.auth_type, raw.data)
+        except DecodeError:
+            continue
+        if token.kind == "unknown":
+            continue
+        told = _told(token.inner)
+        begins = not found or (
+            bool(told.get("begins")) and (found[-1].mechanism != token.kind or found[-1].user or found[-1].realm)
+        )
+        told.pop("begins", None)
+        if begins:
+            found.append(Logon(token.kind, ()))
+        going = found[-1]
+        kind = going.mechanism if token.kind == "spnego" else token.kind
+        error_packet = raw.packet if told.get("error") else going.error_packet
+        found[-1] = going._replace(
+            mechanism=kind, packets=(*going.packets, raw.packet), error_packet=error_packet,
+            **{name: value for name, value in told.items() if value},
+        )  # fmt: skip
+    return tuple(one for one in found if one.mechanism != "spnego" or len(one.packets) > 1)
+
+
+def _told(inner: object) -> dict[str, Any]:
+    """Fields of a logon; `begins` where the message can only be the first."""
+    from rpcdiag.dissect import kerberos, netlogon_auth, ntlm
+
+    match inner:
+        case ntlm.Negotiate():
+            return {"begins": True, "workstation": inner.workstation}
+        case ntlm.Challenge():
+            info = inner.target_info
+            return {
+                "server_name": info.computer if info else inner.target_name,
+                "server_dns_name": info.dns_computer if info else None,
+                "server_domain": (info.dns_domain or info.domain) if info else None,
+            }
+        case ntlm.Authenticate():
+            return {
+                "user": inner.user, "domain": inner.domain, "workstation": inner.workstation,
+                "anonymous": inner.anonymous, "spn": inner.client_info.target_name,
+            }  # fmt: skip
+        case kerberos.ApReq():
+            ticket = inner.ticket
+            return {
+                "begins": True, "realm": ticket.realm, "spn": ticket.server,
+                "etype": kerberos.etype_name(ticket.key.etype),
+            }  # fmt: skip
+        case kerberos.KrbError():
+            return {"error": kerberos.error_name(inner.code)}
+        case netlogon_auth.NetlogonAuth():
+            return {"begins": not inner.response, "domain": inner.domain, "workstation": inner.computer}
+    return {}
