@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 from struct import pack
 
+from bench import smb, tokens
 from bench.conversation import CLIENT, MILLISECOND, SERVER, Conversation, Frames
 from bench.frames import ACK, RST, SYN, SYN_OPTIONS, Connection, Hosts, arp_request
 from bench.truth import FlowKey, Truth
@@ -12,6 +13,7 @@ POOL_SIZE = 4 << 20
 IPV6_SHARE, VLAN_SHARE = 0.08, 0.03
 MAPPER_SCANS = 0.04  # of the scans, those that try port 135
 LARGEST_TRANSFER = 3 << 20
+FILE_MESSAGES = (65_536, 65_536, 131_072, 262_144, 524_288, 1_048_576)  # bytes of a read or a write
 
 
 class Bulk:
@@ -20,6 +22,7 @@ class Bulk:
     def __init__(self, truth: Truth, seed: int) -> None:
         self._truth = truth
         self._pool = Random(f"pool {seed}").randbytes(POOL_SIZE)
+        self._logon = tokens.ntlm(Random(f"logon {seed}"))
 
     def _bytes(self, random: Random, count: int) -> bytes:
         if count >= POOL_SIZE:
@@ -92,14 +95,26 @@ class Bulk:
         return talk.frames
 
     def file_read(self, random: Random, at: int) -> Frames:
-        """SMB2 READ on an open file."""
-        talk = self._talk(random, at, 445)
+        """SMB2 READ of a file from its beginning."""
+        return self._file(random, at, smb.Session.read)
+
+    def file_write(self, random: Random, at: int) -> Frames:
+        """SMB2 WRITE of a file."""
+        return self._file(random, at, smb.Session.write)
+
+    def _file(self, random: Random, at: int, move: Callable[[smb.Session, smb.Open, bytes, int], None]) -> Frames:
+        """A session with one file that is moved in messages of one size, the last one shorter."""
+        talk = self._talk(random, at, smb.PORT)
         talk.open()
-        size = random.choice((32_768, 65_536))
-        for number in range(random.randrange(4, 60)):
-            read = pack("<HBBIQ16sIIIHHB", 49, 80, 0, size, number * size, b"\x21" * 16, 0, 0, 0, 0, 0, 0)
-            talk.send(_smb2(number, read, answer=False))
-            talk.reply(_smb2(number, pack("<HBBIII", 17, 80, 0, size, 0, 0) + self._bytes(random, size), answer=True))
+        session = smb.Session(talk, random.getrandbits(16))
+        session.log_on(self._logon)
+        size, step = random.randrange(65_536, LARGEST_TRANSFER), random.choice(FILE_MESSAGES)
+        tree = session.tree(r"\\files\data", smb.DISK)
+        file = session.create(tree, f"reports\\{random.getrandbits(32):08x}.xlsx", size)
+        for place in range(0, size, step):
+            move(session, file, self._bytes(random, min(step, size - place)), place)
+        session.close(file)
+        session.log_off()
         talk.close()
         return talk.frames
 
@@ -152,14 +167,8 @@ class Bulk:
         return frames
 
 
-def _smb2(number: int, body: bytes, *, answer: bool) -> bytes:
-    header = pack(
-        "<4sHHIHHIIQIIQ16s", b"\xfeSMB", 64, 1, 0, 8, 32, 1 if answer else 0, 0, number, 0xFEFF, 5, 0x4000, b""
-    )
-    return pack(">I", len(header) + len(body)) + header + body
-
-
 BULK: dict[str, Callable[[Bulk, Random, int], Frames]] = {
-    "tls": Bulk.tls, "http": Bulk.http, "ssh": Bulk.ssh, "file-read": Bulk.file_read, "quic": Bulk.quic,
+    "tls": Bulk.tls, "http": Bulk.http, "ssh": Bulk.ssh, "file-read": Bulk.file_read,
+    "file-write": Bulk.file_write, "quic": Bulk.quic,
     "dns": Bulk.dns, "arp": Bulk.arp, "scan": Bulk.scan,
 }  # fmt: skip

@@ -78,7 +78,8 @@ BULK_MIX = {
     "tls": 4400,
     "http": 1750,
     "ssh": 700,
-    "file-read": 130,
+    "file-read": 90,
+    "file-write": 40,
     "quic": 600,
     "dns": 6000,
     "arp": 9000,
@@ -88,8 +89,9 @@ RPC_MIX = {
     STORIES: 270, "poll": 160, "poll-ipv6": 40, "listing": 20, "hearsay": 20, "cached": 20, "fixed": 15, "activation": 40,
     "sealed-activation": 25, "resolution": 25,
 }  # fmt: skip
-QUICK_RPC_MIX = RPC_MIX | {STORIES: 200}
 FEW_RPC = {kind: max(1, count // 20) for kind, count in RPC_MIX.items()}
+RPC_MIX |= {"pipe": 12, "pipe-transceive": 12}
+QUICK_RPC_MIX = RPC_MIX | {STORIES: 200}
 POLLERS = Shape(clients=60, servers=8)
 DENSE_POLLERS = Shape(
     clients=12,

@@ -85,10 +85,13 @@ def bind(
 
 
 def bind_ack(
-    transfers: Sequence[Syntax], accepted: Syntax, port: int, *, call: int = 1, alter: bool = False, group: int = 1,
+    transfers: Sequence[Syntax], accepted: Syntax, port: int | str, *, call: int = 1, alter: bool = False, group: int = 1,
     auth: Auth | None = None,
 ) -> bytes:  # fmt: skip
-    """The answer to `bind`: one transfer syntax accepted, features acknowledged, the others turned down."""
+    """The answer to `bind`: one transfer syntax accepted, features acknowledged, the others turned down.
+
+    `port` may be a pipe.
+    """
     address = b"" if alter else f"{port}\0".encode()
     body = pack("<HHIH", MAX_FRAGMENT, MAX_FRAGMENT, group, len(address)) + address
     body += bytes(-len(body) % 4) + pack("<B3x", len(transfers))
@@ -120,15 +123,17 @@ def response(stub: bytes, call: int, *, context: int = 0, auth: Auth | None = No
     return pdu(RESPONSE, pack("<IHBx", len(stub), context, 0) + stub, call, auth=auth)
 
 
-def room(auth: Auth | None) -> int:
+def room(auth: Auth | None, largest: int = MAX_FRAGMENT) -> int:
     """How much of an answer fits into one fragment; a multiple of 16, as ciphers want it."""
     trailer = 8 + len(auth.token) if auth else 0
-    return (MAX_FRAGMENT - RESPONSE_HEADER - trailer) // 16 * 16
+    return (largest - RESPONSE_HEADER - trailer) // 16 * 16
 
 
-def fragmented(stub: bytes, call: int, *, context: int = 0, auth: Auth | None = None) -> list[bytes]:
-    """An answer in as many fragments of at most 5,840 bytes as it takes."""
-    size = room(auth)
+def fragmented(
+    stub: bytes, call: int, *, context: int = 0, auth: Auth | None = None, largest: int = MAX_FRAGMENT
+) -> list[bytes]:
+    """An answer in as many fragments of at most `largest` bytes as it takes."""
+    size = room(auth, largest)
     pieces = [stub[at : at + size] for at in range(0, len(stub), size)]
     left, found = len(stub), []
     for number, piece in enumerate(pieces):
@@ -147,12 +152,20 @@ def fault(status: int, call: int, *, context: int = 0) -> bytes:
 
 def tower(interface: Syntax, port: int, address: str = "0.0.0.0") -> bytes:
     """Five floors: interface, NDR, connection-oriented RPC, TCP port, IP address."""
+    return _tower(interface, (b"\x07", pack(">H", port)), (b"\x09", IPv4Address(address).packed))
+
+
+def pipe_tower(interface: Syntax, pipe: str, host: str) -> bytes:
+    """The same with the name of a pipe, and that of its host."""
+    return _tower(interface, (b"\x0f", pipe.encode() + b"\0"), (b"\x11", host.encode() + b"\0"))
+
+
+def _tower(interface: Syntax, *lower: tuple[bytes, bytes]) -> bytes:
     floors = (
         (b"\x0d" + interface.uuid.bytes_le + pack("<H", interface.major), pack("<H", interface.minor)),
         (b"\x0d" + NDR32.uuid.bytes_le + pack("<H", NDR32.major), pack("<H", NDR32.minor)),
         (b"\x0b", bytes(2)),
-        (b"\x07", pack(">H", port)),
-        (b"\x09", IPv4Address(address).packed),
+        *lower,
     )
     return pack("<H", len(floors)) + b"".join(
         pack("<H", len(left)) + left + pack("<H", len(right)) + right for left, right in floors
@@ -163,9 +176,9 @@ def _padded(data: bytes, to: int) -> bytes:
     return data + bytes(-len(data) % to)
 
 
-def map_request(interface: Syntax, *, wide: bool) -> bytes:
-    """ept_map: who serves this interface over TCP?"""
-    wanted, word = tower(interface, 135), "<Q" if wide else "<I"
+def map_request(interface: Syntax, *, wide: bool, wanted: bytes | None = None) -> bytes:
+    """ept_map: who serves this interface over TCP, or as another tower has it?"""
+    wanted, word = wanted or tower(interface, 135), "<Q" if wide else "<I"
     stub = pack(word, 1) + bytes(16) + pack(word, 2) + pack(word, len(wanted)) + pack("<I", len(wanted)) + wanted
     return _padded(stub, 4) + bytes(20) + pack("<I", 4)
 

@@ -65,7 +65,7 @@ def _times(results: Results, capture: str) -> Iterator[str]:
     yield ""
     yield (
         f"{_ABOUT[capture]}: {truth['packets']:,} packets, {contents.size / MB:,.1f} MB{files},"
-        f" {truth['tcp_flows']:,} TCP connections, {sum(truth['pdus'].values()):,} RPC PDUs."
+        f" {truth['tcp_flows']:,} TCP connections, {_pdus(truth):,} RPC PDUs."
     )
     yield ""
     rows, notes = [], []
@@ -118,7 +118,7 @@ def _found(results: Results) -> Iterator[str]:
         rows.append((
             capture, f"{_sum(truth, 'referrals'):,}", f"{_sum(truth, 'flows'):,}", f"{truth['calls']['requests']:,}",
             f"{truth['calls']['faults']:,}", f"{truth['calls']['unanswered']:,}", verdict,
-            f"{_sum(truth, 'pdus'):,}", "-" if pdus is None else f"{pdus:,}",
+            f"{_pdus(truth):,}", "-" if pdus is None else f"{pdus:,}",
         ))  # fmt: skip
     yield from _table(
         ("capture", "referrals", "RPC flows", "requests", "faults", "unanswered", "found by rpcdiag", "PDUs built",
@@ -130,6 +130,11 @@ def _found(results: Results) -> Iterator[str]:
         for line in contents.differences or ():
             yield f"- {capture}: {line}"
     yield ""
+
+
+def _pdus(truth: Figures) -> int:
+    """In connections of their own and in pipes."""
+    return _sum(truth, "pdus") + _sum(truth["pipes"], "pdus")
 
 
 def _sum(truth: Figures, name: str) -> int:

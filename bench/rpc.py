@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
-from bench import pdus, tokens
+from bench import pdus, smb, tokens
 from bench.conversation import MILLISECOND, SECOND, Conversation, Damage, Frames
 from bench.frames import Hosts
 from bench.pdus import FEATURES, INTEGRITY, MAPPER, NDR32, NDR64, NTLM, PRIVACY, SPNEGO, Auth, Syntax
@@ -45,6 +45,14 @@ CLOSED = _interface("76f03f96-cdfd-44fc-a22c-64950a001209", 1)  # print: registe
 FILTERED = _interface("91ae6020-9e3c-11cf-8d7c-00aa00c091be", 0)  # certificates: its port is blocked on the way
 MISSING = _interface("6bffd098-a112-3610-9833-46c3f87e345a", 1)  # workstation: not registered over TCP
 REPLICATION = _interface("897e2e5f-93f3-4376-9c9c-fd2277495c27", 1)  # DFS replication
+
+PIPES = {  # by their names
+    "svcctl": SERVICES[4],
+    "lsarpc": SERVICES[1],
+    "samr": SERVICES[3],
+    "srvsvc": _interface("4b324fc8-1670-01d3-1278-5a47bf6ee188", 3),
+}
+PIPE_FRAGMENT = 4280  # of an answer in a pipe
 
 PLAIN, WINDOWS = (NDR32,), (NDR32, NDR64, FEATURES)
 CLSID = UUID("8bc3f05e-d86b-11d0-a075-00c04fb68820")  # WMI
@@ -118,6 +126,36 @@ class Wire:
         self.talk.reply(b"".join(data for _, data in sent))
 
 
+class Pipe:
+    """An open pipe: PDUs go by writes and reads, or both in one exchange; they are counted apart."""
+
+    def __init__(self, session: smb.Session, tree: int, name: str, truth: Truth, *, transceive: bool) -> None:
+        self._session = session
+        self._truth = truth.pipes
+        self._transceive = transceive
+        self._open = session.create(tree, name)
+        self._truth.opened[name] += 1
+
+    def exchange(self, sent: tuple[str, bytes], told: Sequence[tuple[str, bytes]], *, wait: bool = False) -> None:
+        """A PDU and the PDUs that answer it; with `wait` the read waits for them."""
+        self._truth.pdus.update(kind for kind, _ in (sent, *told))
+        if self._transceive:
+            self._session.transceive(self._open, sent[1], told[0][1])
+        else:
+            self._session.write(self._open, sent[1])
+            self._session.read_message(self._open, told[0][1], wait=wait)
+        for _, data in told[1:]:
+            self._session.read_message(self._open, data)
+
+    def write(self, sent: tuple[str, bytes]) -> None:
+        """A PDU that has no answer."""
+        self._truth.pdus[sent[0]] += 1
+        self._session.write(self._open, sent[1])
+
+    def close(self) -> None:
+        self._session.close(self._open)
+
+
 class Estate:
     """Clients that poll a few servers over and over, some more than others; every method makes one scenario."""
 
@@ -127,7 +165,7 @@ class Estate:
         self._shape = shape
         self._tokens = [
             Tokens(
-                (tokens.ntlm_negotiate(), tokens.ntlm_challenge(random), tokens.ntlm_authenticate(random)),
+                tokens.ntlm(random),
                 (tokens.kerberos_request(random, TICKET), *(tokens.kerberos_reply(random) for _ in range(3))),
             )
             for _ in range(VARIANTS)
@@ -471,6 +509,70 @@ class Estate:
         self._object_calls(frames, wire.talk.now + MILLISECOND, client, server, port, random, "resolve_oxid", SIGNED)
         return frames
 
+    # --- pipes
+
+    def pipe(self, random: Random, at: int) -> Frames:
+        """RPC through pipes of an SMB session, by writes and reads."""
+        return self._pipes(random, at, transceive=False)
+
+    def pipe_transceive(self, random: Random, at: int) -> Frames:
+        """The same by FSCTL_PIPE_TRANSCEIVE."""
+        return self._pipes(random, at, transceive=True)
+
+    def _pipes(self, random: Random, at: int, *, transceive: bool) -> Frames:
+        client, server, frames = self._stranger(), self._lone_server(random), Frames()
+        wire = self._wire(frames, at, client, server.address, smb.PORT, random)
+        wire.talk.open()
+        session = smb.Session(wire.talk, random.getrandbits(16))
+        session.log_on(random.choice(self._tokens).ntlm)
+        tree = session.tree(rf"\\{server.address}\IPC$", smb.PIPE)
+        for name in random.sample(sorted(PIPES), random.choice((1, 1, 2))):
+            if random.random() < 0.3:
+                mapper = Pipe(session, tree, "epmapper", self._truth, transceive=transceive)
+                self._pipe_lookup(mapper, PIPES[name], name, server)
+            opened = Pipe(session, tree, name, self._truth, transceive=transceive)
+            self._pipe_session(opened, random, PIPES[name], name, server.group)
+        session.log_off()
+        wire.talk.close()
+        self._truth.pipes.flows["ncacn_np"] += 1
+        return frames
+
+    def _pipe_lookup(self, pipe: Pipe, interface: Syntax, name: str, server: Server) -> None:
+        """ept_map that names another pipe."""
+        tower = pdus.pipe_tower(interface, rf"\PIPE\{name}", rf"\\{server.address}")
+        asked = pdus.map_request(interface, wide=False, wanted=tower)
+        pipe.exchange(("bind", pdus.bind(MAPPER, PLAIN)),
+                      [("bind_ack", pdus.bind_ack(PLAIN, NDR32, r"\pipe\epmapper", group=server.group))])  # fmt: skip
+        pipe.exchange(("request", pdus.request(pdus.EPT_MAP, asked, 2)),
+                      [("response", pdus.response(pdus.map_response([tower], wide=False), 2))])  # fmt: skip
+        pipe.close()
+        self._truth.pipes.referrals["ept_map"] += 1
+        self._truth.pipes.calls.update(requests=1, responses=1)
+
+    def _pipe_session(self, pipe: Pipe, random: Random, interface: Syntax, name: str, group: int) -> None:
+        """Bind, with a logon of its own or without, and calls; now and then an answer takes fragments."""
+        auth = SEALED if random.random() < 0.4 else None
+        legs = [Auth(NTLM, PRIVACY, token) for token in random.choice(self._tokens).ntlm] if auth else [None] * 3
+        bound = pdus.bind_ack(PLAIN, NDR32, rf"\PIPE\{name}", group=group, auth=legs[1])
+        pipe.exchange(("bind", pdus.bind(interface, PLAIN, auth=legs[0])), [("bind_ack", bound)])
+        if legs[2]:
+            pipe.write(("auth3", pdus.auth3(legs[2])))
+        calls = self._truth.pipes.calls
+        for call in range(2, 2 + random.randint(2, 12)):
+            asked = pdus.request(
+                random.randrange(40), self._stub(random, random.choice((24, 60, 120))), call, auth=auth
+            )
+            if random.random() < 4 * FAULT_SHARE:
+                told = [("fault", pdus.fault(random.choice(FAULTS), call))]
+            else:
+                stub = self._stub(random, random.choice((16, 48, 220, 6000)))
+                pieces = pdus.fragmented(stub, call, auth=auth, largest=PIPE_FRAGMENT)
+                told = [("response", piece) for piece in pieces]
+            fault = told[0][0] == "fault"
+            calls.update(requests=1, responses=not fault, faults=fault)
+            pipe.exchange(("request", asked), told, wait=random.random() < 0.2)
+        pipe.close()
+
 
 def hash_of(text: str) -> int:
     """A number that is the same in every run, unlike `hash`."""
@@ -481,4 +583,5 @@ SCENARIOS: dict[str, Callable[[Estate, Random, int], Frames]] = {
     "poll": Estate.poll, "poll-ipv6": Estate.poll_ipv6, "listing": Estate.listing, "hearsay": Estate.hearsay,
     "cached": Estate.cached, "fixed": Estate.fixed, "activation": Estate.activation,
     "sealed-activation": Estate.sealed_activation, "resolution": Estate.resolution,
+    "pipe": Estate.pipe, "pipe-transceive": Estate.pipe_transceive,
 }  # fmt: skip

@@ -25,7 +25,7 @@ from bench.truth import differences, found
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path("~/.cache/rpcdiag-bench")
 ORDER = ("small", "medium", "needle", "needle2", "dense", "ring")
-GENERATOR = ("bulk", "captures", "conversation", "files", "frames", "pdus", "rpc", "stories", "tokens", "truth")
+GENERATOR = ("bulk", "captures", "conversation", "files", "frames", "pdus", "rpc", "smb", "stories", "tokens", "truth")
 QUICK_SCALE, QUICK_ROUNDS = 0.05, 2
 
 

@@ -13,6 +13,11 @@ _AES256 = b"\x02\x01\x12"
 _REALM, _SERVER = b"CORP.EXAMPLE", b"server.corp.example"
 
 
+def ntlm(random: Random) -> tuple[bytes, bytes, bytes]:
+    """All three messages."""
+    return ntlm_negotiate(), ntlm_challenge(random), ntlm_authenticate(random)
+
+
 def ntlm_negotiate() -> bytes:
     """The first message."""
     return b"NTLMSSP\0" + pack("<II", 1, _NTLM_FLAGS) + bytes(16) + _VERSION

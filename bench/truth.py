@@ -25,6 +25,21 @@ class FlowKey(NamedTuple):
     verdict: str
 
 
+class Pipes:
+    """What is put into pipes of SMB sessions; a program that does not look into them finds nothing of it."""
+
+    def __init__(self) -> None:
+        self.flows: Counter[str] = Counter(ncacn_np=0)  # connections that carry RPC, by transport
+        self.opened: Counter[str] = Counter()  # by the pipe's name
+        self.pdus: Counter[str] = Counter()
+        self.referrals: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter(requests=0, responses=0, faults=0, unanswered=0)
+
+    def figures(self) -> Figures:
+        names = ("flows", "opened", "pdus", "referrals", "calls")
+        return {name: _sorted(getattr(self, name)) for name in names}
+
+
 class Truth:
     """Counts what is put into a capture."""
 
@@ -38,6 +53,7 @@ class Truth:
         self.calls: Counter[str] = Counter(requests=0, responses=0, faults=0, unanswered=0)
         self.kinds: Counter[str] = Counter()  # packets of each kind of traffic
         self.rpc_packets = 0
+        self.pipes = Pipes()
 
     def figures(self) -> Figures:
         """What the truth file says."""
@@ -60,6 +76,7 @@ class Truth:
             **{name: _sorted(counter) for name, counter in by.items()},
             "calls": _sorted(self.calls),
             "packets_by_traffic": _sorted(self.kinds),
+            "pipes": self.pipes.figures(),
         }
 
     def save(self, path: Path) -> None:

@@ -1,22 +1,30 @@
 """The benchmark captures hold what their truth files say, and the benchmark runs to its end. Nothing here asserts a time."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from bench import captures, measure, run, truth
-from bench.captures import Built
+from bench.bulk import Bulk
+from bench.captures import POLLERS, Built
+from bench.conversation import Frames
 from bench.files import PcapngWriter, PcapWriter, read_packets
 from bench.pdus import MAX_FRAGMENT, fragmented
-from bench.rpc import SEALED
+from bench.rpc import SEALED, Estate
+from bench.smb import UNIT
 from bench.stories import load
 from bench.truth import FlowKey, Truth, differences, found
 from rpcdiag.analysis import analyze
 from rpcdiag.report.outputs.json import document
+from tests.build import tshark
 
 TINY = {"needle": 0.003, "dense": 0.02, "ring": 0.003, "medium": 0.1, "small": 1.0}
+KINDS = {0: "request", 2: "response", 3: "fault", 11: "bind", 12: "bind_ack", 16: "auth3"}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +84,54 @@ def test_every_kind_of_origin_is_in_the_needle(built: dict[str, Built]) -> None:
         "mapper", "ept_map", "ept_lookup", "activation", "resolve_oxid", "well_known", "inferred", "other_client",
         "before_capture",
     }  # fmt: skip
+
+
+def _one_after_another(folder: Path, makers: Sequence[Callable[[int], Frames]]) -> Path:
+    path, at = folder / "conversations.pcap", captures.START_US
+    writer = PcapWriter(path)
+    for make in makers:
+        for time_us, data in make(at):
+            writer.write(time_us, data)
+            at = time_us + 1000
+    writer.close()
+    return path
+
+
+def test_the_needle_has_pipes(built: dict[str, Built]) -> None:
+    pipes = built["needle"].truth["pipes"]
+    assert pipes["flows"]["ncacn_np"] == 2
+    assert sum(pipes["opened"].values()) == pipes["pdus"]["bind"] == pipes["pdus"]["bind_ack"]
+    assert pipes["calls"]["requests"] == pipes["calls"]["responses"] + pipes["calls"]["faults"]
+    assert built["dense"].truth["pipes"]["flows"]["ncacn_np"] > 0
+    assert "pipes" not in truth.COMPARED
+
+
+@tshark.needs_tshark
+def test_another_dissector_finds_in_the_pipes_what_was_put_in(tmp_path: Path) -> None:
+    counted = Truth()
+    estate = Estate(counted, 7, POLLERS)
+    path = _one_after_another(tmp_path, [partial(estate.pipe, Random(number)) for number in range(12)]
+                              + [partial(estate.pipe_transceive, Random(number)) for number in range(12)])  # fmt: skip
+    values = tshark.read_file(path, "dcerpc.pkt_type", "smb2.filename", "epm.proto.named_pipe").values
+    kinds = Counter(KINDS[int(kind)] for kind in values["dcerpc.pkt_type"])
+    assert kinds == counted.pipes.pdus
+    assert set(values["smb2.filename"]) >= set(counted.pipes.opened)
+    assert len(values["epm.proto.named_pipe"]) == 2 * counted.pipes.referrals["ept_map"] > 0
+
+
+@tshark.needs_tshark
+def test_files_move_in_large_messages(tmp_path: Path) -> None:
+    bulk = Bulk(Truth(), 7)
+    path = _one_after_another(tmp_path, [partial(bulk.file_read, Random(number)) for number in range(8)]
+                              + [partial(bulk.file_write, Random(number)) for number in range(8, 16)])  # fmt: skip
+    fields = ("smb2.cmd", "smb2.read_length", "smb2.write_length", "smb2.credit.charge", "smb2.nt_status")
+    values, broken = tshark.read_file(path, *fields)
+    assert broken == []
+    assert all(count % 2 == 0 for count in Counter(values["smb2.cmd"]).values())
+    largest = [max(map(int, values[field])) for field in ("smb2.read_length", "smb2.write_length")]
+    assert min(largest) > UNIT
+    assert max(map(int, values["smb2.credit.charge"])) == -(-max(largest) // UNIT)
+    assert Counter(values["smb2.nt_status"])["0xc0000016"] == 16
 
 
 def test_dense_has_flows_to_fold_and_calls_that_fail(built: dict[str, Built]) -> None:

@@ -24,6 +24,11 @@ def read(capture: bytes, folder: Path, *fields: str) -> Reading:
     """Every value of every field, frame after frame."""
     path = folder / "capture.pcap"
     path.write_bytes(capture)
+    return read_file(path, *fields)
+
+
+def read_file(path: Path, *fields: str) -> Reading:
+    """The same of a capture that is a file already."""
     # a connectionless request of whole 16 bytes without flags passes for WireGuard
     command = [TSHARK or "tshark", "-n", "--disable-protocol", "wg", "-r", str(path), "-T", "fields"]
     command += ["-E", "occurrence=a", "-E", "aggregator=;"]
