@@ -11,7 +11,7 @@ from rpcdiag.model.packets import Address
 from rpcdiag.track.logons import RawToken, logons
 from rpcdiag.track.sessions import Setup
 
-MAX_LOGONS = 16  # between two hosts, of one type of security: ten thousand connections log on alike
+MAX_LOGONS = 4  # between two hosts, of one type of security: ten thousand connections log on alike
 MAX_FACTS = 2048  # names, and tickets
 _SPNEGO = 9  # what stands in a session setup of SMB says itself what it is
 
@@ -92,7 +92,7 @@ def names(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseName, ...
     found = (
         CaseName(capture, fact)
         for capture, taken in enumerate(captures)
-        for fact in taken.surroundings.names()
+        for fact in taken.surroundings.names(hosts)
         if fact.client in hosts or not hosts.isdisjoint(fact.addresses)
     )
     return tuple(one for one, _ in zip(found, range(MAX_FACTS), strict=False))

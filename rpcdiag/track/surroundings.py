@@ -1,6 +1,6 @@
 """What else the capture holds that explains RPC: names that were resolved or not, tickets that were given or not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -82,11 +82,14 @@ class Surroundings:
         elif len(self._names) < MAX_NAMES:
             self._names[key] = (packet, ns, ends + data, 1)
 
-    def names(self) -> Iterator[NameFact]:
-        """Every answer about a name, by packet."""
+    def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
+        """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
         from rpcdiag.dissect import dns
 
+        packed = {host.packed for host in hosts}
         for (size, _), (packet, ns, whole, count) in self._names.items():
+            if not _concerns(whole, size, packed):
+                continue
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
             try:
@@ -123,6 +126,20 @@ class Surroundings:
 
     def __bool__(self) -> bool:
         return bool(self._names or self._tickets or self._framed)
+
+
+def _concerns(whole: bytes, size: int, packed: set[bytes]) -> bool:
+    """Whether the answer goes to one of these addresses, or holds one of them; nothing is decoded for that."""
+    if whole[size : 2 * size] in packed:
+        return True
+    for head in (b"\0\x04", b"\0\x10"):  # the length of an address record's data
+        width = head[1]
+        at = whole.find(head, 2 * size + 4)
+        while at >= 0:
+            if whole[at + 2 : at + 2 + width] in packed:
+                return True
+            at = whole.find(head, at + 1)
+    return whole[-4:] in packed  # behind the flags of an answer of NBNS
 
 
 def _ends(whole: bytes, size: int) -> tuple[Endpoint, Endpoint]:
