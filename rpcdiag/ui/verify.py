@@ -84,6 +84,8 @@ def _sums(comparison: Comparison) -> Iterator[str]:
         )
         if sums.copies:
             yield f"        and {sums.copies} recorded at a second capture point, which tshark takes for repetitions"
+    for name, count in sorted(comparison.classes.items(), key=lambda item: (-item[1], item[0])):
+        yield f"        differs: {name} {count}"
     if not comparison.transports:
         yield "  no RPC"
 
@@ -95,10 +97,10 @@ def _told(difference: Difference) -> Iterator[str]:
         f"  packet {one.packet}: {one.kind}, call {one.call_id}, {one.length} bytes, {one.source} to {one.destination}"
     )
     if difference.ours is None or difference.theirs is None:
-        yield f"      {_WITHOUT[difference.what]}; the other: {clean(_fields(one))}"
+        yield f"      {_WITHOUT[difference.what]} ({difference.why}); the other says {clean(_fields(one))}"
         return
     here, there = _value(difference.what, difference.ours), _value(difference.what, difference.theirs)
-    yield f"      {difference.what}: rpcdiag {clean(here)}, tshark {clean(there)}"
+    yield f"      {difference.what} ({difference.why}): rpcdiag {clean(here)}, tshark {clean(there)}"
 
 
 def _value(what: str, reading: Reading) -> str:
@@ -121,7 +123,10 @@ def _json(paths: list[str], peer: str, complain: Callable[[object], None], codes
             comma = ","
         done = run.comparison
         sums = {name: _numbers(done, name) for name in done.transports} if done is not None else None
-        yield f'], "transports": {json.dumps(sums)}}}' + ("," if number + 1 < len(paths) else "")
+        classes = dict(sorted(done.classes.items())) if done is not None else None
+        yield f'], "classes": {json.dumps(classes)}, "transports": {json.dumps(sums)}}}' + (
+            "," if number + 1 < len(paths) else ""
+        )
     yield "]}"
 
 
@@ -133,6 +138,7 @@ def _numbers(comparison: Comparison, transport: str) -> dict[str, Any]:
 def _difference(difference: Difference) -> dict[str, Any]:
     return {
         "what": difference.what,
+        "why": difference.why,
         "packet": difference.packet,
         "ours": difference.ours._asdict() if difference.ours else None,
         "theirs": difference.theirs._asdict() if difference.theirs else None,

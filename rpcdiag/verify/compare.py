@@ -7,6 +7,7 @@ different packets.
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.verify.reading import COMPARED, Reading
@@ -15,10 +16,23 @@ MAX_UNMATCHED = 1 << 16  # readings of one side that wait for the other's
 _NOTES = frozenset({"malformed", "damage"})  # what a reader says of itself, not of the PDU
 
 
+class Why(StrEnum):
+    """Classes of differences: what the readings themselves say of the reason. See docs/verify.md."""
+
+    CUT = "cut"  # bytes of the PDU are not in the capture
+    NOT_RECOGNISED = "not-recognised"  # the other reader takes the connection for something else
+    FRAMING = "framing"  # it reads the connection, and lost where its PDUs begin
+    UNLINKED = "unlinked"  # it did not join the answer with its request, and so does not know what it holds
+    LATE = "late"  # both have the PDU, completed by another packet
+    MALFORMED = "malformed"  # one of them says itself that the PDU does not decode
+    VALUE = "value"  # they read the same bytes differently
+
+
 class Difference(NamedTuple):
     """One PDU on which the two do not agree; a reading is None where that reader has no such PDU."""
 
     what: str  # `only-ours`, `only-theirs`, `packet`, or the field
+    why: Why
     ours: Reading | None
     theirs: Reading | None
 
@@ -52,9 +66,16 @@ class Comparison:
         self._agreed: Counter[str] = Counter()
         self._joined: Counter[str] = Counter()
         self._copies: Counter[str] = Counter()
+        self._ends: tuple[set[tuple[str, ...]], ...] = (set(), set())  # connections that each reads
+        self.classes: Counter[str] = Counter()
         self._points: dict[tuple[str, ...], set[int]] = {}  # at which a PDU was read by both
 
     def __iter__(self) -> Iterator[Difference]:
+        for difference in self._differences():
+            self.classes[f"{difference.what} ({difference.why})"] += 1
+            yield difference
+
+    def _differences(self) -> Iterator[Difference]:
         heads = [next(side, None) for side in self._sides]
         while any(head is not None for head in heads):
             turn = 0 if heads[1] is None or (heads[0] is not None and heads[0].packet <= heads[1].packet) else 1
@@ -78,6 +99,8 @@ class Comparison:
         self._read[turn][reading.transport] += 1
         if reading.transport not in COMPARED:
             return
+        if len(self._ends[turn]) < MAX_UNMATCHED:
+            self._ends[turn].add(reading.ends)
         key = (*reading.place, reading.packet)
         others = self._waiting[1 - turn].get(key)
         if others:
@@ -99,13 +122,20 @@ class Comparison:
         if not self._waiting[turn][key]:
             del self._waiting[turn][key]
         self._held[turn] -= 1
-        return _alone(turn, reading)
+        return self._alone(turn, reading)
+
+    def _alone(self, turn: int, reading: Reading) -> Difference:
+        known = reading.ends in self._ends[1 - turn]
+        why = Why.CUT if reading.cut else Why.FRAMING if known else Why.NOT_RECOGNISED
+        if turn == 0:
+            return Difference("only-ours", why, reading, None)
+        return Difference("only-theirs", why, None, reading)
 
     def _join(self, ours: Reading, theirs: Reading) -> Iterator[Difference]:
         self._joined[ours.transport] += 1
         if len(self._points) < MAX_UNMATCHED:
             self._points.setdefault(ours.place, set()).add(ours.point)
-        differing = [Difference(name, ours, theirs) for name in _differing(ours, theirs)]
+        differing = [Difference(name, _why(name, ours, theirs), ours, theirs) for name in _differing(ours, theirs)]
         if not differing:
             self._agreed[ours.transport] += 1
         yield from differing
@@ -123,18 +153,25 @@ class Comparison:
                     continue
                 same = late.get(ours.place)
                 if not same:
-                    yield Difference("only-ours", ours, None)
+                    yield self._alone(0, ours)
                     continue
                 theirs = same.popleft()
                 self._joined[ours.transport] += 1
-                yield Difference("packet", ours, theirs)
+                yield Difference("packet", Why.LATE, ours, theirs)
         for same in late.values():
             for theirs in same:
-                yield Difference("only-theirs", None, theirs)
+                yield self._alone(1, theirs)
 
 
-def _alone(turn: int, reading: Reading) -> Difference:
-    return Difference("only-ours", reading, None) if turn == 0 else Difference("only-theirs", None, reading)
+def _why(name: str, ours: Reading, theirs: Reading) -> Why:
+    if _NOTES & {*ours.fields, *theirs.fields}:
+        return Why.CUT if ours.cut else Why.MALFORMED
+    if name in ours.fields and name in theirs.fields:
+        return Why.VALUE
+    if ours.cut:
+        return Why.CUT
+    known = "opnum" in ours.fields, "opnum" in theirs.fields
+    return Why.UNLINKED if ours.kind == "response" and not all(known) else Why.VALUE
 
 
 def _differing(ours: Reading, theirs: Reading) -> list[str]:

@@ -25,7 +25,7 @@ def _reading(spoken: Spoken) -> Reading:
     return Reading(
         row.packet, _transport(row), str(source), str(destination),
         kind(header.type if header else row.data[2] if len(row.data) > 2 else 255),
-        header.call_id if header else -1, header.length if header else row.length, _fields(spoken), row.serial, row.ends.point,
+        header.call_id if header else -1, header.length if header else row.length, _fields(spoken), row.serial, row.ends.point, len(row.data) < row.length,
     )  # fmt: skip
 
 

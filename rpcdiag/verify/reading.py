@@ -30,6 +30,12 @@ class Reading(NamedTuple):
     fields: Fields
     conversation: int = 0  # the reader's own number for it
     point: int = 0  # capture point
+    cut: bool = False  # bytes of it are not in the capture
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The connection, whoever speaks."""
+        return self.transport, *sorted((self.source, self.destination))
 
     @property
     def place(self) -> tuple[str, ...]:
