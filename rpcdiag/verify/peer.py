@@ -99,7 +99,7 @@ def _said(complaints: IO[bytes]) -> str:
     """The last lines of its standard error, without the usual one about root."""
     complaints.seek(0)
     lines = complaints.read(1 << 16).decode("utf-8", "replace").splitlines()
-    return " ".join(line for line in lines if line and "root" not in line)[-MAX_COMPLAINT:]
+    return " ".join(line for line in lines if line and not line.startswith("Running as user"))[-MAX_COMPLAINT:]
 
 
 def _frames(stream: IO[bytes]) -> Iterator[Reading]:

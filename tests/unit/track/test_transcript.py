@@ -7,9 +7,10 @@ from rpcdiag.track import transcript
 from rpcdiag.track.transcript import Call, Outcome, Transcript
 from rpcdiag.track.wire import Wire
 from tests.build import pdus
+from tests.build.conversation import Recording, Tcp
 from tests.build.exchanges import DRSUAPI, session
 from tests.build.story import START
-from tests.build.verifying import CLIENT, SERVER, Recording, Tcp, map_request, map_response, mapper, saved, spoken
+from tests.build.verifying import CLIENT, SERVER, map_request, map_response, mapper, saved, spoken
 
 
 def _calls(data: bytes) -> list[Call]:

@@ -4,13 +4,22 @@ import pytest
 
 from rpcdiag.verify import compare
 from rpcdiag.verify.compare import Comparison, Why
-from rpcdiag.verify.reading import PIPE, TCP, Reading, end
+from rpcdiag.verify.reading import PIPE, TCP, Fields, Reading, end
 
 
-def _reading(packet: int, call_id: int = 1, *, transport: str = TCP, kind: str = "request", **more: object) -> Reading:
-    fields = more.pop("fields", {"context": "0", "opnum": "3"})
-    one = Reading(packet, transport, "10.0.0.1:50000", "10.0.0.2:135", kind, call_id, 100, dict(fields))  # type: ignore[call-overload]  # given by the tests
-    return one._replace(**more)
+def _reading(
+    packet: int,
+    call_id: int = 1,
+    *,
+    kind: str = "request",
+    transport: str = TCP,
+    source: str = "10.0.0.1:50000",
+    fields: Fields | None = None,
+    point: int = 0,
+    cut: bool = False,
+) -> Reading:
+    told = {"context": "0", "opnum": "3"} if fields is None else fields
+    return Reading(packet, transport, source, "10.0.0.2:135", kind, call_id, 100, told, 0, point, cut)
 
 
 def _compared(ours: list[Reading], theirs: list[Reading]) -> tuple[Comparison, list[tuple[str, str]]]:
