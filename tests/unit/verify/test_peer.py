@@ -15,6 +15,7 @@ from rpcdiag.verify.peer import Peer
 from rpcdiag.verify.reading import TCP
 from tests.build import pdus
 from tests.build.conversation import Recording, Tcp
+from tests.build.disorder import WAYS, made
 from tests.build.exchanges import activate, activator
 from tests.build.story import START
 from tests.build.verifying import (
@@ -199,3 +200,16 @@ def test_without_tshark_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingPiece, match="install tshark"):
         Peer("capture")
+
+
+@needs_tshark
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_happens_to_the_packets_tshark_knows_nothing_that_we_do_not(way: str) -> None:
+    for seed in range(6):
+        _, differences = compared(made(seed, way))
+        for one in differences:
+            assert one.what != "only-theirs"
+            if one.ours is not None and one.theirs is not None and one.why is not Why.MALFORMED:
+                assert one.what in one.ours.fields
+                assert one.what not in one.theirs.fields
+        assert way != "whole" or not differences
