@@ -13,6 +13,7 @@ from typing import NamedTuple
 from rpcdiag.verify.reading import COMPARED, Reading
 
 MAX_UNMATCHED = 1 << 16  # readings of one side that wait for the other's
+SEVERAL = -1
 _NOTES = frozenset({"malformed", "damage"})  # what a reader says of itself, not of the PDU
 
 
@@ -68,7 +69,7 @@ class Comparison:
         self._copies: Counter[str] = Counter()
         self._ends: tuple[set[tuple[str, ...]], ...] = (set(), set())  # connections that each reads
         self.classes: Counter[str] = Counter()
-        self._points: dict[tuple[str, ...], set[int]] = {}  # at which a PDU was read by both
+        self._points: dict[int, int] = {}  # hash of a PDU that both read -> its point, SEVERAL
 
     def __iter__(self) -> Iterator[Difference]:
         for difference in self._differences():
@@ -134,7 +135,8 @@ class Comparison:
     def _join(self, ours: Reading, theirs: Reading) -> Iterator[Difference]:
         self._joined[ours.transport] += 1
         if len(self._points) < MAX_UNMATCHED:
-            self._points.setdefault(ours.place, set()).add(ours.point)
+            key = hash(ours.place)  # not the place itself: this is most of what is remembered
+            self._points[key] = ours.point if self._points.get(key, ours.point) == ours.point else SEVERAL
         differing = [Difference(name, _why(name, ours, theirs), ours, theirs) for name in _differing(ours, theirs)]
         if not differing:
             self._agreed[ours.transport] += 1
@@ -148,7 +150,7 @@ class Comparison:
                 late.setdefault(theirs.place, deque()).append(theirs)
         for readings in self._waiting[0].values():
             for ours in readings:
-                if self._points.get(ours.place, set()) - {ours.point}:
+                if self._points.get(hash(ours.place), ours.point) != ours.point:
                     self._copies[ours.transport] += 1
                     continue
                 same = late.get(ours.place)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from rpcdiag.capture.choice import Engine
 from rpcdiag.errors import InputError
+from rpcdiag.sweep.machine import Machine
 from rpcdiag.track import transcript
 from rpcdiag.track.transcript import Call, Outcome, Transcript
 from rpcdiag.track.wire import Wire
@@ -169,3 +171,17 @@ def test_contexts_keep_their_interfaces() -> None:
     tcp.open()
     session(tcp, DRSUAPI, 2)
     assert {call.interface.uuid for call in _calls(recording.pcapng()) if call.interface} == {DRSUAPI[0]}
+
+
+def test_the_compiled_pass_tells_the_same_rows(machine: Machine) -> None:
+    recording = Recording(START)
+    for port in range(50000, 50010):
+        tcp = mapper(recording, port)
+        for call_id in range(2, 12):
+            tcp.send(map_request(call_id))
+            tcp.reply(map_response(49670, call_id))
+    with saved(recording.pcapng()) as path:
+        plain, compiled = Wire(path, Engine("python")), Wire(path, Engine("compiled"))
+        rows = list(plain.rows())
+        assert len(rows) == 220
+        assert list(compiled.rows()) == rows
