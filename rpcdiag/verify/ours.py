@@ -6,7 +6,7 @@ from rpcdiag.dissect import dcerpc
 from rpcdiag.track.facts import Readable, Referral, ReferralKind
 from rpcdiag.track.transcript import Spoken, Transcript
 from rpcdiag.track.wire import Row, Wire
-from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, kind, listed
+from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, kind, listed, plain
 
 _TRANSPORTS = {"ncacn_ip_tcp": TCP, "ncacn_http": TCP, "ncacn_np": PIPE, "ncadg_ip_udp": UDP}
 _HTTP_PORTS = frozenset({80, 443, 591, 8080})
@@ -52,7 +52,7 @@ def _fields(spoken: Spoken) -> Fields:
         case dcerpc.BindAck():
             found["results"] = listed([str(result.result) for result in pdu.results])
             if pdu.secondary_address:
-                found["secondary_address"] = pdu.secondary_address
+                found["secondary_address"] = plain(pdu.secondary_address)
         case dcerpc.BindNak():
             found["reason"] = str(pdu.reason)
         case None:
@@ -78,10 +78,10 @@ def _referred(referral: Referral) -> Fields:
     if referral.readable is Readable.CUT:
         return {}
     if referral.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP):
-        towers = [str(one.port) if one.port is not None else one.pipe or "" for one in referral.endpoints]
+        towers = [str(one.port) if one.port is not None else plain(one.pipe or "") for one in referral.endpoints]
         found = {"towers": listed(sorted(tower for tower in towers if tower))}
         if referral.status is not None:
             found["mapper_status"] = f"{referral.status:#010x}"
         return found
-    bound = {one.text for one in referral.endpoints if one.port is not None}
+    bound = {plain(one.text) for one in referral.endpoints if one.port is not None}
     return {"bindings": listed(sorted(bound))} if bound else {}

@@ -15,7 +15,7 @@ from typing import IO
 from xml.etree import ElementTree
 
 from rpcdiag.errors import InputError, MissingPiece
-from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, end, kind, listed
+from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, end, kind, listed, plain
 
 REMEDY = "install tshark: apt install tshark, dnf install wireshark-cli, brew install wireshark, or from wireshark.org"
 PREFERENCES = (
@@ -197,7 +197,7 @@ def _fields(words: str, seen: dict[str, list[str]]) -> Fields:
     elif words in ("bind_ack", "alter_context_resp"):
         found["results"] = listed(seen.get("cn_ack_result", []))
         if seen.get("cn_sec_addr", [""])[0]:
-            found["secondary_address"] = seen["cn_sec_addr"][0]
+            found["secondary_address"] = plain(seen["cn_sec_addr"][0])
     elif "cn_ctx_id" in seen:
         found["context"] = seen["cn_ctx_id"][0]
     for name, field in (("opnum", "opnum"), ("cn_reject_reason", "reason")):
@@ -212,6 +212,17 @@ def _fields(words: str, seen: dict[str, list[str]]) -> Fields:
     return found
 
 
+def _network_address(field: ElementTree.Element) -> str:
+    """What does not print is shown as hexadecimal digits: then the bytes themselves are read."""
+    show, value = field.get("show", ""), field.get("value", "")
+    if not value.upper().startswith(show) or "[" in show or len(value) % 4:
+        return show
+    try:
+        return bytes.fromhex(value).decode("utf-16-le", "replace").rstrip("\x00")
+    except ValueError:
+        return show
+
+
 def _body(proto: ElementTree.Element, pdu: Reading) -> None:
     """Towers and bindings of an answer."""
     if pdu.kind != "response":
@@ -221,11 +232,13 @@ def _body(proto: ElementTree.Element, pdu: Reading) -> None:
     for field in proto.iter("field"):
         name, show = field.get("name", ""), field.get("show", "")
         if name in _PORT_FIELDS:
-            towers.append(show)
+            towers.append(plain(show))
         elif name == "epm.rc":
             pdu.fields["mapper_status"] = f"{int(show, 0):#010x}"
-        elif name == "dcom.dualstringarray.network_addr" and _WITH_PORT.search(show):
-            bound.add(show)
+        elif name == "dcom.dualstringarray.network_addr":
+            text = _network_address(field)
+            if _WITH_PORT.search(text):
+                bound.add(plain(text))
     if proto.get("name") in ("epm", "epm4"):
         pdu.fields["towers"] = listed(sorted(towers))
     if bound:

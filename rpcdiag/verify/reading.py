@@ -1,5 +1,6 @@
 """One PDU as somebody read it, in words that both readers can be brought to."""
 
+import re
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ NAMES = (
 
 TCP, PIPE, HTTP, UDP = "tcp", "pipe", "http", "udp"
 COMPARED = frozenset({TCP})  # what both read; what only the peer reads is counted by its transport
+
+
+_ODD = re.compile(r"(?:\\x[0-9a-f]{1,2}|[^\x21-\x7e])+")
 
 
 class Reading(NamedTuple):
@@ -52,6 +56,11 @@ def end(address: str, port: int | str) -> str:
 def kind(number: int) -> str:
     """The name of a PDU type. [C706] 12.1, [MS-RPCE] 2.2.2.1"""
     return NAMES[number] if number < len(NAMES) else f"type-{number}"
+
+
+def plain(text: str) -> str:
+    """Text as both can write it: what is not printable ASCII, or stands for that, is a question mark."""
+    return _ODD.sub("?", text)
 
 
 def listed(values: list[str]) -> str:

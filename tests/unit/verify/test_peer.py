@@ -213,3 +213,16 @@ def test_whatever_happens_to_the_packets_tshark_knows_nothing_that_we_do_not(way
                 assert one.what in one.ours.fields
                 assert one.what not in one.theirs.fields
         assert way != "whole" or not differences
+
+
+@needs_tshark
+def test_names_that_do_not_print_are_still_the_same_names() -> None:
+    recording = Recording(START)
+    tcp = mapper(recording)
+    tcp.send(pdus.bind([(pdus.EPM, "3.0", [pdus.NDR32])], alter=True, call_id=5))
+    tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, "\x01\x1b[2J<&>\"'\x7f\x80ü]]>", alter=True, call_id=5))
+    tcp = Tcp(recording, CLIENT, 50009, SERVER, 135)
+    tcp.open()
+    activator(tcp)
+    activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", ["\x1b]0;x\x07<a>\uffff[49670]", "a b[49671]"])
+    assert not compared(recording.pcapng())[1]
