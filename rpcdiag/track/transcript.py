@@ -3,9 +3,11 @@
     transcript = Transcript(wire.rows())
     for spoken in transcript:     each PDU, with what is known of its call
         spoken.calls              the calls that are over with it
-    transcript.open_calls()       those that got no answer
+    transcript.open_calls()       those that are open at the end
 
-Memory: at most MAX_CONNECTIONS connections of MAX_PENDING open calls and MAX_CONTEXTS contexts each.
+A capture point may record an answer before its request: answers wait for theirs, and are without one at the end.
+Memory: at most MAX_CONNECTIONS connections of MAX_PENDING open calls, MAX_ORPHANS such answers and MAX_CONTEXTS contexts
+each.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,6 +26,7 @@ from rpcdiag.track.wire import Ends, Row
 
 MAX_CONNECTIONS = 1 << 14
 MAX_PENDING = 256
+MAX_ORPHANS = 64
 MAX_CONTEXTS = 1024
 _WHOLE = FIRST_FRAGMENT | LAST_FRAGMENT
 
@@ -101,7 +104,7 @@ class Transcript:
             yield spoken
 
     def open_calls(self) -> Iterator[Call]:
-        """Calls without an answer, once all rows were read."""
+        """Calls without an answer, and answers without a call, once all rows were read."""
         for connection in self._connections.values():
             yield from connection.open_calls()
 
@@ -126,6 +129,7 @@ class _Connection:
         self._transfer: dict[int, str] = {}
         self._waiting_binds: dict[int, tuple[dcerpc.Context, ...]] = {}
         self._open: dict[tuple[int, int], _Open] = {}
+        self._orphans: dict[tuple[int, int], Call] = {}  # answers whose requests may still come
         self._stubs = (Assembler(), Assembler())
         self._address: str | None = None
         self._client = 0
@@ -176,13 +180,18 @@ class _Connection:
         if before is None or header.flags & FIRST_FRAGMENT:
             if before is not None:
                 self._left.append(self._call(key, self._open.pop(key), Outcome.UNANSWERED))
-            elif len(self._open) >= MAX_PENDING:
-                oldest = next(iter(self._open))
-                self._left.append(self._call(oldest, self._open.pop(oldest), Outcome.UNANSWERED))
             before = _Open(
                 pdu.context_id, pdu.opnum, pdu.object, interface, row.packet, row.time_ns,
                 bool(header.flags & MAYBE), None,
             )  # fmt: skip
+            orphan = self._orphans.pop(key, None)
+            if orphan is not None and (orphan.answer_ns or 0) >= row.time_ns:
+                return spoken._replace(interface=interface, opnum=pdu.opnum, calls=(self._joined(key, before, orphan),))
+            if orphan is not None:
+                self._left.append(orphan)
+            if len(self._open) >= MAX_PENDING:
+                oldest = next(iter(self._open))
+                self._left.append(self._call(oldest, self._open.pop(oldest), Outcome.UNANSWERED))
             self._open[key] = before
         if referrals.refers(interface, pdu.opnum):
             self._open[key] = before._replace(asked=self._asked(row, pdu, interface))
@@ -212,11 +221,27 @@ class _Connection:
         if not header.flags & LAST_FRAGMENT:
             return spoken
         if waiting is None:
-            return spoken._replace(calls=(self._orphan(row, pdu, known),))
+            self._wait(key, self._orphan(row, pdu, known))
+            return spoken
         del self._open[key]
         outcome = Outcome.FAULT if isinstance(pdu, dcerpc.Fault) else Outcome.RESPONSE
         call = self._call(key, waiting, outcome)._replace(answer_packet=row.packet, answer_ns=row.time_ns)
         return spoken._replace(calls=(call._replace(status=pdu.status if isinstance(pdu, dcerpc.Fault) else None),))
+
+    def _wait(self, key: tuple[int, int], orphan: Call) -> None:
+        """For its request."""
+        before = self._orphans.pop(key, None)
+        if before is None and len(self._orphans) >= MAX_ORPHANS:
+            before = self._orphans.pop(next(iter(self._orphans)))
+        if before is not None:
+            self._left.append(before)
+        self._orphans[key] = orphan
+
+    def _joined(self, key: tuple[int, int], waiting: _Open, answer: Call) -> Call:
+        outcome = Outcome.RESPONSE if answer.status is None else Outcome.FAULT
+        return self._call(key, waiting, outcome)._replace(
+            answer_packet=answer.answer_packet, answer_ns=answer.answer_ns, status=answer.status
+        )
 
     def _stub(self, row: Row, pdu: dcerpc.Request | dcerpc.Response) -> Stub | None:
         """The whole body, once its last fragment is here."""
@@ -240,7 +265,8 @@ class _Connection:
         )  # fmt: skip
 
     def open_calls(self) -> Iterator[Call]:
-        """Those that wait still."""
+        """What waits still: answers for their requests, requests for their answers."""
+        yield from self._orphans.values()
         for key, waiting in self._open.items():
             yield self._call(key, waiting, Outcome.UNANSWERED)
 

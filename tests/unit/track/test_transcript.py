@@ -185,3 +185,23 @@ def test_the_compiled_pass_tells_the_same_rows(machine: Machine) -> None:
         rows = list(plain.rows())
         assert len(rows) == 220
         assert list(compiled.rows()) == rows
+
+
+def test_an_answer_recorded_before_its_request_finds_it() -> None:
+    recording = Recording(START)
+    tcp = mapper(recording)
+    asked = tcp.send(map_request(), acknowledge=False)
+    told = tcp.reply(map_response(), acknowledge=False)
+    frames = recording.frames
+    frames[asked - 1], frames[told - 1] = frames[told - 1], frames[asked - 1]
+    (call,) = _calls(recording.pcapng())
+    assert (call.outcome, call.request_packet, call.answer_packet, call.opnum) == (Outcome.RESPONSE, told, asked, 3)
+
+
+def test_an_old_answer_is_not_that_of_a_request_that_came_later() -> None:
+    recording = Recording(START)
+    tcp = mapper(recording)
+    tcp.reply(map_response())
+    tcp.send(map_request())
+    tcp.reply(map_response())
+    assert sorted(call.outcome for call in _calls(recording.pcapng())) == [Outcome.RESPONSE, Outcome.WITHOUT_REQUEST]
