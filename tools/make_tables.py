@@ -94,12 +94,15 @@ def interfaces() -> Iterator[tuple[str, str]]:
         ),
     )
     listed = {row["uuid"]: operations(row["opnums"]) for row in named}
+    for row in rows("operations.tsv"):
+        listed.setdefault(row["uuid"], {}).setdefault(int(row["opnum"]), row["name"])
+    known = {uuid: dict(sorted(listed[uuid].items())) for uuid in sorted(listed) if listed[uuid]}
     yield (
         "operations.py",
         module(
             "UUID to opnum to name.",
-            "interfaces.tsv",
-            literal("OPERATIONS: dict[str, dict[int, str]]", {uuid: ops for uuid, ops in listed.items() if ops}),
+            "interfaces.tsv and operations.tsv",
+            literal("OPERATIONS: dict[str, dict[int, str]]", known),
         ),
     )
 

@@ -12,11 +12,16 @@ class Options(NamedTuple):
     color: bool = False
     width: int = 80
     all_flows: bool = False
+    engine: str = "auto"  # which form of the pass reads a capture again, where the output has to
 
 
 class Output(NamedTuple):
-    """A plug-in of `report/outputs`: its name for -T, what it is for, and the text it makes, line by line."""
+    """A plug-in of `report/outputs`: its name for -T, what it is for, and the text it makes, line by line.
+
+    `files` is for an output of several files: their names and lines, for when a folder is named to hold them.
+    """
 
     name: str
     title: str
     render: Callable[[Diagnosis, Options], Iterator[str]]
+    files: Callable[[Diagnosis, Options], Iterator[tuple[str, Iterator[str]]]] | None = None

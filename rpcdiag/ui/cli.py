@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # to start quickly: --help loads nothing else
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
+REPORTS = (*OUTPUTS, "zeek", "zeek-json")
+READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
     endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     endpoints.set_defaults(run=_endpoints)
+    verify = commands.add_parser(
+        "verify", help="read captures as tshark does, PDU by PDU, and say where the two differ"
+    )
+    verify.add_argument("captures", nargs="+", metavar="CAPTURE")
+    verify.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    verify.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
+    verify.set_defaults(run=_verify)
     demo = commands.add_parser("demo", help="run the main job on the captures that ship with the program")
     demo.add_argument("story", nargs="?", help="one of them; all of them without")
     _looks(demo)
@@ -90,8 +99,10 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-offset", type=float, metavar="SECONDS", help="what the log's clock is ahead of the capture's, if known"
     )
-    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text", help="the kind of report")
-    parser.add_argument("-o", dest="file", metavar="FILE", help="write the report there")
+    parser.add_argument("-T", dest="output", choices=REPORTS, default="text", help="the kind of report")
+    parser.add_argument(
+        "-o", dest="file", metavar="FILE", help="write the report there (zeek: the folder for its logs)"
+    )
     parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
     parser.add_argument("--all-flows", action="store_true", help="list every flow, also where many are alike")
     parser.add_argument(
@@ -156,10 +167,13 @@ def _analyze(chosen: argparse.Namespace) -> int:
 def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     from rpcdiag.analysis import analyze
     from rpcdiag.capture.choice import Engine
-    from rpcdiag.errors import MissingPiece
+    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.sweep.engine import MAX_FLOWS
     from rpcdiag.ui.progress import shown
 
+    if chosen.output in READS_TWICE and "-" in chosen.captures:
+        complain(f"-T {chosen.output} reads the capture twice, and standard input can be read once: name a file")
+        return UNREADABLE
     try:
         engine = Engine(chosen.engine, max_flows=chosen.max_flows or MAX_FLOWS, jobs=chosen.jobs)
     except MissingPiece as error:
@@ -186,7 +200,10 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         from rpcdiag.ui.show import show
 
         try:
-            show(diagnosis, chosen.output, chosen.file, chosen.color, all_flows=chosen.all_flows)
+            show(diagnosis, chosen.output, chosen.file, chosen.color, all_flows=chosen.all_flows, engine=chosen.engine)
+        except InputError as error:
+            complain(error)
+            return UNREADABLE
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -239,6 +256,12 @@ def _endpoints(chosen: argparse.Namespace) -> int:
     if diagnosis.case.captures:
         write(endpoints(diagnosis.case, as_json=chosen.output == "json"), None)
     return _exit_code(diagnosis, "never")
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.verify import verify
+
+    return verify(chosen.captures, complain, as_json=chosen.output == "json")
 
 
 def _demo(chosen: argparse.Namespace) -> int:

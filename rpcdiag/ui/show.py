@@ -12,17 +12,29 @@ from rpcdiag.report.output import Options, Output
 CHUNK = 65536  # characters that are written at a time
 
 
-def show(diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all_flows: bool = False) -> None:
-    """Render and write the report.
+def show(
+    diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all_flows: bool = False, engine: str = "auto"
+) -> None:
+    """Render and write the report; an output of several files makes them in the folder `file`.
 
     Raises:
         OSError: `file` cannot be written.
+        InputError: a capture cannot be read again, where the output needs that.
     """
-    chosen: Output = import_module(f"rpcdiag.report.outputs.{output}").OUTPUT
+    chosen: Output = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
     terminal = file is None and sys.stdout.isatty()
     wanted = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     width = min(100, max(60, shutil.get_terminal_size((80, 24)).columns)) if terminal else 80
-    write(chosen.render(diagnosis, Options(color=wanted, width=width, all_flows=all_flows)), file)
+    options = Options(color=wanted, width=width, all_flows=all_flows, engine=engine)
+    if chosen.files is None or file is None or file == "-":
+        write(chosen.render(diagnosis, options), file)
+        return
+    from pathlib import Path  # most runs need none
+
+    folder = Path(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in chosen.files(diagnosis, options):
+        write(lines, str(folder / name))
 
 
 def write(lines: Iterable[str], file: str | None) -> None:

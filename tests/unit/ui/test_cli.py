@@ -20,6 +20,9 @@ from rpcdiag.diagnose.judge import judge
 from rpcdiag.report.schema import SCHEMA
 from rpcdiag.ui.cli import main
 from tests.build import containers
+from tests.build.conversation import Recording
+from tests.build.story import START
+from tests.build.verifying import map_request, map_response, mapper, needs_tshark
 
 PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 OCS = PCAPS / "ocs-advfirewall"
@@ -244,3 +247,74 @@ def test_a_small_capture_needs_none_of_the_heavy_packages() -> None:
         "dataclasses",
         "importlib.metadata",
     }
+
+
+@needs_tshark
+def test_verify_says_how_many_agree(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["verify", GOOD]) == 0
+    said = capfdbinary.readouterr().out.decode()
+    assert "100.00 %" in said
+
+
+@needs_tshark
+def test_verify_shows_both_readings_of_what_differs(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    recording = Recording(START)
+    tcp = mapper(recording)
+    tcp.send(map_request())
+    answer = map_response()
+    tcp.reply(answer[:10], acknowledge=False)
+    packet = tcp.reply(answer[10:])
+    path = tmp_path / "--hostile\x1b[2Jname"
+    path.write_bytes(recording.pcapng())
+    assert main(["verify", str(path)]) == 1
+    said = capfdbinary.readouterr().out.decode()
+    assert f"packet {packet}: response, call 2, 152 bytes, 10.0.0.2:135 to 10.0.0.1:50000" in said
+    assert "tshark has no such PDU (framing); the other says context 0, opnum 3, towers 49670" in said
+    assert "4 PDUs here, 3 in tshark: 3 of 4 agree, 75.00 %" in said
+    assert "\x1b" not in said
+    assert main(["verify", "--json", str(path)]) == 1
+    document = json.loads(capfdbinary.readouterr().out)
+    (capture,) = document["captures"]
+    (difference,) = capture["differences"]
+    assert (difference["what"], difference["why"], difference["packet"]) == ("only-ours", "framing", packet)
+    assert difference["theirs"] is None
+    assert difference["ours"]["fields"]["towers"] == "49670"
+    assert capture["transports"]["tcp"]["agreed"] == 3
+
+
+@needs_tshark
+def test_verify_says_what_it_cannot_read(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["verify", str(tmp_path / "nothing")]) == 2
+    assert main(["verify", "-"]) == 2
+    assert "cannot be read twice" in capfdbinary.readouterr().err.decode()
+    cut = tmp_path / "cut"
+    cut.write_bytes(Path(GOOD).read_bytes()[:-7])
+    assert main(["verify", str(cut)]) == 3
+
+
+def test_verify_without_tshark_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["verify", GOOD]) == 4
+    assert "install tshark" in capfdbinary.readouterr().err.decode()
+
+
+def test_zeek_logs_go_into_a_folder(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    folder = tmp_path / "new" / "logs"
+    assert main(["analyze", GOOD, "-T", "zeek", "-o", str(folder)]) == 0
+    assert sorted(one.name for one in folder.iterdir()) == ["conn.log", "dce_rpc.log"]
+    assert capfdbinary.readouterr().out == b""
+    assert main(["analyze", GOOD, "-T", "zeek"]) == 0
+    assert capfdbinary.readouterr().out == (folder / "dce_rpc.log").read_bytes()
+
+
+def test_zeek_logs_of_standard_input_cannot_be(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["analyze", "-", "-T", "zeek"]) == 2
+    assert "name a file" in capfdbinary.readouterr().err.decode()
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    assert main(["analyze", GOOD, "-T", "zeek-json", "-o", str(tmp_path / "taken")]) == 2
+    assert "taken" in capfdbinary.readouterr().err.decode()

@@ -1,0 +1,20 @@
+"""Zeek's dce_rpc.log and conn.log, tab-separated; without a folder to write them to, dce_rpc.log alone."""
+
+from collections.abc import Iterator
+
+from rpcdiag.analysis import Diagnosis
+from rpcdiag.report import zeek
+from rpcdiag.report.output import Options, Output
+
+
+def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
+    """dce_rpc.log."""
+    return zeek.tsv(zeek.DCE_RPC, zeek.calls(diagnosis, options), diagnosis)
+
+
+def files(diagnosis: Diagnosis, options: Options) -> Iterator[tuple[str, Iterator[str]]]:
+    """Both."""
+    return zeek.files(zeek.tsv, diagnosis, options)
+
+
+OUTPUT = Output("zeek", "Zeek's dce_rpc.log and conn.log, tab-separated", render, files)

@@ -1,0 +1,259 @@
+"""dce_rpc.log and conn.log as Zeek writes them, for whoever has rules and dashboards for those.
+
+dce_rpc.log has a line for every call, in the order of the answers; what got none comes last. Zeek writes answered
+calls alone, and not those that it calls noisy (`ignored_operations`): here they all are, and `rpcdiag_fate` says what
+became of each. Names are spelled as Zeek spells them where it has one, and are ours where it would say `unknown-`.
+conn.log has the connections that a report lists: with RPC, to where RPC was said to be, or towards a mapper.
+The same input gives the same bytes: `#open` and `#close` are the times of the first and last packet.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from rpcdiag.analysis import Diagnosis
+from rpcdiag.capture.choice import Engine
+from rpcdiag.case import CaptureFacts, CaseFlow
+from rpcdiag.dissect.dcerpc import Syntax
+from rpcdiag.dissect.interfaces import interface_name, operation_name
+from rpcdiag.flows.flow import Flow, TcpOutcome
+from rpcdiag.model.packets import Endpoint
+from rpcdiag.report.community import TCP, UDP, community_id
+from rpcdiag.report.output import Options
+from rpcdiag.track.transcript import Call, Outcome, Transcript
+from rpcdiag.track.wire import Wire
+
+Value = str | int | None
+Line = tuple[Value, ...]
+
+
+class Log(NamedTuple):
+    """The columns of one log, with Zeek's types."""
+
+    path: str
+    fields: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+_ID = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
+_ID_TYPES = ("time", "string", "addr", "port", "addr", "port")
+DCE_RPC = Log(
+    "dce_rpc",
+    (*_ID, "rtt", "named_pipe", "endpoint", "operation", "community_id", "rpcdiag_fate"),
+    (*_ID_TYPES, "interval", "string", "string", "string", "string", "string"),
+)
+CONN = Log(
+    "conn",
+    (*_ID, "proto", "service", "duration", "orig_bytes", "resp_bytes", "conn_state", "local_orig", "local_resp",
+     "missed_bytes", "history", "orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes", "tunnel_parents",
+     "community_id"),
+    (*_ID_TYPES, "enum", "string", "interval", "count", "count", "string", "bool", "bool",
+     "count", "string", "count", "count", "count", "count", "set[string]", "string"),
+)  # fmt: skip
+
+# where Zeek's table of endpoints spells a name otherwise, or has one that ours lacks
+ENDPOINTS = {
+    "f5cc59b4-4264-101a-8c59-08002b2f8426": "FrsRpc",
+    "45f52c28-7f9f-101a-b52b-08002b2efabe": "winspipe",
+    "1544f5e0-613c-11d1-93df-00c04fd7bd09": "exchange_rfr",
+    "a4f1db00-ca47-1067-b31f-00dd010662da": "exchange_mapi",
+    "50abc2a4-574d-40b3-9d66-ee4fd5fba076": "dnsserver",
+    "9a653086-174f-11d2-b5f9-00104b703efd": "IWbemClassObject interface",
+    "dc12a681-737f-11cf-884d-00aa004b2e24": "IWbemClassObject interface",
+    "7c857801-7381-11cf-884d-00aa004b2e24": "IWbemObjectSink interface",
+    "027947e1-d731-11ce-a357-000000000001": "IEnumWbemClassObject interface",
+    "44aca674-e8fc-11d0-a07c-00c04fb68820": "IWbemContext interface",
+    "44aca675-e8fc-11d0-a07c-00c04fb68820": "IWbemCallResult interface",
+    "1c1c45ee-4395-11d2-b60b-00104b703efd": "IWbemFetchSmartEnum interface",
+    "423ec01e-2e35-11d2-b604-00104b703efd": "IWbemWCOSmartEnum interface",
+    "f1e9c5b2-f59b-11d2-b362-00105a1f8177": "IWbemRemoteRefresher interface",
+    "2c9273e0-1dc3-11d3-b364-00105a1f8177": "IWbemRefreshingServices interface",
+    "c49e32c7-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestore interface",
+    "c49e32c6-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestoreEx interface",
+}
+SVCCTL = "367abb81-9844-35f1-ad32-98f038001003"
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def endpoint(interface: Syntax) -> str:
+    """`epmapper`, `exchange_mapi`, or `unknown-<uuid>`."""
+    return ENDPOINTS.get(interface.uuid) or interface_name(interface.uuid) or f"unknown-{interface.uuid}"
+
+
+def operation(interface: Syntax, opnum: int) -> str:
+    """`ept_map`, or `unknown-<opnum>`; of svcctl without the R that the specification begins each with."""
+    name = operation_name(interface.uuid, opnum)
+    if name is None:
+        return f"unknown-{opnum}"
+    return name[1:] if interface.uuid == SVCCTL and name[:1] == "R" else name
+
+
+@lru_cache(1024)
+def uid(capture_ns: int | None, point: int, client: Endpoint, server: Endpoint, first_packet: int) -> str:
+    """Zeek-like: C and digits of base 62; the same connection of the same capture has the same."""
+    said = f"{capture_ns} {point} {client} {server} {first_packet}".encode()
+    number = int.from_bytes(blake2b(said, digest_size=16).digest(), "big")
+    digits = ""
+    while number:
+        number, digit = divmod(number, 62)
+        digits += _BASE62[digit]
+    return "C" + digits.ljust(17, "0")[:17]
+
+
+def calls(diagnosis: Diagnosis, options: Options) -> Iterator[Line]:
+    """The lines of dce_rpc.log: every capture is read again.
+
+    Raises:
+        InputError: that is not possible.
+    """
+    for capture in diagnosis.case.captures:
+        transcript = Transcript(Wire(capture.path, Engine(options.engine)).rows())
+        for spoken in transcript:
+            for call in spoken.calls:
+                yield _call(capture, call)
+        for call in transcript.open_calls():
+            yield _call(capture, call)
+
+
+def _call(capture: CaptureFacts, call: Call) -> Line:
+    ends = call.ends
+    known = call.interface
+    operated = None if call.opnum is None else operation(known, call.opnum) if known else f"unknown-{call.opnum}"
+    asked, answered = call.request_ns, call.answer_ns
+    rtt = None if asked is None or answered is None or asked == answered else _seconds(answered - asked)
+    started = asked if asked is not None else answered or 0
+    protocol = UDP if ends.transport == "ncadg_ip_udp" else TCP
+    return (
+        _seconds(started),
+        uid(capture.first_ns, ends.point, ends.client, ends.server, ends.first_packet),
+        str(ends.client.address),
+        ends.client.port,
+        str(ends.server.address),
+        ends.server.port,
+        rtt,
+        call.secondary_address or ends.pipe,
+        endpoint(known) if known else None,
+        operated,
+        community_id(ends.client, ends.server, protocol),
+        _fate(call),
+    )
+
+
+def _fate(call: Call) -> str:
+    """`response`, `fault-0x00000005` ..."""
+    return f"fault-{call.status:#010x}" if call.status is not None else str(Outcome(call.outcome))
+
+
+def connections(diagnosis: Diagnosis) -> Iterator[Line]:
+    """The lines of conn.log."""
+    for one in diagnosis.case.flows:
+        yield _connection(diagnosis.case.captures[one.flow.capture], one)
+
+
+def _connection(capture: CaptureFacts, one: CaseFlow) -> Line:
+    flow = one.flow
+    return (
+        _seconds(flow.start_ns),
+        uid(capture.first_ns, flow.point, flow.client, flow.server, flow.first_packet),
+        str(flow.client.address),
+        flow.client.port,
+        str(flow.server.address),
+        flow.server.port,
+        "tcp",
+        "dce_rpc" if one.rpc is not None and one.rpc.pdus else None,
+        _seconds(flow.end_ns - flow.start_ns),
+        flow.client_bytes,
+        flow.server_bytes,
+        _state(flow),
+        None,
+        None,
+        one.rpc.bytes_missing if one.rpc is not None else 0,
+        *(None,) * 6,
+        community_id(flow.client, flow.server),
+    )
+
+
+def _state(flow: Flow) -> str:
+    """Zeek's conn_state; what a firewall forbade is S0, as it is to Zeek."""
+    match flow.outcome:
+        case TcpOutcome.UNANSWERED | TcpOutcome.PROHIBITED:
+            return "S0"
+        case TcpOutcome.REFUSED:
+            return "REJ"
+        case TcpOutcome.MIDSTREAM:
+            return "OTH"
+        case _:
+            pass
+    if flow.reset is not None:
+        return "RSTO" if flow.reset.from_client else "RSTR"
+    client, server = flow.fin_from_client is not None, flow.fin_from_server is not None
+    return {(True, True): "SF", (True, False): "S2", (False, True): "S3", (False, False): "S1"}[client, server]
+
+
+def _seconds(ns: int) -> str:
+    """`1600426071.123456`"""
+    sign = "-" if ns < 0 else ""
+    return f"{sign}{abs(ns) // 1_000_000_000}.{abs(ns) % 1_000_000_000 // 1000:06}"
+
+
+def tsv(log: Log, lines: Iterator[Line], diagnosis: Diagnosis) -> Iterator[str]:
+    """A log in Zeek's tab-separated form."""
+    captures = diagnosis.case.captures
+    first = min((one.first_ns for one in captures if one.first_ns is not None), default=0)
+    last = max((one.last_ns for one in captures if one.last_ns is not None), default=0)
+    yield "#separator \\x09"
+    yield "#set_separator\t,"
+    yield "#empty_field\t(empty)"
+    yield "#unset_field\t-"
+    yield f"#path\t{log.path}"
+    yield f"#open\t{_moment(first)}"
+    yield "\t".join(("#fields", *log.fields))
+    yield "\t".join(("#types", *log.types))
+    for line in lines:
+        yield "\t".join([_escaped(value) for value in line])
+    yield f"#close\t{_moment(last)}"
+
+
+def _moment(ns: int) -> str:
+    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
+
+
+def _escaped(value: Value) -> str:
+    """What does not print, and what means something else in this form, as `\\x09`."""
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    if value in ("", "-", "(empty)"):
+        return "(empty)" if not value else f"\\x{ord(value[0]):02x}{value[1:]}"
+    text = value.replace("\\", "\\\\")
+    if text.isascii() and text.isprintable():
+        return text
+    bytes_ = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(one) if 32 <= one < 127 else f"\\x{one:02x}" for one in bytes_)
+
+
+def json_lines(log: Log, lines: Iterator[Line], _: Diagnosis) -> Iterator[str]:
+    """A log with one JSON object a line; what is not set is left out, as Zeek does."""
+    for line in lines:
+        yield json.dumps(
+            {
+                name: float(value) if kind in ("time", "interval") else value
+                for name, kind, value in zip(log.fields, log.types, line, strict=True)
+                if value is not None
+            }
+        )
+
+
+Form = Callable[[Log, Iterator[Line], Diagnosis], Iterator[str]]
+
+
+def files(form: Form, diagnosis: Diagnosis, options: Options) -> Iterator[tuple[str, Iterator[str]]]:
+    """Both logs, each with its name."""
+    logs: Sequence[tuple[Log, Iterator[Line]]] = ((DCE_RPC, calls(diagnosis, options)), (CONN, connections(diagnosis)))
+    for log, lines in logs:
+        yield f"{log.path}.log", form(log, lines, diagnosis)

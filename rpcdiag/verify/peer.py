@@ -1,0 +1,245 @@
+"""tshark's reading of every PDU: one run over the capture, read as it is written.
+
+Its PDML says which field stands in which PDU, also where several share a frame; the flat field lists do not. The run
+knows nothing of the user's own settings, so that everybody gets the same reading.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree
+
+from rpcdiag.errors import InputError, MissingPiece
+from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, end, kind, listed, plain
+
+REMEDY = "install tshark: apt install tshark, dnf install wireshark-cli, brew install wireshark, or from wireshark.org"
+PREFERENCES = (
+    "ip.defragment:TRUE", "tcp.desegment_tcp_streams:TRUE", "tcp.reassemble_out_of_order:FALSE",
+    "tcp.try_heuristic_first:TRUE", "dcerpc.desegment_dcerpc:TRUE", "dcerpc.reassemble_dcerpc:TRUE",
+)  # fmt: skip
+_LAYERS = "ip ipv6 tcp udp dcerpc epm epm4 oxid remact isystemactivator dcom"
+_BODIES = frozenset({"epm", "epm4", "oxid", "remact", "isystemactivator", "dcom"})
+_WITH_PORT = re.compile(r"\[\d{1,5}\]$")
+_PORT_FIELDS = frozenset({"epm.proto.tcp_port", "epm.proto.udp_port", "epm.proto.http_port", "epm.proto.named_pipe"})
+MAX_COMPLAINT = 500
+CUT_SHORT = "cut short"
+
+
+def version() -> str:
+    """The first line that tshark says of itself.
+
+    Raises:
+        MissingPiece: it is not installed.
+    """
+    done = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=False, errors="replace")
+    return done.stdout.splitlines()[0] if done.stdout else "tshark"
+
+
+def _program() -> str:
+    found = shutil.which("tshark")
+    if found is None:
+        raise MissingPiece("tshark is not installed", REMEDY)
+    return found
+
+
+class Peer:
+    """One run over one capture; `trouble` says, once `readings` has ended, where tshark found the file cut.
+
+    Raises:
+        MissingPiece: it is not installed.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.trouble: str | None = None
+        whole = str(Path(path).absolute())  # begins with a slash: never an option, never standard input
+        self._command = [_program(), "-n", "-r", whole, "-Y", "dcerpc", "-T", "pdml", "-J", _LAYERS]
+        for preference in PREFERENCES:
+            self._command += ["-o", preference]
+
+    def readings(self) -> Iterator[Reading]:
+        """Every PDU that tshark finds in the capture, by frame.
+
+        Raises:
+            InputError: it cannot read the capture, or failed on it.
+        """
+        with tempfile.TemporaryDirectory(prefix="rpcdiag-") as settings, tempfile.TemporaryFile() as complaints:
+            own = {"WIRESHARK_CONFIG_DIR": settings, "XDG_CONFIG_HOME": settings, "LC_ALL": "C.UTF-8"}
+            run = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env={**os.environ, **own},
+            )
+            assert run.stdout is not None  # a pipe was asked for
+            broken: ElementTree.ParseError | None = None
+            try:
+                yield from _frames(run.stdout)
+                run.wait()
+            except ElementTree.ParseError as error:
+                broken = error
+            finally:
+                run.stdout.close()  # whoever has had enough of it ends it
+                run.kill()
+                code = run.wait()
+            said = _said(complaints)
+        if CUT_SHORT in said:
+            self.trouble = said
+        elif code or broken:
+            raise InputError(self.path, f"tshark: {said or broken or f'ended with code {code}'}")
+
+
+def _said(complaints: IO[bytes]) -> str:
+    """The last lines of its standard error, without the usual one about root."""
+    complaints.seek(0)
+    lines = complaints.read(1 << 16).decode("utf-8", "replace").splitlines()
+    return " ".join(line for line in lines if line and not line.startswith("Running as user"))[-MAX_COMPLAINT:]
+
+
+def _frames(stream: IO[bytes]) -> Iterator[Reading]:
+    root = None
+    for event, element in ElementTree.iterparse(stream, ("start", "end")):
+        if root is None:
+            root = element
+        elif event == "end" and element.tag == "packet":
+            yield from _frame(element)
+            root.clear()
+
+
+class _Layers:
+    """What the layers below the PDU said last."""
+
+    def __init__(self) -> None:
+        self.addresses = ["", ""]
+        self.ports = ["0", "0"]
+        self.transport = TCP
+        self.stream = 0
+
+    def take(self, proto: ElementTree.Element) -> None:
+        name = proto.get("name", "")
+        if name in ("ip", "ipv6"):
+            self.addresses = [_first(proto, f"{name}.src") or "", _first(proto, f"{name}.dst") or ""]
+        elif name in ("tcp", "udp"):
+            self.transport = TCP if name == "tcp" else UDP
+            self.ports = [_first(proto, f"{name}.srcport") or "0", _first(proto, f"{name}.dstport") or "0"]
+            self.stream = int(_first(proto, f"{name}.stream") or 0)
+        elif name in ("smb", "smb2"):
+            self.transport = PIPE
+        elif name == "http":
+            self.transport = HTTP
+
+
+def _frame(packet: ElementTree.Element) -> Iterator[Reading]:
+    """The PDUs of one frame; a body's own layer belongs to the PDU before it."""
+    layers, number = _Layers(), 0
+    current: Reading | None = None
+    for proto in packet.iter("proto"):
+        name = proto.get("name", "")
+        if name == "geninfo":
+            number = int(_first(proto, "num") or 0)
+        elif name == "dcerpc":
+            if current is not None:
+                yield current
+            current = _pdu(proto, number, layers)
+        elif current is None or name in ("ip", "ipv6", "tcp", "udp"):
+            if current is not None:
+                yield current
+                current = None
+            layers.take(proto)
+        elif name in _BODIES:
+            _body(proto, current)
+        elif name == "_ws.malformed":
+            current.fields["malformed"] = "yes"
+    if current is not None:
+        yield current
+
+
+def _first(element: ElementTree.Element, name: str) -> str | None:
+    found = element.find(f".//field[@name='{name}']")
+    return None if found is None else found.get("show")
+
+
+def _pdu(proto: ElementTree.Element, number: int, layers: _Layers) -> Reading:
+    seen: dict[str, list[str]] = {}
+    for field in proto.iter("field"):
+        name = field.get("name", "")
+        if name.startswith("dcerpc."):
+            seen.setdefault(name[7:], []).append(field.get("show", ""))
+
+    def one(name: str) -> str | None:
+        return seen[name][0] if name in seen else None
+
+    words = kind(int(one("pkt_type") or 255))
+    old = one("ver") == "4"
+    return Reading(
+        number, UDP if old else layers.transport, _end(layers, 0), _end(layers, 1), words,
+        int(one("dg_seqnum" if old else "cn_call_id") or -1), int(one("dg_frag_len" if old else "cn_frag_len") or 0),
+        _fields(words, seen), layers.stream,
+    )  # fmt: skip
+
+
+def _end(layers: _Layers, side: int) -> str:
+    return end(layers.addresses[side], layers.ports[side]) if layers.addresses[side] else ""
+
+
+def _fields(words: str, seen: dict[str, list[str]]) -> Fields:
+    found: Fields = {}
+    if words in ("bind", "alter_context"):
+        versions = zip(seen.get("cn_bind_if_ver", ()), seen.get("cn_bind_if_ver_minor", ()), strict=False)
+        offers = zip(seen.get("cn_ctx_id", ()), seen.get("cn_bind_to_uuid", ()), versions, strict=False)
+        found["contexts"] = listed([f"{one}={uuid}v{major}.{minor}" for one, uuid, (major, minor) in offers])
+    elif words in ("bind_ack", "alter_context_resp"):
+        found["results"] = listed(seen.get("cn_ack_result", []))
+        if seen.get("cn_sec_addr", [""])[0]:
+            found["secondary_address"] = plain(seen["cn_sec_addr"][0])
+    elif "cn_ctx_id" in seen:
+        found["context"] = seen["cn_ctx_id"][0]
+    for name, field in (("opnum", "opnum"), ("cn_reject_reason", "reason")):
+        if name in seen:
+            found[field] = seen[name][0]
+    if words == "request" and "obj_id" in seen:  # to answers it adds that of the request, which is not in them
+        found["object"] = seen["obj_id"][0]
+    if "cn_status" in seen:
+        found["status"] = f"{int(seen['cn_status'][0], 0):#010x}"
+    if "auth_type" in seen and "auth_level" in seen:
+        found["auth"] = f"{seen['auth_type'][0]}/{seen['auth_level'][0]}"
+    return found
+
+
+def _network_address(field: ElementTree.Element) -> str:
+    """What does not print is shown as hexadecimal digits: then the bytes themselves are read."""
+    show, value = field.get("show", ""), field.get("value", "")
+    if not value.upper().startswith(show) or "[" in show or len(value) % 4:
+        return show
+    try:
+        return bytes.fromhex(value).decode("utf-16-le", "replace").rstrip("\x00")
+    except ValueError:
+        return show
+
+
+def _body(proto: ElementTree.Element, pdu: Reading) -> None:
+    """Towers and bindings of an answer."""
+    if pdu.kind != "response":
+        return
+    towers: list[str] = []
+    bound: set[str] = set(pdu.fields.get("bindings", "").split())
+    for field in proto.iter("field"):
+        name, show = field.get("name", ""), field.get("show", "")
+        if name in _PORT_FIELDS:
+            towers.append(plain(show))
+        elif name == "epm.rc":
+            pdu.fields["mapper_status"] = f"{int(show, 0):#010x}"
+        elif name == "dcom.dualstringarray.network_addr":
+            text = _network_address(field)
+            if _WITH_PORT.search(text):
+                bound.add(plain(text))
+    if proto.get("name") in ("epm", "epm4"):
+        pdu.fields["towers"] = listed(sorted(towers))
+    if bound:
+        pdu.fields["bindings"] = listed(sorted(bound))

@@ -1,0 +1,5 @@
+"""The compiled pass, for the tests of this folder."""
+
+from tests.unit.sweep import compiled
+
+machine = compiled.machine
