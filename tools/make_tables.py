@@ -93,6 +93,19 @@ def interfaces() -> Iterator[tuple[str, str]]:
             literal("DETAILS: dict[str, tuple[str, str, str, str]]", details),
         ),
     )
+    programs = {
+        row["uuid"]: row["process_service"]
+        for row in sorted(table, key=lambda row: row["uuid"])
+        if row["name"] == UNNAMED and row["process_service"] not in ("", "-")
+    }
+    yield (
+        "programs.py",
+        module(
+            "UUID of interfaces without a published name to the program that serves them.",
+            "interfaces.tsv",
+            literal("PROGRAMS: dict[str, str]", programs),
+        ),
+    )
     listed = {row["uuid"]: operations(row["opnums"]) for row in named}
     for row in rows("operations.tsv"):
         listed.setdefault(row["uuid"], {}).setdefault(int(row["opnum"]), row["name"])

@@ -97,6 +97,13 @@ def interface_name(uuid: str, version: str | None = None) -> str | None:
     return NAMES.get(uuid)
 
 
+def program_of(uuid: str) -> str | None:
+    """The program behind an interface that has no published name: `rpcss.dll`; None where the table has none."""
+    from rpcdiag.dissect.tables.programs import PROGRAMS
+
+    return PROGRAMS.get(uuid)
+
+
 def class_name(clsid: str) -> str | None:
     """Short name of a COM class."""
     return CLASSES.get(clsid)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from rpcdiag.dissect.dcerpc import Syntax
-from rpcdiag.dissect.interfaces import interface_name
+from rpcdiag.dissect.interfaces import interface_name, program_of
 from rpcdiag.dissect.status import status_name
 
 
@@ -20,10 +20,14 @@ def clean(text: str) -> str:
 
 
 def interface(syntax: Syntax | None) -> str:
-    """Name, or UUID and version where there is none."""
+    """Name, or UUID and version where there is none, and the program that is known to serve it."""
     if syntax is None:
         return "?"
-    return interface_name(syntax.uuid, syntax.version) or f"{syntax.uuid} v{syntax.version}"
+    name = interface_name(syntax.uuid, syntax.version)
+    if name:
+        return name
+    program = program_of(syntax.uuid)
+    return f"{syntax.uuid} v{syntax.version}{f' ({program})' if program else ''}"
 
 
 def code(number: int | None) -> str | None:
