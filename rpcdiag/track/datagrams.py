@@ -272,7 +272,7 @@ class Datagrams:
         match header.type:
             case PduType.RESPONSE | PduType.FAULT | PduType.REJECT:
                 call = activity.calls.get(header.sequence) if activity else None
-                if activity is not None and activity.of_server:
+                if activity.of_server if activity else header.interface.uuid == CONV:
                     _called_back(conversation, call, header)
                 else:
                     self._answer(conversation, call, one, pdu)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from itertools import chain
+from pathlib import Path
 from struct import pack
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.dissect.connectionless import CONV
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.flows.flow import UDP, TcpOutcome
@@ -21,6 +24,7 @@ from rpcdiag.track.datagram_calls import DatagramFlow
 from rpcdiag.track.datagrams import Datagrams
 from rpcdiag.track.facts import Fate, Readable, ReferralKind
 from tests.build import pdus
+from tests.build.conversation import Recording
 from tests.build.datagrams import (
     ACK,
     ACTIVITY,
@@ -41,6 +45,7 @@ from tests.build.datagrams import (
     Call,
     acknowledged,
     asked,
+    converse,
     fack,
     failed,
     fragments,
@@ -135,6 +140,26 @@ def test_a_call_and_its_answer(client: Ends, server: Ends, big: bool) -> None:
     assert (rpc.requests, rpc.fates[Fate.RESPONSE], one.first_answer) == (1, 1, 2)
     (use,) = rpc.interfaces
     assert (use.interface, use.accepted, use.calls, use.auth_type) == (Syntax(*SERVICE), True, 1, None)
+
+
+@pytest.mark.parametrize("ends", [{}, {"client": C6[0], "server": S6[0]}])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_capture_through_the_pass(ends: dict[str, str], big: bool, tmp_path: Path) -> None:
+    recording = Recording(1_300_000_000 * SECOND)
+    said = acknowledged(CALL._replace(big=big), bytes(40), bytes(24), asked_back=True)
+    converse(recording, said, 135, **ends)  # type: ignore[arg-type]  # addresses only
+    converse(recording, lookup(SERVICE, 49_555, "10.0.0.9", sequence=1), 135, answers_from=1025, **ends)  # type: ignore[arg-type]  # as above
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(recording.pcap())
+    reader, datagrams = CaptureReader(str(path)), Datagrams()
+    for rows, arena in chain(reader.events(), reader.finish()):
+        datagrams.feed(rows, arena)
+    (one,) = datagrams.conversations()
+    check(one)
+    assert (one.flow.packets, one.flow.server.port, one.callbacks_answered) == (7, 135, 1)
+    assert [end.port for end in one.answered_from] == [1025]
+    assert (one.rpc.requests, one.rpc.fates[Fate.RESPONSE]) == (2, 2)
+    assert [there.port for there in one.referrals[0].endpoints] == [49_555]
 
 
 def test_other_events_are_for_others() -> None:
@@ -283,6 +308,12 @@ def test_a_server_that_asks_back_stays_the_server(answers: Ends, back: str) -> N
     assert one.answered_from == (() if answers == S else (Endpoint(ip_address(answers[0]), answers[1]),))
 
 
+def test_a_client_may_answer_from_another_port_too() -> None:
+    client, who, told_back, *_ = acknowledged(CALL, bytes(8), bytes(4), asked_back=True)
+    one = only([*between([client, who]), *between([told_back], (C[0], 5000))])
+    assert (one.callbacks_answered, one.answered_from, one.flow.client_bytes) == (1, (), 88 + 88)
+
+
 def test_a_capture_that_begins_with_the_question_back() -> None:
     said = acknowledged(CALL, bytes(8), bytes(4), asked_back=True)[1:]
     one = only(between(said))
@@ -290,9 +321,47 @@ def test_a_capture_that_begins_with_the_question_back() -> None:
     assert (one.callbacks, one.callbacks_answered, one.rpc.requests, one.rpc.orphan_answers) == (1, 1, 0, 1)
 
 
+def test_a_server_may_call_back_within_the_same_activity() -> None:
+    back = Call(SERVICE, opnum=1, sequence=1)
+    said = [(CLIENT, pdu(REQUEST, CALL)), (SERVER, pdu(REQUEST, back)), (CLIENT, pdu(RESPONSE, back))]
+    one = only(between([*said, (SERVER, pdu(RESPONSE, CALL))]))
+    assert (one.flow.client.port, one.rpc.requests, one.rpc.fates[Fate.RESPONSE]) == (C[1], 1, 1)
+    assert (one.callbacks, one.callbacks_answered) == (1, 1)
+
+
+def test_both_sides_acknowledge_fragments() -> None:
+    said = between([(CLIENT, pdu(REQUEST, CALL)), (SERVER, fack(CALL, 0))], answers=ELSEWHERE)
+    one = only([*said, *between([(CLIENT, fack(CALL, 0))], server=ELSEWHERE)])
+    assert (one.facks, one.flow.outcome, one.rpc.fates[Fate.UNANSWERED]) == (2, TcpOutcome.ESTABLISHED, 1)
+
+
+def test_the_same_number_asked_of_another_server_is_another_call() -> None:
+    other = ("10.0.0.10", 135)
+    one, two = conversations(between([(CLIENT, pdu(REQUEST, CALL))]) + between(asked(CALL, b"", b""), server=other))
+    assert (one.rpc.requests, one.rpc.fates[Fate.UNANSWERED]) == (1, 1)
+    assert (two.rpc.requests, two.rpc.fates[Fate.RESPONSE]) == (1, 1)
+
+
+def test_a_host_that_talks_to_itself() -> None:
+    one = only(between(asked(CALL, b"", b""), server=(C[0], 135)))
+    assert (one.flow.outcome, one.flow.client_bytes, one.flow.server_bytes) == (TcpOutcome.ESTABLISHED, 80, 80)
+
+
+def test_an_interface_that_answered_is_accepted_for_good() -> None:
+    later = CALL._replace(sequence=1)
+    said = [*asked(CALL, b"", b""), (CLIENT, pdu(REQUEST, later)), (SERVER, failed(REJECT, later, 0x1C010003))]
+    (use,) = only(between(said)).rpc.interfaces
+    assert (use.accepted, use.calls) == (True, 2)
+
+
 def test_conv_among_clients_is_never_their_call() -> None:
     (one,) = conversations(between([(CLIENT, pdu(RESPONSE, Call((CONV, "3.0"))))]))
-    assert (one.flow.client.port, one.rpc.requests) == (C[1], 0)
+    assert (one.flow.client.port, one.rpc.requests, one.rpc.orphan_answers) == (C[1], 0, 0)
+
+
+def test_a_response_the_wrong_way_round_answers_nothing() -> None:
+    one = only(between([(CLIENT, pdu(REQUEST, CALL)), (CLIENT, pdu(RESPONSE, CALL))]))
+    assert (one.flow.outcome, one.rpc.orphan_answers, one.rpc.requests) == (TcpOutcome.UNANSWERED, 1, 1)
 
 
 def test_both_ends_may_ask_each_other() -> None:
@@ -341,6 +410,14 @@ def test_a_fragment_that_never_came_leaves_no_referral() -> None:
     pieces = fragments(RESPONSE, Call(opnum=3), answer[80:], 40)
     one = only(between([request, *((SERVER, data) for data in (pieces[0], pieces[3]))]))
     assert (one.referrals, one.rpc.fates[Fate.RESPONSE]) == ((), 1)
+
+
+def test_a_fragment_that_is_cut_leaves_the_rest_unread() -> None:
+    (request, (_, answer)) = lookup(SERVICE, 49_555, "10.0.0.9")
+    said = between([request, *((SERVER, data) for data in fragments(RESPONSE, Call(opnum=3), answer[80:], 40))])
+    said[1] = said[1]._replace(cut=4)
+    (referral,) = only(said).referrals
+    assert (referral.readable, referral.status, referral.endpoints) == (Readable.CUT, None, ())
 
 
 def test_fragments_of_a_request_are_repeated_alone() -> None:
@@ -412,6 +489,16 @@ def test_bodies_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert datagrams._held == 1200
     (one,) = datagrams.conversations()
     assert one.rpc.requests == 30
+
+
+def test_what_is_forgotten_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracked, "MAX_ACTIVITIES", 2)
+    calls = [Call(opnum=3, activity=f"{number:08x}{ACTIVITY[8:]}") for number in range(30)]
+    datagrams = Datagrams()
+    datagrams.feed(*told(between([(CLIENT, pdu(REQUEST, call, bytes(400))) for call in calls])))
+    assert datagrams._held == 800
+    datagrams.feed(*told(between([(SERVER, pdu(RESPONSE, call)) for call in calls])))
+    assert datagrams._held == 0
 
 
 KINDS = st.sampled_from([REQUEST, REQUEST, RESPONSE, FAULT, REJECT, PING, WORKING, NOCALL, ACK, FACK])
