@@ -1,7 +1,7 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rpcdiag import beside
 from rpcdiag.alike import Folded, fold
@@ -30,6 +30,9 @@ from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.twins import conversations
+
+if TYPE_CHECKING:  # loaded only where there is connectionless RPC
+    from rpcdiag.track.datagram_calls import DatagramFlow
 
 _T = TypeVar("_T")
 
@@ -116,8 +119,10 @@ def _case(
         for flow in carriers
         for referral in trackers[flow.capture].referrals(table.serial(flow), table.stream_place(flow))
     ]
+    datagrams = _numbered(table, intake)
+    told += [Asking(referral, one.flow) for one in datagrams.values() for referral in one.referrals]
     flows = sorted(
-        _interesting(table, carriers, told),
+        [*_interesting(table, carriers, told), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -137,7 +142,11 @@ def _case(
 
     case_flows: list[CaseFlow] = []
     for position, flow in enumerate(flows):
-        rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
+        datagram = datagrams.get(flow.number)
+        if datagram is not None:
+            rpc: Connection | None = datagram.rpc
+        else:
+            rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         origin = origins.of(flow, rpc)
         same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
         case_flows.append(
@@ -185,6 +194,16 @@ def _case(
         tickets=beside.tickets(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
+
+
+def _numbered(table: FlowTable, intake: Sequence[Taken]) -> "dict[int, DatagramFlow]":
+    """Connectionless conversations, numbered after all others."""
+    found: dict[int, DatagramFlow] = {}
+    for capture, taken in enumerate(intake):
+        for one in taken.datagrams:
+            number = table.flows_seen + len(found)
+            found[number] = one._replace(flow=one.flow._replace(number=number, capture=capture))
+    return found
 
 
 def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:

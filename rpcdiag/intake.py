@@ -13,14 +13,19 @@ from rpcdiag.capture.points import Point
 from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
+from rpcdiag.sweep.columns import EV_DATAGRAM, EVENT_WIDTH
 from rpcdiag.sweep.machine import MachineError
+from rpcdiag.sweep.packets import CONNECTIONLESS
 from rpcdiag.track.logons import Tokens
 from rpcdiag.track.sessions import Sessions
 from rpcdiag.track.surroundings import Surroundings
 from rpcdiag.track.tracker import Tracker
 
-if TYPE_CHECKING:  # loaded only where there are several captures
+if TYPE_CHECKING:  # loaded only where there are several captures, or connectionless RPC
     from concurrent.futures import Executor, Future
+
+    from rpcdiag.track.datagram_calls import DatagramFlow
+    from rpcdiag.track.datagrams import Datagrams
 
 WORTH_PROCESSES = 16 << 20  # bytes in all: starting a process takes a tenth of a second
 
@@ -35,7 +40,6 @@ class Reading(NamedTuple):
     pdus: int
 
 
-_Taker = CaptureFlows | Tracker | Sessions | Tokens | Surroundings
 Watch = Callable[[Reading], None]
 
 
@@ -56,6 +60,7 @@ class Taken(NamedTuple):
     sessions: Sessions
     tokens: Tokens
     surroundings: Surroundings
+    datagrams: "tuple[DatagramFlow, ...]"  # numbered by nobody yet
     interrupted: bool
 
 
@@ -167,7 +172,8 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         return error
     flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), False
     sessions, tokens, surroundings = Sessions(), Tokens(), Surroundings()
-    takers: tuple[_Taker, ...] = (flows, tracker, sessions, tokens, surroundings)
+    datagrams = _Datagrams()
+    takers: tuple[_Taker, ...] = (flows, tracker, sessions, tokens, surroundings, datagrams)
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:
@@ -199,8 +205,35 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         sessions=sessions,
         tokens=tokens,
         surroundings=surroundings,
+        datagrams=datagrams.conversations(reader.last_ns),
         interrupted=interrupted,
     )
+
+
+class _Datagrams:
+    """Connectionless RPC, which few captures hold: what reads it is loaded with the first datagram."""
+
+    def __init__(self) -> None:
+        self._found: Datagrams | None = None
+
+    def feed(self, rows: Sequence[int], arena: memoryview) -> None:
+        if self._found is None:
+            kinds = rows[0::EVENT_WIDTH]
+            if EV_DATAGRAM not in kinds or not any(
+                kind == EV_DATAGRAM and rows[place * EVENT_WIDTH + 1] == CONNECTIONLESS
+                for place, kind in enumerate(kinds)
+            ):
+                return
+            from rpcdiag.track.datagrams import Datagrams
+
+            self._found = Datagrams()
+        self._found.feed(rows, arena)
+
+    def conversations(self, last_ns: int | None) -> "tuple[DatagramFlow, ...]":
+        return self._found.conversations(last_ns) if self._found else ()
+
+
+_Taker = CaptureFlows | Tracker | Sessions | Tokens | Surroundings | _Datagrams
 
 
 def _feed(events: Events, takers: Sequence[_Taker]) -> None:

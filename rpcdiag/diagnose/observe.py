@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
@@ -17,9 +17,10 @@ MAX_SHOWN = 8
 
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
-    """Conversations that never opened, in one of these ways."""
+    """TCP conversations that never opened, in one of these ways."""
     for conversation in case.conversations:
-        if conversation.near.flow.outcome in outcomes and not opened_anywhere(conversation):
+        flow = conversation.near.flow
+        if flow.outcome in outcomes and flow.transport != UDP and not opened_anywhere(conversation):
             yield conversation
 
 

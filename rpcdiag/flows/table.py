@@ -145,6 +145,11 @@ class FlowTable:
             first += seen.sweep.flows_seen
 
     @property
+    def flows_seen(self) -> int:
+        """The number behind the last."""
+        return sum(seen.sweep.flows_seen for seen in self._seen)
+
+    @property
     def packets_in_flows(self) -> int:
         return sum(seen.sweep.state.counters[IN_FLOWS] for seen in self._seen)
 

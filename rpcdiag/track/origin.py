@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2, pipe_endpoint
-from rpcdiag.flows.flow import PIPE, Flow, TcpOutcome
+from rpcdiag.flows.flow import PIPE, TCP, UDP, Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind
@@ -63,7 +63,7 @@ class Origins:
     def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int]) -> None:
         self._askings = askings
         self._first_ns = first_ns  # of each capture
-        self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it
+        self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it; UDP ports are negative
         self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
         self._by_pipe: dict[tuple[Address, Address, str], list[int]] = {}
         self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
@@ -78,12 +78,13 @@ class Origins:
                 if endpoint.pipe is not None:
                     pipe = pipe_endpoint(endpoint.pipe).lower()
                     self._by_pipe.setdefault((server, client, pipe), []).append(position)
-                if endpoint.port is None or endpoint.protseq != "ncacn_ip_tcp":
+                if endpoint.port is None or endpoint.protseq not in (TCP, UDP):
                     continue
+                port = endpoint.port if endpoint.protseq == TCP else -endpoint.port
                 for address in (endpoint.address, server):
-                    if address is None or (address, endpoint.port) in seen:
+                    if address is None or (address, port) in seen:
                         continue
-                    end = address, endpoint.port
+                    end = address, port
                     seen.add(end)
                     self._by_end[end] = min(position, self._by_end.get(end, position))
                     told = self._by_asker.setdefault((*end, client), _Told([], []))
@@ -102,10 +103,10 @@ class Origins:
         sealed = self._sealed(flow, rpc)
         if sealed is not None:
             return sealed
-        if flow.server.port in FIXED_TCP_PORTS:
+        if flow.server.port in FIXED_TCP_PORTS and flow.transport != UDP:
             what = FIXED_TCP_PORTS[flow.server.port]
             return Origin(OriginKind.WELL_KNOWN, None, Confidence.LIKELY, f"{flow.server.port} is a fixed port: {what}")
-        first = self._by_end.get((flow.server.address, flow.server.port))
+        first = self._by_end.get((flow.server.address, _port(flow)))
         if first is not None:
             other = self._askings[first]
             return Origin(
@@ -138,7 +139,7 @@ class Origins:
 
     def _asked_before(self, flow: Flow) -> Iterator[int]:
         """Positions of what the client was told of this port before it went there, the latest first."""
-        told = self._by_asker.get((flow.server.address, flow.server.port, flow.client.address))
+        told = self._by_asker.get((flow.server.address, _port(flow), flow.client.address))
         if told is None:
             return
         until = bisect_right(told.times, flow.start_ns + TOLERANCE_NS)
@@ -218,6 +219,11 @@ class Origins:
                 f"nothing names port {flow.server.port} in the {early / 1e9 / 60:.0f} minutes before",
             )  # fmt: skip
         return Origin(OriginKind.BEFORE_CAPTURE, None, Confidence.POSSIBLE, why)
+
+
+def _port(flow: Flow) -> int:
+    """The server's port; those of UDP, which are others, stand negative."""
+    return -flow.server.port if flow.transport == UDP else flow.server.port
 
 
 def tcp_endpoints(askings: Sequence[Asking]) -> set[tuple[Address, int]]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
-from rpcdiag.flows.flow import PIPE, Flow
+from rpcdiag.flows.flow import PIPE, UDP, Flow
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.track.facts import Bind, Connection
 from rpcdiag.track.origin import MAPPER_PORTS, Origin, OriginKind
@@ -45,6 +45,13 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
             Verdict.NOT_APPLICABLE, StrictKind.FIXED_ENDPOINT, Confidence.PROVEN,
             "RPC inside SMB needs no port of its own: the filter for RPC does not see it",
         )  # fmt: skip
+    if flow.transport == UDP and flow.server.port in MAPPER_PORTS:
+        return StrictRpc(
+            Verdict.NOT_APPLICABLE,
+            StrictKind.MAPPED,
+            Confidence.OPEN,
+            "connectionless RPC binds nothing to be judged by",
+        )
     if flow.server.port in MAPPER_PORTS:
         return _on_mapper_port(rpc)
     match origin.kind:

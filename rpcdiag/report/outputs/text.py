@@ -10,7 +10,7 @@ from rpcdiag.diagnose.finding import Direction, Finding
 from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.interfaces import class_name
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
 from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.remedy import Remedy
@@ -322,6 +322,8 @@ def _tried(case: Case, conversation: Conversation) -> Iterator[Event]:
     packets = f"{flow.first_packet}-{flow.last_packet}"
     told = _told(case, near)
     end = f"port {flow.server.port}"
+    if flow.transport == UDP:
+        end, outcome = f"UDP {end}", "answers" if flow.outcome is TcpOutcome.ESTABLISHED else "no answer"
     if flow.transport == PIPE:
         end = f"{flow.pipe or 'a pipe'} over SMB ({end})"
         refused = _refused(case, near)
