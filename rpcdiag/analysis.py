@@ -211,8 +211,7 @@ def _sessions(table: FlowTable, intake: Sequence[Taken], id_of: dict[int, str]) 
 
 
 def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:
-    asked = referral.asked_on.flow
-    return asked.client.address, asked.server.address
+    return referral.told, referral.teller
 
 
 def _grouped(

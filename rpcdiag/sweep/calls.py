@@ -350,9 +350,7 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     numbers[entry + O_NS] = ns
     numbers[entry + O_CONTEXT] = context_id
     numbers[entry + O_OPNUM] = opnum
-    numbers[entry + O_BITS] = (
-        (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | told
-    )
+    numbers[entry + O_BITS] = (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | told
     append(s, g + CALLS, entry)
     numbers[g + CALL_COUNT] += 1
     return False
@@ -377,7 +375,9 @@ def take_response(s: State, g: int, side: int, b: Any, at: int, have: int, lengt
     elif call >= 0 and numbers[call + O_BITS] & ORPC != 0:
         if numbers[call + O_BITS] & RETURNED != 0 or marked(b, at, have, length, MEOW):
             numbers[call + O_BITS] = numbers[call + O_BITS] | RETURNED
-            tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], False, MARSHALS, packet, ns)
+            tell_stub(
+                s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], False, MARSHALS, packet, ns
+            )
     elif call < 0 and on_mapper(s, g):
         if marked(b, at, have, length, TOWER) or marked(b, at, have, length, BINDING):
             tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, LOST_REQUEST, False, UNBOUND, packet, ns)

@@ -269,9 +269,7 @@ EV_FAULT = (
     6  # flow, request's packet or 0, packet, ns, context, opnum or -1, status, flags, level or -1, after auth3, call
 )
 EV_CARRIED = 7  # flow, request's packet, packet, ns, context, opnum, result
-EV_ASKED = (
-    9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and so on, context, opnum, offset, captured, length
-)
+EV_ASKED = 9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and so on, context, opnum, offset, captured, length
 EV_ANSWERED = 10  # the same: a request or response that may hand out an endpoint, or a fragment of one; its stub
 # EV_ASKED and EV_ANSWERED with MARSHALS: a call on an object, from the fragment on in which a reference may be
 EV_BODY = 11  # number, kind and side and flags and bits and opnum (see calls.py), length and context, offset, captured

@@ -168,7 +168,11 @@ class Association:
         if index is None:
             return None
         bind = self._binds[index]._replace(
-            answer=answer, answer_packet=packet, answer_ns=time_ns, results=results, nak_reason=nak_reason,
+            answer=answer,
+            answer_packet=packet,
+            answer_ns=time_ns,
+            results=results,
+            nak_reason=nak_reason,
             extended=extended,
         )
         self._binds[index] = bind
@@ -193,7 +197,9 @@ class Association:
             interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide,
             bool(bits & UNBOUND),
         )  # fmt: skip
-        if stub.data.count(b"MEOW") > 1 and not bits & SEALED_STUB:  # an activation is one; objects of the client may be in it
+        if (
+            stub.data.count(b"MEOW") > 1 and not bits & SEALED_STUB
+        ):  # an activation is one; objects of the client may be in it
             self._hand_over(stub.data, length, packet, time_ns, by_client=True)
 
     def take_answered(self, row: Sequence[int], data: bytes, length: int) -> None:

@@ -246,9 +246,7 @@ class Origins:
         sure = self._askings[best].sure
         if not sure:
             why += ", as far as that can be read" if referral.readable is Readable.CARVED else ""
-        return Origin(
-            OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why
-        )
+        return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)
 
     def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:
         """2 where the referral is for what was bound, 1 where nothing was bound, 0 where something else was."""

@@ -13,7 +13,7 @@ from rpcdiag.dissect.epm import Tower
 from rpcdiag.dissect.fragments import Stub
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.ndr import Ndr
-from rpcdiag.errors import DecodeError
+from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.track.facts import Readable, Referral, ReferralKind, Referred, Try
 
 MAX_ENDPOINTS = 4096
@@ -99,6 +99,8 @@ def make(asked: Asked, answered: Answered) -> Referral:
 _KNOWN: dict[tuple[object, ...], _Content] = {}
 MAX_KNOWN = 4096
 LONGEST_KNOWN = 4096
+_OF_MAPPER = (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
+_REST = 8  # bytes behind the status of an answer of the mapper: so many say that it was read as the wrong kind of NDR
 _HANDLE = 20  # bytes of the context handle that a mapper's answer begins with: nothing in it is looked at
 _SEALED = _Content(readable=Readable.SEALED)
 _MEOW = b"MEOW"
@@ -159,17 +161,19 @@ def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
     for wide in (answered.wide, not answered.wide):
         ndr = Ndr(stub.data, stub.length, big=answered.big, wide=wide)
         try:
-            return _answer(kind, asked, content, ndr)
+            found = _answer(kind, asked, content, ndr)
+        except Truncated:
+            break  # read as the other kind, what is left may make sense of another sort
         except DecodeError:
             continue
+        if kind not in _OF_MAPPER or ndr.left < _REST:
+            return found
     status = None if stub.cut else epm.status_of(stub.data, big=answered.big)
-    if kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP):
+    if kind in _OF_MAPPER:
         endpoints = tuple([_referred(tower) for tower in carve.towers(stub.data + stub.loose)])
     else:
         endpoints = _listed(carve.bindings(stub.data + stub.loose))
-    return content._replace(
-        readable=Readable.CARVED if endpoints else Readable.CUT, status=status, endpoints=endpoints
-    )
+    return content._replace(readable=Readable.CARVED if endpoints else Readable.CUT, status=status, endpoints=endpoints)
 
 
 def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr) -> _Content:
