@@ -54,7 +54,9 @@ def test_there_is_an_end_to_it() -> None:
     assert carve.towers(b"\x05\0\x13\0\x0d" * 100_000) == ()
 
 
-@given(st.lists(st.sampled_from([ONE, ONE[:60], BINDINGS, BINDINGS[:30], b"\x05\0\x13\0\x0d", b"\x07\0[\0"]) | st.binary()))
+@given(
+    st.lists(st.sampled_from([ONE, ONE[:60], BINDINGS, BINDINGS[:30], b"\x05\0\x13\0\x0d", b"\x07\0[\0"]) | st.binary())
+)
 def test_any_bytes_are_searched_without_complaint(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     assert all(one.port or one.pipe for one in carve.towers(data))

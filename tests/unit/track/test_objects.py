@@ -295,5 +295,7 @@ def test_a_nak_brings_its_extended_error() -> None:
     body = pdus.bind_nak(4)[16:] + bytes(2) + pdus.uuid(exterror.BIND_NAK_SIGNATURE) + _records()
     rpc, _ = _talk([BIND[0], (1, pdus.pdu(pdus.BIND_NAK, body)), BIND[0], (1, pdus.bind_nak(4))])
     with_it, without = rpc.binds
-    assert [(one.computer, one.component_name, one.status) for one in with_it.extended] == [("SRV1", "RPC runtime", 1753)]
+    assert [(one.computer, one.component_name, one.status) for one in with_it.extended] == [
+        ("SRV1", "RPC runtime", 1753)
+    ]
     assert without.extended == ()
