@@ -136,8 +136,9 @@ def _case(
         for asking, noted in zip(exchanges, all_copies, strict=True)
         if asking.referral.kind is not ReferralKind.SERVER_ALIVE2
     ]
+    told_ports = _without_known_objects(told_ports)
     kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
-    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures})
+    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows)
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
     case_flows: list[CaseFlow] = []
@@ -207,8 +208,7 @@ def _numbered(table: FlowTable, intake: Sequence[Taken]) -> "dict[int, DatagramF
 
 
 def _pair_of(referral: CaseReferral) -> tuple[Address, Address]:
-    asked = referral.asked_on.flow
-    return asked.client.address, asked.server.address
+    return referral.told, referral.teller
 
 
 def _grouped(
@@ -259,6 +259,25 @@ def _once(
         for group in groups
     ]
     return [group[0] for group in groups], copies
+
+
+_Noted = tuple[Asking, list[tuple[int, int, int]]]
+
+
+def _without_known_objects(told: Sequence[_Noted]) -> list[_Noted]:
+    """Of the references to objects of one exporter the first that one host gave another; none where the other was
+    told before where that exporter listens.
+    """
+    known: set[tuple[Address, Address, int | None]] = set()
+    found = []
+    for asking, noted in told:
+        key = asking.told, asking.teller, asking.referral.oxid
+        if asking.referral.kind is ReferralKind.OBJECT_REFERENCE and key in known:
+            continue
+        if asking.referral.oxid is not None:
+            known.add(key)
+        found.append((asking, noted))
+    return found
 
 
 def _accounting(

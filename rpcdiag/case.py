@@ -59,6 +59,18 @@ class CaseReferral(NamedTuple):
     flows: tuple[str, ...]  # that used it, or tried to
     copies: tuple[tuple[str, int, int], ...]  # (flow id, request packet, response packet) at the other points
 
+    @property
+    def told(self) -> Address:
+        """Who was told: the client, or a server that a client hands an object of its own."""
+        flow = self.asked_on.flow
+        return (flow.server if self.referral.by_client else flow.client).address
+
+    @property
+    def teller(self) -> Address:
+        """Who told."""
+        flow = self.asked_on.flow
+        return (flow.client if self.referral.by_client else flow.server).address
+
 
 class Conversation(NamedTuple):
     """The copies of one flow at all capture points, the one nearest to the client first."""
@@ -183,7 +195,7 @@ class Case(NamedTuple):
     conversations: tuple[Conversation, ...]
     between_hosts: dict[tuple[Address, Address], tuple[Conversation, ...]]  # by client and server
     referrals: tuple[CaseReferral, ...]
-    told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by client and server
+    told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by who was told and who told
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
     hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation

@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
+from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
+from rpcdiag.dissect.exterror import ErrorRecord
+from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
+from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
@@ -172,13 +176,51 @@ def handed_out(case: Case, conversation: Conversation) -> list[Evidence]:
     referral = case.referral_of(flow)
     if referral is None:
         return []
-    port = flow.flow.server.port
+    told, port = referral.referral, flow.flow.server.port
+    if told.kind is ReferralKind.OBJECT_REFERENCE:
+        return [handed_over(referral)]
     packet = next((one.packet for one in referral.referral.endpoints if one.port == port), None)
     if packet is None:
         says = f"a sealed {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
         return [Seen(says, referral.asked_on.flow.capture, (referral.referral.response_packet,))]
     says = f"{referral.asked_on.flow.server.address} names port {port} ({referral.referral.kind})"
     return [Seen(says, referral.asked_on.flow.capture, (referral.referral.request_packet, packet))]
+
+
+def handed_over(referral: CaseReferral) -> Seen:
+    """An object reference in a call or its answer."""
+    says = f"{referral.teller} hands {referral.told} an object of its own"
+    return Seen(says, referral.asked_on.flow.capture, (referral.referral.response_packet,))
+
+
+def given_before(case: Case, callback: Conversation) -> CaseReferral | None:
+    """The reference that made the callback's sender go there: the one that explains it, or the one it resolved."""
+    near = callback.near
+    known = case.referral_of(near)
+    if known is not None and known.referral.kind is ReferralKind.OBJECT_REFERENCE:
+        return known
+    oxid = known.referral.oxid if known is not None else None
+    given = [
+        one
+        for one in case.told.get((callback.client, callback.server), ())
+        if one.referral.by_client and one.referral.response_ns <= near.flow.start_ns
+    ]
+    return next((one for one in given if oxid is not None and one.referral.oxid == oxid), None)
+
+
+def said_more(records: Sequence[ErrorRecord], server: Address, capture: int, packet: int | None) -> list[Seen]:
+    """What a fault or bind_nak says beyond its status; a record without a computer is of the server itself."""
+    found = []
+    for record in records[:MAX_SHOWN] if packet else ():
+        status = f"{record.status:#010x}"
+        name = status_name(record.status)
+        where = f" ({record.location_name or f'location {record.location}'})"
+        says = (
+            f"extended error: {record.computer or server}: {record.component_name or f'component {record.component}'}: "
+            f"{status}{f' {name}' if name else ''}{where}"
+        )
+        found.append(Seen(says, capture, (packet,) if packet else ()))
+    return found
 
 
 def is_dynamic(port: int) -> bool:

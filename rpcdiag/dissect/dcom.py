@@ -72,7 +72,7 @@ def decode_dual_strings(reader: Reader) -> DualStrings:
     words = reader.take(units * 2, "string_array")
     order = "big" if reader.big else "little"
     array = [int.from_bytes(words[at : at + 2], order) for at in range(0, len(words), 2)]  # type: ignore[arg-type]  # one of the two words
-    strings = tuple(_string_binding(tower, text) for tower, text in _texts(array[:security_at], 1))
+    strings = tuple(string_binding(tower, text) for tower, text in _texts(array[:security_at], 1))
     security = tuple(SecurityBinding(service, text) for service, text in _texts(array[security_at:], 2))
     return DualStrings(strings, security)
 
@@ -91,7 +91,8 @@ def _texts(array: list[int], skip: int) -> list[tuple[int, str]]:
     return found
 
 
-def _string_binding(tower: int, text: str) -> StringBinding:
+def string_binding(tower: int, text: str) -> StringBinding:
+    """The parts of its text."""
     host, bracket, rest = text.partition("[")
     # the text escapes backslashes: `\\\\HOST[\\PIPE\\x]`
     endpoint = rest.rstrip("]").replace("\\\\", "\\") if bracket else None

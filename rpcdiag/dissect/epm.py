@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.dissect.reader import Reader, uuid_text
-from rpcdiag.errors import Malformed
+from rpcdiag.errors import DecodeError, Malformed
 
 EPT_LOOKUP = 2
 EPT_MAP = 3
@@ -93,6 +93,23 @@ def decode_tower(reader: Reader) -> Tower:
         floors.append((left, right))
     reader.big = big
     return _tower(floors)
+
+
+def decode_floors(reader: Reader) -> Tower | None:
+    """As much of a tower as there is; None where not even its fourth floor is, with the port or the pipe.
+
+    For towers that are cut; one that is whole must hold together, see `decode_tower`.
+    """
+    floors: list[tuple[bytes, bytes]] = []
+    reader.big = False
+    try:
+        for _ in range(min(reader.u16("floor_count"), MAX_FLOORS)):
+            left = reader.take(reader.u16("lhs_length"), "lhs")
+            floors.append((left, reader.take(reader.u16("rhs_length"), "rhs")))
+    except DecodeError:
+        pass
+    tower = _tower(floors)
+    return tower if tower.interface and tower.transfer and (tower.port or tower.pipe) else None
 
 
 def _tower(floors: list[tuple[bytes, bytes]]) -> Tower:

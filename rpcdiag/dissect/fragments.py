@@ -9,19 +9,24 @@ MAX_CALLS = 64
 
 
 class Stub(NamedTuple):
-    """The body of one call in one direction; `cut` where bytes of it are not in the capture."""
+    """The body of one call in one direction; `cut` where bytes of it are not in the capture.
+
+    `loose` are those behind the first hole: nobody knows where in the body they stand.
+    """
 
     data: bytes
     length: int
     cut: bool
     first_packet: int
+    loose: bytes = b""
 
 
 class _Parts:
-    __slots__ = ("cut", "data", "first_packet", "length")
+    __slots__ = ("cut", "data", "first_packet", "length", "loose")
 
     def __init__(self, packet: int) -> None:
         self.data = bytearray()
+        self.loose = bytearray()
         self.length = 0
         self.cut = False
         self.first_packet = packet
@@ -32,6 +37,9 @@ class Assembler:
 
     def __init__(self) -> None:
         self._parts: dict[int, _Parts] = {}
+
+    def __contains__(self, call_id: int) -> bool:
+        return call_id in self._parts
 
     def add(self, call_id: int, flags: int, stub: bytes, length: int, packet: int) -> Stub | None:
         """Take one fragment; the whole when it was the last. A call whose beginning is missing yields a cut stub."""
@@ -46,7 +54,9 @@ class Assembler:
             room = MAX_STUB - len(parts.data)
             parts.data += stub[:room]
             parts.cut = len(stub) < length or length > room
+        else:
+            parts.loose += stub[: MAX_STUB - len(parts.loose)]
         if not flags & LAST_FRAGMENT:
             return None
         del self._parts[call_id]
-        return Stub(bytes(parts.data), parts.length, parts.cut, parts.first_packet)
+        return Stub(bytes(parts.data), parts.length, parts.cut, parts.first_packet, bytes(parts.loose))

@@ -35,7 +35,9 @@ from rpcdiag.sweep.columns import (
     FREE_WAITING,
     HELD,
     IN_PDUS,
+    KEY,
     LAST_PDU_NS,
+    MARSHALS,
     MAX_ORPHANS,
     MAX_PENDING,
     O_BITS,
@@ -58,20 +60,27 @@ from rpcdiag.sweep.columns import (
     SERIAL_NUMBER,
     STEPS,
     TELL_ALL,
+    UNBOUND,
     W_NEXT,
     State,
 )
 from rpcdiag.sweep.fields import half, word
 from rpcdiag.sweep.pool import give_records, new_record
-from rpcdiag.sweep.primitives import copy, i64
+from rpcdiag.sweep.primitives import copy, holds, i64
 from rpcdiag.sweep.rts import take_rts
 from rpcdiag.sweep.tokens import take_token
 
 HEADER = 16
 FIRST, LAST, MAYBE_CALL, OBJECT = 0x01, 0x02, 0x40, 0x80
-ORPC, ONE_WAY, ASKED = 1, 2, 4
+ORPC, ONE_WAY, ASKED, PASSED, RETURNED = 1, 2, 4, 8, 16  # the last two: told, for the references that are in them
 SEALED = 6
 HANDLE = 20
+EXTENDED = 0x01  # of a fault: more follows than its status
+MEOW = 0x4D454F57  # an object reference begins with it. [MS-DCOM] 2.2.18
+TOWER = 0x0013000D  # in a tower of less than 256 floors, before its first UUID. [C706] appendix L
+BINDING = 0x5D000000  # a string binding with a port ends with it. [MS-DCOM] 2.2.19.3
+LOST_REQUEST = 0xFFFF  # operation of a request that nobody saw
+MAPPER_TCP, MAPPER_HTTP = 135, 593
 MAX_CONTEXTS = 64
 MAX_TRANSFERS = 16
 
@@ -112,6 +121,49 @@ def refers(kind: int, opnum: int) -> bool:
     if kind == OBJECT_EXPORTER:
         return opnum == 0 or opnum == 4 or opnum == 5
     return False
+
+
+def may_refer(opnum: int) -> bool:
+    """The same where the interface is not known."""
+    return opnum == 0 or (2 <= opnum <= 5)
+
+
+def on_mapper(s: State, g: int) -> bool:
+    """Whether one end of the connection is a port of the mapper."""
+    ports = s.flows[s.numbers[g + OWNER] + KEY + 4]
+    one, other = ports >> 16 & 0xFFFF, ports & 0xFFFF
+    return one == MAPPER_TCP or other == MAPPER_TCP or one == MAPPER_HTTP or other == MAPPER_HTTP
+
+
+def marked(b: Any, at: int, have: int, length: int, mark: int) -> bool:
+    """Whether a readable request or response holds the mark."""
+    big = b[at + 4] == 0
+    secured = trailer(b, at, have, length, big)
+    if secured > 0 and b[secured + 1] == SEALED:
+        return False
+    return holds(b, at + 24, min(stub_end(b, at, have, length, big), have) - 24, mark)
+
+
+def worth_telling(
+    s: State, g: int, b: Any, at: int, have: int, length: int, context: int, opnum: int, before: int
+) -> int:
+    """ASKED where the answer may hand out endpoints, PASSED where the request may hold an object reference, or 0.
+
+    `before` is the record of the call where this is not its first fragment, or -1. On a context that nobody saw
+    being agreed, the stub decides; on a port of the mapper, the operation.
+    """
+    numbers = s.numbers
+    if context >= 0 and refers(numbers[context + C_CLASS], opnum):
+        return ASKED
+    if before >= 0 and numbers[before + O_BITS] & (ASKED | PASSED) != 0:
+        return numbers[before + O_BITS] & (ASKED | PASSED)
+    if b[at + 3] & OBJECT != 0 or (before >= 0 and numbers[before + O_BITS] & ORPC != 0):
+        return PASSED if marked(b, at, have, length, MEOW) else 0
+    if context >= 0 or not may_refer(opnum):
+        return 0
+    if on_mapper(s, g) or marked(b, at, have, length, MEOW) or marked(b, at, have, length, TOWER):
+        return ASKED
+    return 0
 
 
 def take_pdu(
@@ -210,10 +262,13 @@ def stub_end(b: Any, at: int, have: int, length: int, big: bool) -> int:
 
 
 def tell_stub(
-    s: State, g: int, side: int, kind: int, b: Any, at: int, have: int, length: int, opnum: int, mapper: bool, packet: int,
-    ns: int,
+    s: State, g: int, side: int, kind: int, b: Any, at: int, have: int, length: int, opnum: int, mapper: bool, why: int,
+    packet: int, ns: int,
 ) -> None:  # fmt: skip
-    """Hand on the body of a request or response that may hand out an endpoint."""
+    """Hand on the body of a request or response that may hand out an endpoint; `why` is 0, MARSHALS or UNBOUND.
+
+    Bodies of calls on objects are told at once: each has an id of its own in it.
+    """
     counters, numbers = s.counters, s.numbers
     big = b[at + 4] == 0
     start = 40 if kind == EV_ASKED and b[at + 3] & OBJECT != 0 else 24
@@ -221,10 +276,10 @@ def tell_stub(
     secured = trailer(b, at, have, length, big)
     count = min(end, have) - start
     number = 0 if side == g else 1
-    bits = (BIG_ENDIAN if big else 0) | (SEALED_STUB if secured > 0 and b[secured + 1] == SEALED else 0)
+    bits = (BIG_ENDIAN if big else 0) | (SEALED_STUB if secured > 0 and b[secured + 1] == SEALED else 0) | why
     call_id, context_id = word(b, at + 12, big), half(b, at + 20, big)
     place = at + start
-    if numbers[g + DIRECT] == 0 and counters[TELL_ALL] == 0:
+    if numbers[g + DIRECT] == 0 and counters[TELL_ALL] == 0 and why != MARSHALS:
         # the context handle that a mapper's answer begins with differs where all else is the same
         handle = HANDLE if kind == EV_ANSWERED and mapper and count >= HANDLE else 0
         meta = kind | number << 8 | b[at + 3] * 65536 | bits << 24 | opnum << 32
@@ -263,12 +318,15 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     call_id = word(b, at + 12, big)
     context_id, opnum = half(b, at + 20, big), half(b, at + 22, big)
     context = find_context(s, g, context_id)
-    asked = context >= 0 and refers(numbers[context + C_CLASS], opnum)
-    if asked:
-        tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, False, packet, ns)
     before = find_call(s, g, call_id)
-    if flags & FIRST == 0 and before >= 0:
-        if asked and flags & LAST != 0:
+    goes_on = flags & FIRST == 0 and before >= 0
+    told = worth_telling(s, g, b, at, have, length, context, opnum, before if goes_on else -1)
+    if told != 0:
+        why = MARSHALS if told == PASSED else (UNBOUND if context < 0 else 0)
+        tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, False, why, packet, ns)
+    if goes_on:
+        numbers[before + O_BITS] = numbers[before + O_BITS] | told
+        if told == ASKED and flags & LAST != 0:
             numbers[before + O_PACKET] = packet
         return False
     numbers[g + REQUESTS] += 1
@@ -297,9 +355,7 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     numbers[entry + O_NS] = ns
     numbers[entry + O_CONTEXT] = context_id
     numbers[entry + O_OPNUM] = opnum
-    numbers[entry + O_BITS] = (
-        (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | (ASKED if asked else 0)
-    )
+    numbers[entry + O_BITS] = (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | told
     append(s, g + CALLS, entry)
     numbers[g + CALL_COUNT] += 1
     return False
@@ -319,7 +375,17 @@ def take_response(s: State, g: int, side: int, b: Any, at: int, have: int, lengt
     if call >= 0 and numbers[call + O_BITS] & ASKED != 0:
         context = find_context(s, g, numbers[call + O_CONTEXT])
         mapper = context >= 0 and numbers[context + C_CLASS] == MAPPER
-        tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], mapper, packet, ns)
+        why = 0 if context >= 0 else UNBOUND
+        tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], mapper, why, packet, ns)
+    elif call >= 0 and numbers[call + O_BITS] & ORPC != 0:
+        if numbers[call + O_BITS] & RETURNED != 0 or marked(b, at, have, length, MEOW):
+            numbers[call + O_BITS] = numbers[call + O_BITS] | RETURNED
+            tell_stub(
+                s, g, side, EV_ANSWERED, b, at, have, length, numbers[call + O_OPNUM], False, MARSHALS, packet, ns
+            )
+    elif call < 0 and on_mapper(s, g):
+        if marked(b, at, have, length, TOWER) or marked(b, at, have, length, BINDING):
+            tell_stub(s, g, side, EV_ANSWERED, b, at, have, length, LOST_REQUEST, False, UNBOUND, packet, ns)
     if flags & LAST == 0:
         return False
     if call >= 0 and numbers[call + O_BITS] & ORPC != 0:
@@ -369,7 +435,10 @@ def take_result(s: State, g: int, call: int, b: Any, at: int, have: int, length:
 def take_fault(
     s: State, g: int, side: int, b: Any, at: int, have: int, length: int, packet: int, ns: int
 ) -> bool:  # fmt: skip
-    """True where the PDU must be told because it is damaged; a fault that can be read is an event of its own."""
+    """True where the PDU must be told because it is damaged or says more than its status.
+
+    A fault that can be read is an event of its own, before that.
+    """
     big = b[at + 4] == 0
     flags = b[at + 3] + 0
     call_id = word(b, at + 12, big)
@@ -406,7 +475,7 @@ def take_fault(
     counters[EVENTS] = e + EVENT_WIDTH
     numbers[g + AFTER_AUTH3] = 0
     settle(s, g, call_id, packet, ns, True)
-    return False
+    return b[at + 23] & EXTENDED != 0 and length > 32
 
 
 def take_contexts(s: State, g: int, b: Any, at: int, have: int, length: int) -> None:

@@ -221,7 +221,7 @@ O_PACKET = 2
 O_NS = 3
 O_CONTEXT = 4
 O_OPNUM = 5
-O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED; of an orphan: whether it is a fault
+O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED, PASSED, RETURNED; of an orphan: whether it is a fault
 # and presentation contexts
 C_ID = 1
 C_CALLS = 2
@@ -271,10 +271,9 @@ EV_FAULT = (
     6  # flow, request's packet or 0, packet, ns, context, opnum or -1, status, flags, level or -1, after auth3, call
 )
 EV_CARRIED = 7  # flow, request's packet, packet, ns, context, opnum, result
-EV_ASKED = (
-    9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and SEALED_STUB, context, opnum, offset, captured, length
-)
+EV_ASKED = 9  # flow, side, packet, ns, call, flags, BIG_ENDIAN and so on, context, opnum, offset, captured, length
 EV_ANSWERED = 10  # the same: a request or response that may hand out an endpoint, or a fragment of one; its stub
+# EV_ASKED and EV_ANSWERED with MARSHALS: a call on an object, from the fragment on in which a reference may be
 EV_BODY = 11  # number, kind and side and flags and bits and opnum (see calls.py), length and context, offset, captured
 EV_NODE = 12  # number, the node before it, body
 EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay without an answer
@@ -285,7 +284,7 @@ EV_TICKET = 15  # flow, side, packet, ns, offset, captured, length: a message to
 EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured
 EV_HTTP = 16  # flow, side, packet, ns, offset, captured: the beginning of a message of HTTP
 
-BIG_ENDIAN, SEALED_STUB = 1, 2
+BIG_ENDIAN, SEALED_STUB, MARSHALS, UNBOUND = 1, 2, 4, 8  # UNBOUND: its context was agreed where nobody saw it
 
 MAX_SEGMENT = 1 << 16  # longer payloads count as cut there
 

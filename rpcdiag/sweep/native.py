@@ -203,6 +203,17 @@ def digest(b: Any, at: int, count: int, seed: int) -> int:
     return h ^ (h >> 32 & 0xFFFFFFFF)
 
 
+def holds(b: Any, at: int, count: int, mark: int) -> bool:
+    if at < 0 or at + count > len(b):
+        raise IndexError("holds")
+    number = 0
+    for place in range(count):
+        number = (number << 8 | octet(b, at + place)) & 0xFFFFFFFF
+        if number == mark and place >= 3:
+            return True
+    return False
+
+
 def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
     for number in range(count):
         if b[at + number] != other[place + number]:

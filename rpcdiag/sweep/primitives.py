@@ -68,6 +68,11 @@ def digest(b: Any, at: int, count: int, seed: int) -> int:
     return hash((seed, bytes(b[at : at + count])))
 
 
+def holds(b: Any, at: int, count: int, mark: int) -> bool:
+    """Whether four bytes stand somewhere among these; the mark is their big-endian number."""
+    return count >= 4 and mark.to_bytes(4, "big") in bytes(b[at : at + count])
+
+
 def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
     """Whether both hold the same bytes there."""
     return bool(b[at : at + count] == other[place : place + count])

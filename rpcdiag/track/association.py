@@ -3,16 +3,19 @@
 Calls are matched and counted by the pass; what comes here is what speaks of more than a number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from rpcdiag.dissect import dcerpc
+from rpcdiag.dissect import dcerpc, exterror, orpc
+from rpcdiag.dissect.activation import REMOTE_CREATE_INSTANCE, REMOTE_GET_CLASS_OBJECT
 from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, BindAck, BindNak, Pdu, Syntax
+from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.fragments import Assembler, Stub
-from rpcdiag.dissect.interfaces import NDR64
+from rpcdiag.dissect.interfaces import IREMOTE_SCM_ACTIVATOR, NDR64
+from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.flows.flow import Flow, Stream, TcpOutcome, Waiting
-from rpcdiag.sweep.calls import ONE_WAY, ORPC
-from rpcdiag.sweep.columns import BIG_ENDIAN, SEALED_STUB
+from rpcdiag.sweep.calls import LOST_REQUEST, ONE_WAY, ORPC
+from rpcdiag.sweep.columns import BIG_ENDIAN, MARSHALS, SEALED_STUB, UNBOUND
 from rpcdiag.track import referrals
 from rpcdiag.track.facts import (
     Bind,
@@ -25,7 +28,7 @@ from rpcdiag.track.facts import (
     OpenCall,
     Referral,
 )
-from rpcdiag.track.referrals import Answered, Asked
+from rpcdiag.track.referrals import Answered, Asked, Sign
 
 WHOLE = FIRST_FRAGMENT | LAST_FRAGMENT
 MAX_BINDS = 128
@@ -35,6 +38,8 @@ MAX_DAMAGE = 32
 MAX_ASKED = 256
 MAX_OFFERS = 4096
 MAX_REFERRALS = 2048
+MAX_OBJECTS = 256
+MAX_CAUSALITIES = 8
 PATIENCE_NS = 1_000_000_000  # a request this close to the end of the capture may still be answered
 
 
@@ -58,6 +63,19 @@ def _decoded(data: bytes, length: int) -> Pdu | DecodeError:
             _KNOWN.clear()
         _KNOWN[key] = known
     return known
+
+
+_UNKNOWN = Syntax("", "")
+
+
+def _extended(
+    decode: Callable[[bytes, int | None], tuple[ErrorRecord, ...]], data: bytes, length: int
+) -> tuple[ErrorRecord, ...]:
+    """What a fault or bind_nak says more; nothing where that cannot be read."""
+    try:
+        return decode(data, length)
+    except DecodeError:
+        return ()
 
 
 def _decode(data: bytes, length: int) -> Pdu | DecodeError:
@@ -87,6 +105,11 @@ class Association:
         self._open: list[Waiting] = []
         self._open_before: dict[Fate, int] = {}  # those of which only the number is kept
         self._address: str | None = None
+        self._objects = (Assembler(), Assembler())
+        self._handed: set[tuple[bool, int | None]] = set()  # who handed out which exporter's objects
+        self._recognised: dict[Sign, int] = {}  # calls whose interface their bodies say
+        self._com_version: tuple[int, int] | None = None
+        self._causalities: dict[str, None] = {}
 
     def take(self, data: bytes, length: int, packet: int, time_ns: int, call_id: int, group: int) -> None:
         """The next PDU that speaks of more than a number: what the capture kept of `length` bytes."""
@@ -100,7 +123,10 @@ class Association:
         elif isinstance(known, BindAck):
             self._bind_ack(known, call_id, packet, time_ns)
         elif isinstance(known, BindNak):
-            self._answer_bind(call_id, packet, time_ns, "nak", nak_reason=known.reason)
+            records = _extended(exterror.of_bind_nak, data, length)
+            self._answer_bind(call_id, packet, time_ns, "nak", nak_reason=known.reason, extended=records)
+        elif isinstance(known, dcerpc.Fault) and self._faults and self._faults[-1].packet == packet:
+            self._faults[-1] = self._faults[-1]._replace(extended=_extended(exterror.of_fault, data, length))
 
     def _bind(self, pdu: dcerpc.Bind, call_id: int, group: int, length: int, packet: int, time_ns: int) -> None:
         for context in pdu.contexts:
@@ -136,13 +162,18 @@ class Association:
 
     def _answer_bind(
         self, call_id: int, packet: int, time_ns: int, answer: str, *, results: tuple[dcerpc.Result, ...] = (),
-        nak_reason: int | None = None,
+        nak_reason: int | None = None, extended: tuple[ErrorRecord, ...] = (),
     ) -> Bind | None:  # fmt: skip
         index = self._waiting_binds.pop(call_id, None)
         if index is None:
             return None
         bind = self._binds[index]._replace(
-            answer=answer, answer_packet=packet, answer_ns=time_ns, results=results, nak_reason=nak_reason
+            answer=answer,
+            answer_packet=packet,
+            answer_ns=time_ns,
+            results=results,
+            nak_reason=nak_reason,
+            extended=extended,
         )
         self._binds[index] = bind
         return bind
@@ -150,8 +181,11 @@ class Association:
     def take_asked(self, row: Sequence[int], data: bytes, length: int) -> None:
         """The stub of a request that may lead to a referral, or a fragment of it; see `EV_ASKED`."""
         side, packet, time_ns, call_id, flags, bits, context_id, opnum = row
-        interface = self._offered.get(context_id)
-        if interface is None or not referrals.refers(interface, opnum):
+        if bits & MARSHALS:
+            self._marshalled(row, data, length, asks=True)
+            return
+        interface = _UNKNOWN if bits & UNBOUND else self._offered.get(context_id)
+        if interface is None or not (bits & UNBOUND or referrals.refers(interface, opnum)):
             return
         stub = self._stub(side, call_id, flags, data, length, packet)
         if stub is None:
@@ -160,12 +194,26 @@ class Association:
             del self._asked[next(iter(self._asked))]
         wide = self._transfer.get(context_id) == NDR64
         self._asked[call_id] = Asked(
-            interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide
-        )
+            interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide,
+            bool(bits & UNBOUND),
+        )  # fmt: skip
+        if (
+            stub.data.count(b"MEOW") > 1 and not bits & SEALED_STUB
+        ):  # an activation is one; objects of the client may be in it
+            self._hand_over(stub.data, length, packet, time_ns, by_client=True)
 
     def take_answered(self, row: Sequence[int], data: bytes, length: int) -> None:
         """The stub of its answer, or a fragment of it; see `EV_ANSWERED`."""
-        side, packet, time_ns, call_id, flags, bits, _, _ = row
+        side, packet, time_ns, call_id, flags, bits, _, opnum = row
+        if bits & MARSHALS:
+            self._marshalled(row, data, length, asks=False)
+            return
+        if bits & UNBOUND and opnum == LOST_REQUEST:
+            rest = Stub(data, length, len(data) < length, packet)
+            found = referrals.remains(Answered(packet, time_ns, rest, False, bool(bits & BIG_ENDIAN), False))
+            if found is not None:
+                self._refer(found)
+            return
         asked = self._asked.get(call_id)
         if asked is None:
             return
@@ -173,7 +221,51 @@ class Association:
         if stub is not None:
             del self._asked[call_id]
             answered = Answered(packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), asked.wide)
-            self._refer(referrals.make(asked, answered))
+            if asked.unbound:
+                self._recognise(asked, answered)
+            else:
+                self._refer(referrals.make(asked, answered))
+
+    def _recognise(self, asked: Asked, answered: Answered) -> None:
+        """A call on a context that nobody saw being agreed: what its bodies say."""
+        found = referrals.recognised(asked, answered)
+        if found is not None:
+            sign, wide = found
+            self._recognised[sign] = self._recognised.get(sign, 0) + 1
+            known = asked._replace(interface=Syntax(sign.uuid, sign.version), wide=wide)
+            self._refer(referrals.make(known, answered._replace(wide=wide)))
+        elif asked.sealed and answered.sealed and asked.opnum in (REMOTE_GET_CLASS_OBJECT, REMOTE_CREATE_INSTANCE):
+            # on a port of the mapper; its own calls are hardly ever sealed
+            self._refer(referrals.make(asked._replace(interface=Syntax(IREMOTE_SCM_ACTIVATOR, "0.0")), answered))
+
+    def _marshalled(self, row: Sequence[int], data: bytes, length: int, *, asks: bool) -> None:
+        """The stub of a call on an object in which object references may be, or what of it is told."""
+        side, packet, time_ns, call_id, flags, bits, _, _ = row
+        parts = self._objects[side]
+        whole = bool(flags & FIRST_FRAGMENT)
+        stub = parts.add(call_id, flags if call_id in parts else flags | FIRST_FRAGMENT, data, length, packet)
+        if asks and whole:
+            self._note_chain(Ndr(data, length, big=bool(bits & BIG_ENDIAN)))
+        if stub is not None and not bits & SEALED_STUB:
+            self._hand_over(stub.data, stub.length, packet, time_ns, by_client=asks)
+
+    def _note_chain(self, ndr: Ndr) -> None:
+        """COM version and causality id of a call."""
+        try:
+            this = orpc.decode_this(ndr)
+        except DecodeError:
+            return
+        self._com_version = this.version
+        if len(self._causalities) < MAX_CAUSALITIES:
+            self._causalities[this.causality] = None
+
+    def _hand_over(self, data: bytes, length: int, packet: int, time_ns: int, *, by_client: bool) -> None:
+        """The references in a stub; of each exporter the first."""
+        for found in referrals.handed_over(data, length, packet, time_ns, by_client=by_client):
+            key = by_client, found.oxid
+            if key not in self._handed and len(self._handed) < MAX_OBJECTS:
+                self._handed.add(key)
+                self._refer(found)
 
     def _stub(self, side: int, call_id: int, flags: int, data: bytes, length: int, packet: int) -> Stub | None:
         """The whole body, once its last fragment is here."""
@@ -277,6 +369,8 @@ class Association:
             bytes_missing=stream.missing,
             last_pdu_ns=stream.last_pdu_ns,
             stream_bytes=stream.total,
+            com_version=self._com_version,
+            causalities=tuple(self._causalities),
         )
 
     def _interfaces(self, stream: Stream) -> tuple[InterfaceUse, ...]:
@@ -295,7 +389,23 @@ class Association:
             if context.calls and context.auth_level is not None and (level is None or context.auth_level > level):
                 kind, level = context.auth_type, context.auth_level
             uses[interface] = use._replace(calls=use.calls + context.calls, auth_type=kind, auth_level=level)
+        for sign, calls in self._all_recognised().items():
+            interface = Syntax(sign.uuid, sign.version)
+            use = uses.get(interface)
+            if use is None:
+                uses[interface] = InterfaceUse(interface, None, None, None, calls, sign.by)
+            elif use.by is not None:
+                uses[interface] = use._replace(calls=use.calls + calls)
         return tuple(uses.values())
+
+    def _all_recognised(self) -> dict[Sign, int]:
+        """With those calls that had no answer."""
+        found = dict(self._recognised)
+        for asked in self._asked.values():
+            sign = referrals.recognised(asked, None) if asked.unbound else None
+            if sign is not None:
+                found[sign[0]] = found.get(sign[0], 0) + 1
+        return found
 
     def _fate(self, call: Waiting, flow: Flow, gap: int | None, last_ns: int) -> Fate:
         if call.one_way:

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect.dcerpc import Context, Result, Syntax
+from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.model.packets import Address
 
 
@@ -23,16 +24,21 @@ class Bind(NamedTuple):
     answer_ns: int | None = None
     results: tuple[Result, ...] = ()
     nak_reason: int | None = None
+    extended: tuple[ErrorRecord, ...] = ()  # what a nak says more
 
 
 class InterfaceUse(NamedTuple):
-    """One interface of a connection; `accepted` is None where no answer was seen."""
+    """One interface of a connection; `accepted` is None where no answer was seen.
+
+    `by` names what in the bodies of its calls says that it is this one, where no bind was seen.
+    """
 
     interface: Syntax
     accepted: bool | None
     auth_type: int | None
     auth_level: int | None
     calls: int
+    by: str | None = None
 
 
 class Fate(StrEnum):
@@ -58,6 +64,7 @@ class FaultFact(NamedTuple):
     flags: int
     auth_level: int | None
     after_auth3: bool  # the first answer after the third leg of a logon
+    extended: tuple[ErrorRecord, ...] = ()  # what it says beyond its status
 
 
 class OpenCall(NamedTuple):
@@ -110,6 +117,8 @@ class Connection(NamedTuple):
     bytes_missing: int
     last_pdu_ns: int | None
     stream_bytes: int  # as the reassembly counts them: the three above add up to it
+    com_version: tuple[int, int] | None = None  # of the client, as its calls on objects say that hand one on
+    causalities: tuple[str, ...] = ()  # ids of the chains of calls that these belong to: hints, no facts
 
 
 class ReferralKind(StrEnum):
@@ -117,10 +126,13 @@ class ReferralKind(StrEnum):
     EPT_LOOKUP = "ept_lookup"
     ACTIVATION = "activation"
     RESOLVE_OXID = "resolve_oxid"
+    OBJECT_REFERENCE = "object_reference"
     SERVER_ALIVE2 = "server_alive2"  # names addresses, never ports: nobody is sent to a port by it
 
 
 class Readable(StrEnum):
+    """`carved`: out of what is left of a damaged answer, or of a call whose bind nobody saw."""
+
     CLEAR = "clear"
     SEALED = "sealed"
     CARVED = "carved"
@@ -149,7 +161,11 @@ class Try(NamedTuple):
 
 
 class Referral(NamedTuple):
-    """A server telling a client where something lives."""
+    """A server telling a client where something lives.
+
+    Or an object that one of them hands to the other: then `by_client` says whose it is, and both packets are the one
+    that carries the reference.
+    """
 
     kind: ReferralKind
     interface: Syntax | None
@@ -168,3 +184,5 @@ class Referral(NamedTuple):
     tries: tuple[Try, ...]
     asked_address: Address | None = None  # of the server, as the client wrote it into the tower it asked with
     results: tuple[int, ...] = ()  # HRESULT of each interface that an activation asked for
+    by_client: bool = False
+    unbound: bool = False  # the bind is not in the capture

@@ -1,11 +1,11 @@
 """Who sent a client to this port: referrals joined to the flows that used them, or tried to."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2, pipe_endpoint
+from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2, describe, pipe_endpoint
 from rpcdiag.flows.flow import PIPE, TCP, UDP, Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.model.packets import Address
@@ -15,7 +15,12 @@ MAPPER_PORTS = frozenset({135, 593})
 MAPPER_PIPE = "\\pipe\\epmapper"
 EARLY_NS = 15 * 60 * 1_000_000_000  # a client may use what it was told before the capture began
 SEALED_WINDOW_NS = 5_000_000_000  # from a sealed answer to the connection that follows it
-SMALLEST_ACTIVATION = 300  # bytes of an answer that can hold bindings; shorter ones carry an error
+# bytes of an answer that can hold an endpoint; shorter ones carry an error
+SMALLEST = {
+    ReferralKind.EPT_MAP: 120, ReferralKind.EPT_LOOKUP: 120, ReferralKind.ACTIVATION: 300, ReferralKind.RESOLVE_OXID: 80,
+}  # fmt: skip
+CALLBACK_WINDOW_NS = 120_000_000_000  # from an object of the client in a call to the server's connection back
+SMALLEST_DYNAMIC = 1025  # before Vista and Server 2008; later 49152
 MAX_TOLD = 256  # of the same port, to one client: those before are not looked at
 TOLERANCE_NS = 5_000_000  # the clocks of two captures differ
 
@@ -49,6 +54,21 @@ class Asking(NamedTuple):
     referral: Referral
     flow: Flow
 
+    @property
+    def told(self) -> Address:
+        """Who was told."""
+        return (self.flow.server if self.referral.by_client else self.flow.client).address
+
+    @property
+    def teller(self) -> Address:
+        """Who told."""
+        return (self.flow.client if self.referral.by_client else self.flow.server).address
+
+    @property
+    def sure(self) -> bool:
+        """Whether it was read where it stands, of a call whose bind was seen."""
+        return self.referral.readable is not Readable.CARVED and not self.referral.unbound
+
 
 class _Told(NamedTuple):
     """What one client was told of one endpoint, by time."""
@@ -60,19 +80,24 @@ class _Told(NamedTuple):
 class Origins:
     """Looks origins up; built once for a case."""
 
-    def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int]) -> None:
+    def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int], flows: Sequence[Flow] = ()) -> None:
         self._askings = askings
         self._first_ns = first_ns  # of each capture
+        self._opened = _opened(flows)
         self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it; UDP ports are negative
         self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
         self._by_pipe: dict[tuple[Address, Address, str], list[int]] = {}
         self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
+        self._objects_by_pair: dict[tuple[Address, Address], list[int]] = {}  # of clients: who was told, whose it is
+        self._object_of: dict[int, int] = {}  # by OXID, the first reference
         order = sorted(range(len(askings)), key=lambda position: (askings[position].referral.response_ns, -position))
         for position in order:
             asking = askings[position]
-            client, server = asking.flow.client.address, asking.flow.server.address
-            if asking.referral.readable is Readable.SEALED and asking.referral.size >= SMALLEST_ACTIVATION:
+            client, server = asking.told, asking.teller
+            if _may_hold_endpoint(asking.referral):
                 self._sealed_by_pair.setdefault((client, server), []).append(position)
+            if asking.referral.kind is ReferralKind.OBJECT_REFERENCE:
+                self._note_object(position, asking)
             seen: set[tuple[Address, int]] = set()
             for endpoint in asking.referral.endpoints:
                 if endpoint.pipe is not None:
@@ -91,18 +116,30 @@ class Origins:
                     told.times.append(asking.referral.response_ns)
                     told.places.append(position)
 
+    def _note_object(self, position: int, asking: Asking) -> None:
+        referral = asking.referral
+        if referral.oxid is not None:
+            self._object_of.setdefault(referral.oxid, position)
+        if referral.by_client:
+            named = (endpoint.address for endpoint in referral.endpoints)
+            for owner in dict.fromkeys((asking.teller, *(address for address in named if address is not None))):
+                self._objects_by_pair.setdefault((asking.told, owner), []).append(position)
+
     def of(self, flow: Flow, rpc: Connection | None) -> Origin:
         """The origin of one flow."""
         if flow.transport == PIPE:
             return self._of_pipe(flow)
         if flow.server.port in MAPPER_PORTS:
-            return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, f"port {flow.server.port} is the mapper's own")
+            return self._of_mapper(flow)
         best = self._told(flow, rpc)
         if best is not None:
             return best
         sealed = self._sealed(flow, rpc)
         if sealed is not None:
             return sealed
+        called = self._called_back(flow, rpc)
+        if called is not None:
+            return called
         if flow.server.port in FIXED_TCP_PORTS and flow.transport != UDP:
             what = FIXED_TCP_PORTS[flow.server.port]
             return Origin(OriginKind.WELL_KNOWN, None, Confidence.LIKELY, f"{flow.server.port} is a fixed port: {what}")
@@ -114,6 +151,44 @@ class Origins:
                 f"{other.flow.client.address} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
+
+    def _of_mapper(self, flow: Flow) -> Origin:
+        """Clients know the mapper's port; a server that goes there was given an object of the client."""
+        why = f"port {flow.server.port} is the mapper's own"
+        place = self._object_before(flow)
+        if place is None:
+            return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, why)
+        packet = self._askings[place].referral.response_packet
+        why += f"; packet {packet} hands over an object of {flow.server.address}"
+        return Origin(OriginKind.MAPPER, place, Confidence.PROVEN, why)
+
+    def _object_before(self, flow: Flow) -> int | None:
+        """The latest reference to an object of the flow's server that its client was given shortly before."""
+        for place in reversed(self._objects_by_pair.get((flow.client.address, flow.server.address), ())):
+            waited = flow.start_ns - self._askings[place].referral.response_ns
+            if waited + TOLERANCE_NS >= 0 and waited <= CALLBACK_WINDOW_NS:
+                return place
+        return None
+
+    def _called_back(self, flow: Flow, rpc: Connection | None) -> Origin | None:
+        """A server that goes to a port of a client whose object it was given, and was told the port by nobody."""
+        place = self._object_before(flow)
+        if place is None or flow.server.port < SMALLEST_DYNAMIC:
+            return None
+        referral = self._askings[place].referral
+        bound = {use.interface.uuid for use in rpc.interfaces} if rpc else set()
+        if bound & set(referral.iids):
+            confidence, why = Confidence.ESTABLISHED, "the interface bound is that of the reference"
+        elif rpc and (rpc.orpc_calls or bound & {IREM_UNKNOWN, IREM_UNKNOWN2}):
+            confidence, why = Confidence.LIKELY, "its calls name objects"
+        elif rpc and rpc.pdus:
+            return None
+        else:
+            confidence, why = Confidence.POSSIBLE, "only the time speaks for it"
+        return Origin(
+            OriginKind.OBJECT_REFERENCE, place, confidence,
+            f"packet {referral.response_packet} hands over an object of {flow.server.address}; {why}",
+        )  # fmt: skip
 
     def _of_pipe(self, flow: Flow) -> Origin:
         """A pipe is reached by its name, which clients mostly know; a mapper may have told it."""
@@ -165,17 +240,21 @@ class Origins:
         packet = next(
             (one.packet for one in referral.endpoints if one.port == flow.server.port), referral.response_packet
         )
-        return Origin(
-            OriginKind(referral.kind.value), best, Confidence.PROVEN,
-            f"packet {packet} names port {flow.server.port}",
-        )  # fmt: skip
+        why = f"packet {packet} names port {flow.server.port}"
+        handed = self._object_of.get(referral.oxid) if referral.oxid is not None else None
+        if referral.kind is ReferralKind.RESOLVE_OXID and handed is not None:
+            why += f"; the object was handed over in packet {self._askings[handed].referral.response_packet}"
+        sure = self._askings[best].sure
+        if not sure:
+            why += ", as far as that can be read" if referral.readable is Readable.CARVED else ""
+        return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)
 
     def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:
         """2 where the referral is for what was bound, 1 where nothing was bound, 0 where something else was."""
         referral = self._askings[place].referral
         if rpc is None or not rpc.interfaces:
             return 1
-        if referral.kind in (ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID):
+        if referral.kind in _OF_OBJECTS:
             return 2 if rpc.orpc_calls or bound & {IREM_UNKNOWN, IREM_UNKNOWN2} else 0
         if referral.interface:
             return 2 if referral.interface.uuid in bound else 0
@@ -184,26 +263,36 @@ class Origins:
     def _sealed(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """A sealed answer to the same pair shortly before, and something that speaks for this being its port."""
         best: int | None = None
+        found: tuple[Confidence, str] | None = None
         for place in self._sealed_by_pair.get((flow.client.address, flow.server.address), ()):
             waited = flow.start_ns - self._askings[place].referral.response_ns
             if 0 <= waited <= SEALED_WINDOW_NS:
-                best = place
-        if best is None:
+                fit = _follows(self._askings[place].referral, rpc)
+                if fit is not None:
+                    best, found = place, fit
+        if best is None or found is None:
             return None
         referral = self._askings[best].referral
-        bound = {use.interface.uuid for use in rpc.interfaces} if rpc else set()
-        if bound & {IREM_UNKNOWN, IREM_UNKNOWN2}:
-            confidence, why = Confidence.ESTABLISHED, "the first interface bound is that of an object exporter"
-        elif rpc and rpc.orpc_calls:
-            confidence, why = Confidence.LIKELY, "its calls name objects"
-        elif rpc and rpc.binds:
-            confidence, why = Confidence.LIKELY, "it is the connection that follows the answer"
-        else:
-            confidence, why = Confidence.POSSIBLE, "only the time speaks for it"
+        confidence, why = found
+        ports = self._ports_after(flow, referral.response_ns)
+        if confidence is not Confidence.ESTABLISHED and len(ports) > 1:
+            confidence, why = Confidence.POSSIBLE, f"{why}, and so do those to {len(ports) - 1} other ports"
+        elif referral.unbound and confidence is Confidence.ESTABLISHED:
+            confidence = Confidence.LIKELY
         return Origin(
             OriginKind.INFERRED, best, confidence,
             f"the answer in packet {referral.response_packet} is sealed; {why}",
         )  # fmt: skip
+
+    def _ports_after(self, flow: Flow, since_ns: int) -> set[int]:
+        """Ports of the flow's server to which its client went in the window after a sealed answer, told by nobody."""
+        times, ports = self._opened.get((flow.client.address, flow.server.address), ([], []))
+        first, last = bisect_left(times, since_ns), bisect_right(times, since_ns + SEALED_WINDOW_NS)
+        return {
+            port
+            for port in ports[first : min(last, first + MAX_TOLD)]
+            if (flow.server.address, port, flow.client.address) not in self._by_asker
+        } | {flow.server.port}
 
     def _unexplained(self, flow: Flow, rpc: Connection | None) -> Origin:
         early = flow.start_ns - self._first_ns.get(flow.capture, flow.start_ns)
@@ -226,6 +315,51 @@ def _port(flow: Flow) -> int:
     return -flow.server.port if flow.transport == UDP else flow.server.port
 
 
+_OF_OBJECTS = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID, ReferralKind.OBJECT_REFERENCE})
+
+
+def _may_hold_endpoint(referral: Referral) -> bool:
+    """Whether a sealed answer is long enough."""
+    return referral.readable is Readable.SEALED and referral.size >= SMALLEST.get(referral.kind, 0)
+
+
+def _opened(flows: Sequence[Flow]) -> dict[tuple[Address, Address], tuple[list[int], list[int]]]:
+    """When clients went to which ports of which servers that are not known by heart, by time."""
+    found: dict[tuple[Address, Address], tuple[list[int], list[int]]] = {}
+    for flow in sorted(flows, key=lambda one: one.start_ns):
+        port = flow.server.port
+        if flow.transport != PIPE and port >= SMALLEST_DYNAMIC and port not in FIXED_TCP_PORTS:
+            times, ports = found.setdefault((flow.client.address, flow.server.address), ([], []))
+            times.append(flow.start_ns)
+            ports.append(port)
+    return found
+
+
+def _follows(referral: Referral, rpc: Connection | None) -> tuple[Confidence, str] | None:
+    """What speaks for a connection being the one that a sealed answer led to; None where something speaks against."""
+    if rpc is None or not (rpc.binds or rpc.interfaces):
+        return Confidence.POSSIBLE, "only the time speaks for it"
+    first = {context.interface.uuid for context in rpc.binds[0].contexts} if rpc.binds else set()
+    bound = {use.interface.uuid for use in rpc.interfaces}
+    on_objects = bool(rpc.orpc_calls) or bool(bound & _EXPORTERS)
+    if referral.kind not in _OF_OBJECTS:
+        if on_objects:
+            return None
+        return Confidence.LIKELY, "it is the connection that follows the answer"
+    if first & _EXPORTERS:
+        return Confidence.ESTABLISHED, "the first interface bound is that of an object exporter"
+    if bound & _EXPORTERS:
+        return Confidence.LIKELY, "an interface bound is that of an object exporter"
+    if rpc.orpc_calls:
+        return Confidence.LIKELY, "its calls name objects"
+    if rpc.requests and all(known is not None and known.kind == "rpc" for known in map(describe, bound)):
+        return None  # no object is called there
+    return Confidence.LIKELY, "it is the connection that follows the answer"
+
+
+_EXPORTERS = frozenset({IREM_UNKNOWN, IREM_UNKNOWN2})
+
+
 def tcp_endpoints(askings: Sequence[Asking]) -> set[tuple[Address, int]]:
     """Every TCP endpoint that a referral names, the asked server's own address standing for names and 0.0.0.0."""
     return {
@@ -233,5 +367,5 @@ def tcp_endpoints(askings: Sequence[Asking]) -> set[tuple[Address, int]]:
         for asking in askings
         for endpoint in asking.referral.endpoints
         if endpoint.port is not None and endpoint.protseq == "ncacn_ip_tcp"
-        for address in (endpoint.address or asking.flow.server.address, asking.flow.server.address)
+        for address in (endpoint.address or asking.teller, asking.teller)
     }

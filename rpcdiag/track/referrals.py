@@ -6,17 +6,18 @@ A body that cannot be read leaves what its last four bytes say; a sealed one lea
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from rpcdiag.dissect import activation, epm, oxid
+from rpcdiag.dissect import activation, carve, epm, objref, oxid
 from rpcdiag.dissect.dcerpc import PRIVACY, Auth, Syntax
-from rpcdiag.dissect.dcom import DualStrings
+from rpcdiag.dissect.dcom import DualStrings, StringBinding
 from rpcdiag.dissect.epm import Tower
 from rpcdiag.dissect.fragments import Stub
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.ndr import Ndr
-from rpcdiag.errors import DecodeError
+from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.track.facts import Readable, Referral, ReferralKind, Referred, Try
 
 MAX_ENDPOINTS = 4096
+MAX_REFERENCES = 16  # of one stub
 
 _KINDS = {
     (EPMAPPER, epm.EPT_MAP): ReferralKind.EPT_MAP,
@@ -41,6 +42,7 @@ class Asked(NamedTuple):
     sealed: bool
     big: bool
     wide: bool
+    unbound: bool = False  # nobody saw its context agreed: the interface is not known
 
 
 class Answered(NamedTuple):
@@ -81,12 +83,15 @@ def make(asked: Asked, answered: Answered) -> Referral:
     """The referral that this exchange is."""
     kind = _KINDS[(asked.interface.uuid, asked.opnum)]
     content = _SEALED if answered.sealed else _content(kind, asked, answered)
+    if asked.unbound and content.readable is Readable.CLEAR:
+        content = content._replace(readable=Readable.CARVED)
     packet = answered.packet
     return Referral(
         kind, content.interface, content.clsid, content.iids, content.oxid, content.ipid, content.status,
         tuple([Referred(*one[:-1], packet) for one in content.endpoints[:MAX_ENDPOINTS]]),
         asked.packet, asked.time_ns, packet, answered.time_ns, content.readable, answered.stub.length,
         (Try(asked.packet, packet, content.status),), content.asked_address, content.results,
+        unbound=asked.unbound,
     )  # fmt: skip
 
 
@@ -94,8 +99,11 @@ def make(asked: Asked, answered: Answered) -> Referral:
 _KNOWN: dict[tuple[object, ...], _Content] = {}
 MAX_KNOWN = 4096
 LONGEST_KNOWN = 4096
+_OF_MAPPER = (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
+_REST = 8  # bytes behind the status of an answer of the mapper: so many say that it was read as the wrong kind of NDR
 _HANDLE = 20  # bytes of the context handle that a mapper's answer begins with: nothing in it is looked at
 _SEALED = _Content(readable=Readable.SEALED)
+_MEOW = b"MEOW"
 
 
 def _content(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
@@ -104,11 +112,12 @@ def _content(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
     if answer.length > LONGEST_KNOWN or question.length > LONGEST_KNOWN:
         return _read(kind, asked, answered)
     if kind is ReferralKind.EPT_LOOKUP:
-        key: tuple[object, ...] = (kind, answer.data[_HANDLE:], answer.length, answer.cut, answered.big, answered.wide)
+        key: tuple[object, ...] = (kind, answer.data[_HANDLE:], answer.length, answer.cut, answered.big,
+                                  answered.wide, answer.loose)  # fmt: skip
     else:
         body = answer.data[_HANDLE:] if kind is ReferralKind.EPT_MAP else answer.data
         key = (kind, asked.interface, asked.opnum, question.data, question.length, asked.sealed, asked.big, asked.wide,
-               body, answer.length, answer.cut, answered.big, answered.wide)  # fmt: skip
+               body, answer.length, answer.cut, answered.big, answered.wide, answer.loose)  # fmt: skip
     known = _KNOWN.get(key)
     if known is None:
         known = _read(kind, asked, answered)
@@ -152,11 +161,19 @@ def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
     for wide in (answered.wide, not answered.wide):
         ndr = Ndr(stub.data, stub.length, big=answered.big, wide=wide)
         try:
-            return _answer(kind, asked, content, ndr)
+            found = _answer(kind, asked, content, ndr)
+        except Truncated:
+            break  # read as the other kind, what is left may make sense of another sort
         except DecodeError:
             continue
+        if kind not in _OF_MAPPER or ndr.left < _REST:
+            return found
     status = None if stub.cut else epm.status_of(stub.data, big=answered.big)
-    return content._replace(readable=Readable.CUT, status=status)
+    if kind in _OF_MAPPER:
+        endpoints = tuple([_referred(tower) for tower in carve.towers(stub.data + stub.loose)])
+    else:
+        endpoints = _listed(carve.bindings(stub.data + stub.loose))
+    return content._replace(readable=Readable.CARVED if endpoints else Readable.CUT, status=status, endpoints=endpoints)
 
 
 def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr) -> _Content:
@@ -250,6 +267,10 @@ def _known(address: IPv4Address | None) -> IPv4Address | None:
 
 
 def _bound(bindings: DualStrings | None) -> tuple[Referred, ...]:
+    return _listed(bindings.strings if bindings else ())
+
+
+def _listed(bindings: tuple[StringBinding, ...]) -> tuple[Referred, ...]:
     return tuple(
         Referred(
             protseq=binding.protseq,
@@ -261,5 +282,112 @@ def _bound(bindings: DualStrings | None) -> tuple[Referred, ...]:
             interface=None,
             packet=0,
         )
-        for binding in (bindings.strings if bindings else ())
+        for binding in bindings
     )
+
+
+def remains(answered: Answered) -> Referral | None:
+    """What an answer of the mapper or the resolver says, the request to which is not in the capture."""
+    data = answered.stub.data
+    found = carve.towers(data)
+    interfaces = {tower.interface for tower in found}
+    if found:
+        kind = ReferralKind.EPT_MAP if len(interfaces) == 1 else ReferralKind.EPT_LOOKUP
+        endpoints = tuple([_referred(tower) for tower in found])
+    else:
+        kind = ReferralKind.ACTIVATION if _MEOW in data else ReferralKind.RESOLVE_OXID
+        endpoints = _listed(carve.bindings(data))
+    if not endpoints:
+        return None
+    packet, ns = answered.packet, answered.time_ns
+    return Referral(
+        kind, interfaces.pop() if len(interfaces) == 1 else None, None, (), None, None, None,
+        tuple([one._replace(packet=packet) for one in endpoints]), packet, ns, packet, ns, Readable.CARVED,
+        answered.stub.length, (Try(packet, packet, None),), unbound=True,
+    )  # fmt: skip
+
+
+def handed_over(data: bytes, length: int, packet: int, time_ns: int, *, by_client: bool) -> list[Referral]:
+    """The object references in a readable stub: the bindings in them are those of their owner's resolver."""
+    return [
+        Referral(
+            ReferralKind.OBJECT_REFERENCE, Syntax(reference.iid, "0.0"), None, (reference.iid,), reference.std.oxid,
+            reference.std.ipid, None, tuple([one._replace(packet=packet) for one in _bound(reference.resolver)]),
+            packet, time_ns, packet, time_ns, Readable.CLEAR, length, (Try(packet, packet, None),),
+            by_client=by_client,
+        )
+        for _, reference in objref.find_all(data, MAX_REFERENCES)
+        if reference.std is not None
+    ]  # fmt: skip
+
+
+class Sign(NamedTuple):
+    """How the interface of a call is told by its bodies, beyond doubt, where no bind was seen."""
+
+    uuid: str
+    version: str
+    by: str
+
+
+_SIGNS: dict[int, tuple[Sign, ...]] = {
+    oxid.RESOLVE_OXID: (
+        Sign(IACTIVATION, "0.0", "the results of RemoteActivation"),
+        Sign(IOBJECT_EXPORTER, "0.0", "the bindings in the answer"),
+    ),
+    epm.EPT_LOOKUP: (Sign(EPMAPPER, "3.0", "the towers in the answer"),),
+    epm.EPT_MAP: (
+        Sign(EPMAPPER, "3.0", "the tower in the request"),
+        Sign(IREMOTE_SCM_ACTIVATOR, "0.0", "the activation properties in the request"),
+    ),
+    activation.REMOTE_CREATE_INSTANCE: (
+        Sign(IREMOTE_SCM_ACTIVATOR, "0.0", "the activation properties in the request"),
+        Sign(IOBJECT_EXPORTER, "0.0", "the bindings in the answer"),
+    ),
+    oxid.SERVER_ALIVE2: (Sign(IOBJECT_EXPORTER, "0.0", "the bindings in the answer"),),
+}
+
+
+def recognised(asked: Asked, answered: Answered | None) -> tuple[Sign, bool] | None:
+    """The interface of a call on a context that nobody saw being agreed, and whether it speaks NDR64.
+
+    None where its bodies do not decide it.
+    """
+    if asked.sealed or (answered and answered.sealed):
+        return None
+    for sign in _SIGNS.get(asked.opnum, ()):
+        for wide in (False, True):
+            question = Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide)
+            answer = Ndr(answered.stub.data, answered.stub.length, big=answered.big, wide=wide) if answered else None
+            try:
+                if _is_it(sign.uuid, asked.opnum, question, answer):
+                    return sign, wide
+            except DecodeError:
+                continue
+    return None
+
+
+def _is_it(uuid: str, opnum: int, question: Ndr, answer: Ndr | None) -> bool:
+    """Raises:
+    DecodeError: the body is another one.
+    """
+    if uuid == IREMOTE_SCM_ACTIVATOR:
+        return activation.decode_request(question, opnum).clsid is not None
+    if (uuid, opnum) == (EPMAPPER, epm.EPT_MAP):
+        tower = epm.decode_map_request(question).tower
+        return tower is not None and tower.interface is not None and tower.transfer is not None
+    if answer is None:
+        return False
+    if uuid == EPMAPPER:
+        entries = epm.decode_lookup_response(answer).entries
+        return bool(entries) and all(one.tower and one.tower.interface for one in entries)
+    if uuid == IACTIVATION:
+        activation.decode_remote_activation_request(question)
+        return _listens(activation.decode_remote_activation_response(answer).bindings)
+    if opnum == oxid.SERVER_ALIVE2:
+        return question.left == 0 and _listens(oxid.decode_alive_response(answer).bindings)
+    return question.left >= 14 and _listens(oxid.decode_resolve_response(answer, opnum).bindings)
+
+
+def _listens(bindings: DualStrings | None) -> bool:
+    """Whether these are bindings of a server: one of a protocol that has a name."""
+    return bindings is not None and any(one.protseq.startswith("nca") and one.host for one in bindings.strings)

@@ -86,6 +86,13 @@ def _on_mapper_port(rpc: Connection | None) -> StrictRpc:
             Verdict.NOT_APPLICABLE, StrictKind.MAPPED, Confidence.OPEN, "no RPC was seen on this connection"
         )
     if not rpc.binds:
+        known = next((use for use in rpc.interfaces if use.by and use.interface.uuid != EPMAPPER), None)
+        if known is not None:
+            return StrictRpc(
+                Verdict.VIOLATION, StrictKind.DCOM_ON_135, Confidence.LIKELY,
+                f"the bind lies before the capture; {known.by} say that it was of "
+                f"{interface_name(known.interface.uuid)}, not of the mapper",
+            )  # fmt: skip
         return StrictRpc(
             Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, "the bind lies before the capture"
         )

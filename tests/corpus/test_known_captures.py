@@ -69,9 +69,17 @@ def test_a_flow_that_no_lookup_explains_is_no_violation_that_is_proven() -> None
     assert flow.strict.verdict == "indeterminate"
 
 
-def test_without_a_bind_and_a_syn_nothing_is_claimed() -> None:
+def test_without_a_bind_and_a_syn_nothing_is_sure() -> None:
+    """The activation is told by its body, and names the port of the other connection."""
     diagnosis = diagnosed(MMC)
-    assert {flow.strict.verdict for flow in diagnosis.case.flows} == {"indeterminate"}
+    assert {(flow.strict.verdict, flow.strict.confidence) for flow in diagnosis.case.flows} == {("violation", "likely")}
+    (referral,) = diagnosis.case.referrals
+    assert (referral.referral.readable, referral.referral.status) == ("carved", 0)
+    asked, used = diagnosis.case.flows
+    assert (used.origin.kind, used.origin.confidence, used.flow.server.port) == ("activation", "likely", 60283)
+    assert [(use.accepted, use.by) for use in asked.rpc.interfaces if asked.rpc] == [
+        (None, "the activation properties in the request")
+    ]
     assert {flow.flow.outcome for flow in diagnosis.case.flows} == {"midstream"}
     assert not _errors(diagnosis)
 

@@ -10,6 +10,7 @@ Not this: an activation below packet integrity on a hardened server (dcom-harden
 from collections.abc import Iterator
 
 from rpcdiag.case import Case
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
@@ -37,7 +38,10 @@ def check(case: Case) -> Iterator[Finding]:
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
-                evidence=(Seen(f"{_call(fault)} is answered by fault 0x00000005", near.flow.capture, packets),),
+                evidence=(
+                    Seen(f"{_call(fault)} is answered by fault 0x00000005", near.flow.capture, packets),
+                    *observe.said_more(fault.extended, conversation.server, near.flow.capture, fault.packet),
+                ),
                 errors=(ACCESS_DENIED,),
                 subject=Subject(port=near.flow.server.port, interface=fault.interface, status=fault.status),
                 next_observation=f"Wrong password or missing right? Look at the Security log of {conversation.server} at "

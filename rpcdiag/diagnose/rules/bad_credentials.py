@@ -9,6 +9,7 @@ Not this: fault 5 (access-denied), which a wrong password can look like as well.
 from collections.abc import Iterator
 
 from rpcdiag.case import Case
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 
@@ -36,6 +37,8 @@ def check(case: Case) -> Iterator[Finding]:
             for fault in near.rpc.faults
             if fault.after_auth3 and fault.status == _PROTOCOL_ERROR
         ]
+        for bind in near.rpc.binds if seen else ():
+            seen += observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet)
         if seen:
             yield Finding(
                 rule=RULE.id,

@@ -9,12 +9,13 @@ Not this: a rejected NDR32 beside an accepted NDR64, which is how modern Windows
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.track.facts import Bind
+from rpcdiag.track.facts import Bind, ReferralKind
 
 UNKNOWN_INTERFACE = 0x800706B5
 _LOGON_NAKS = frozenset({8, 9})  # authentication type unknown, invalid checksum: see bad-credentials
@@ -54,13 +55,15 @@ def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Synt
     packets = tuple(packet for packet in (bind.packet, bind.answer_packet) if packet)
     evidence: list[Evidence] = []
     if referral is not None:
+        object_only = referral.referral.kind is ReferralKind.OBJECT_REFERENCE
         evidence.append(
             Seen(
-                f"the port was handed out ({referral.referral.kind})",
+                "an object was handed over" if object_only else f"the port was handed out ({referral.referral.kind})",
                 referral.asked_on.flow.capture, (referral.referral.response_packet,),
             )
         )  # fmt: skip
     evidence.append(Seen(f"bind of {name} is answered: {_answer(bind)}", near.flow.capture, packets))
+    evidence += observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet)
     return Finding(
         rule=RULE.id,
         summary=f"port {near.flow.server.port} of {conversation.server} does not serve {name}",

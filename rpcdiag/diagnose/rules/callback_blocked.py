@@ -36,6 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) -> Finding:
     flow = conversation.near.flow
     waiting = list(_waiting(forward, flow.start_ns))
+    given = observe.given_before(case, conversation)
     what = "answers" if flow.outcome is TcpOutcome.UNANSWERED else "refuses"
     who = "nothing" if flow.outcome is TcpOutcome.UNANSWERED else "something"
     return Finding(
@@ -43,16 +44,18 @@ def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) ->
         summary=f"{flow.client.address} cannot call {flow.server.address} back: {who} {what} on port {flow.server.port} "
         f"of the client {flow.server.address}",
         severity=Severity.ERROR,
-        confidence=observe.surer(case, conversation, Confidence.ESTABLISHED if waiting else Confidence.LIKELY),
+        confidence=observe.surer(case, conversation, Confidence.ESTABLISHED if waiting or given else Confidence.LIKELY),
         client=flow.server.address,
         server=flow.client.address,
         direction=Direction.SERVER_TO_CLIENT,
         flows=(*conversation.ids, *(used.id for used in forward)),
+        referrals=(given.id,) if given else (),
         evidence=(
             Seen(
                 f"{flow.server.address} uses an object on {flow.client.address}",
                 forward[0].flow.capture, (forward[0].flow.first_packet,),
             ),
+            *([observe.handed_over(given)] if given else []),
             observe.syns(case, conversation),
             *([observe.silence(conversation)] if flow.outcome is TcpOutcome.UNANSWERED else
               observe.refuser(case, conversation)[1]),
@@ -63,7 +66,7 @@ def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) ->
         errors=(observe.UNAVAILABLE, SINK_FAILED),
         subject=Subject(port=flow.server.port, dynamic=not observe.is_mapper(conversation), dcom=True,
                         log_rule=observe.rule_of(case, conversation)),
-        next_observation=None if waiting else
+        next_observation=None if waiting or given else
         f"Capture on {flow.server.address}: do the SYNs of {flow.client.address} arrive there?",
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _address_is_wrong(case: Case, conversation: Conversation) -> bool:
     """An address other than the server's that asked it there is another cause (binding-unreachable)."""
     referral = case.referral_of(conversation.near)
-    return referral is not None and referral.asked_on.flow.server.address != conversation.server
+    return referral is not None and referral.teller != conversation.server
 
 
 def _silent(case: Case, conversation: Conversation) -> Finding:
@@ -92,7 +92,7 @@ def _subject(case: Case, conversation: Conversation, referral: CaseReferral | No
         interface=referral.referral.interface if referral else None,
         clsid=referral.referral.clsid if referral else None,
         dynamic=True,
-        dcom=bool(referral and referral.referral.kind in ("activation", "resolve_oxid")),
+        dcom=bool(referral and referral.referral.kind in ("activation", "resolve_oxid", "object_reference")),
         log_rule=observe.rule_of(case, conversation),
         log_format=next((case.logs[row.log].file.format for row in case.drops_of(conversation)), None),
     )
@@ -111,12 +111,11 @@ def _refused_on_the_way_out(case: Case) -> _Refused:
 
 def _never_sent(refused: _Refused, referral: CaseReferral) -> list[LogRow]:
     """Those of them that wanted to go where the referral points."""
-    asked = referral.asked_on.flow
     ports = {endpoint.port for endpoint in referral.referral.endpoints if endpoint.protseq == "ncacn_ip_tcp"}
     return [
         row
         for port in sorted(port for port in ports if port is not None)
-        for row in refused.get((asked.client.address, asked.server.address, port), ())
+        for row in refused.get((referral.told, referral.teller, port), ())
     ]
 
 

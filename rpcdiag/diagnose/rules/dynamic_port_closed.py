@@ -16,9 +16,7 @@ from rpcdiag.diagnose.finding import Finding, Rule
 def check(case: Case) -> Iterator[Finding]:
     for conversation in refused.refusals(case, by_device=False):
         referral = case.referral_of(conversation.near)
-        if observe.is_mapper(conversation) or (
-            referral is not None and referral.asked_on.flow.server.address != conversation.server
-        ):
+        if observe.is_mapper(conversation) or (referral is not None and referral.teller != conversation.server):
             continue
         port = conversation.near.flow.server.port
         yield refused.finding(

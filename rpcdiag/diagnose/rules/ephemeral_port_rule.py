@@ -59,7 +59,7 @@ def _places(case: Case) -> _Places:
         if wanted is None:
             continue
         asked = one.asked_on.flow
-        known = places.setdefault((asked.server.address, wanted), {})
+        known = places.setdefault((one.teller, wanted), {})
         for endpoint in one.referral.endpoints:
             if endpoint.port is not None:
                 known.setdefault(endpoint.port, (asked.capture, one.referral.response_packet))
@@ -72,7 +72,7 @@ def _other_port(places: _Places, referral: CaseReferral, port: int) -> Seen | No
     together = {endpoint.port for endpoint in referral.referral.endpoints}
     if wanted is None:
         return None
-    for other, (capture, packet) in places.get((referral.asked_on.flow.server.address, wanted), {}).items():
+    for other, (capture, packet) in places.get((referral.teller, wanted), {}).items():
         if other != port and other not in together:
             return Seen(f"the same interface at another time: port {other}", capture, (packet,))
     return None

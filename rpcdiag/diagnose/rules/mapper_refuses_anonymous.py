@@ -8,6 +8,7 @@ Not this: a fault 5 on another interface (access-denied).
 from collections.abc import Iterator
 
 from rpcdiag.case import Case
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.model.evidence import Confidence, Seen, Severity
@@ -30,7 +31,10 @@ def check(case: Case) -> Iterator[Finding]:
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
-                evidence=(Seen("the lookup is answered by a fault, access denied", near.flow.capture, packets),),
+                evidence=(
+                    Seen("the lookup is answered by a fault, access denied", near.flow.capture, packets),
+                    *observe.said_more(fault.extended, conversation.server, near.flow.capture, fault.packet),
+                ),
                 errors=(ACCESS_DENIED, 0x800706BA),
             )
 

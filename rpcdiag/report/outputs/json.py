@@ -37,7 +37,7 @@ from rpcdiag.model.version import __version__
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report.names import code
 from rpcdiag.report.output import Options, Output
-from rpcdiag.track.facts import Fate, InterfaceUse, Referral, Referred, Try
+from rpcdiag.track.facts import Fate, InterfaceUse, Referral, ReferralKind, Referred, Try
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.strict import StrictRpc
 
@@ -204,7 +204,8 @@ def _use(use: InterfaceUse) -> str:
     auth_level = None if use.auth_level is None else level_name(use.auth_level)
     return (
         f'{{{_syntax_fields(use.interface)}, "accepted": {json.dumps(use.accepted)}, '
-        f'"auth_type": {_text(auth_type)}, "auth_level": {_text(auth_level)}, "calls": {use.calls}}}'
+        f'"auth_type": {_text(auth_type)}, "auth_level": {_text(auth_level)}, "calls": {use.calls}'
+        + (f', "inferred_from": {quoted(use.by)}}}' if use.by else "}")
     )
 
 
@@ -256,7 +257,12 @@ def _referral(referral: CaseReferral, listed: set[str], addresses: _Addresses) -
         f'"oxid": {_oxid(told.oxid)}, "ipid": {_text(told.ipid)}, '
         f'"iids": {_array(told.iids, quoted)}, "results": {_array(told.results, _code)}, '
         f'"flows": {_array([flow for flow in referral.flows if flow in listed], quoted)}, '
-        f'"copies": {_array(referral.copies, _copy)}}}'
+        f'"copies": {_array(referral.copies, _copy)}'
+        + (
+            f', "handed_by": "{"client" if told.by_client else "server"}"}}'
+            if told.kind is ReferralKind.OBJECT_REFERENCE
+            else "}"
+        )
     )
 
 

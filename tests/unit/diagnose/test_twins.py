@@ -261,6 +261,57 @@ def test_bindings_of_which_none_works_are_not(tmp_path: Path) -> None:
     assert _errors(tmp_path, build) == {"binding-unreachable": "established"}
 
 
+def test_another_service_of_the_server_that_answers_does_not_make_its_bindings_reachable(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        tcp = Tcp(recording, C, 50002, S, 135)
+        tcp.open()
+        exchanges.activator(tcp)
+        exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", ["192.168.7.7[49670]", "0.0.0.0[49670]"])
+        Tcp(recording, C, 50003, "192.168.7.7", 49670).syns()
+        other = Tcp(recording, C, 50004, S, 445)
+        other.open()
+        other.close()
+
+    assert _errors(tmp_path, build) == {"binding-unreachable": "established"}
+
+
+def _mapped(recording: Recording, asked: str, named: str) -> None:
+    tcp = Tcp(recording, C, 50000, S, 135)
+    tcp.open()
+    exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
+    wanted = pdus.map_request(pdus.tower(*exchanges.DRSUAPI, 135, asked), wide=True)
+    tcp.send(pdus.request(3, wanted, context=1))
+    towers = [pdus.tower(*exchanges.DRSUAPI, 49667, named)]
+    tcp.reply(pdus.response(pdus.map_response(towers, wide=True), context=1))
+    recording.wait(MS)
+
+
+def test_a_tower_with_an_address_that_nobody_reaches_is_told_with_the_one_that_was_asked(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        _mapped(recording, "203.0.113.9", "192.168.7.7")
+        Tcp(recording, C, 50003, "192.168.7.7", 49667).syns()
+
+    assert _errors(tmp_path, build) == {"binding-unreachable": "established"}
+    found = analyze([str(tmp_path / "c.pcapng")]).findings
+    (finding,) = [one for one in found if one.rule == "binding-unreachable"]
+    says = [getattr(one, "says", "") for one in finding.evidence]
+    assert f"{S} says that the interface is at 192.168.7.7" in finding.summary
+    assert any(f"the client knows {S} as 203.0.113.9" in one for one in says)
+
+
+@pytest.mark.parametrize("named", ["0.0.0.0", "192.168.7.7"])
+def test_a_tower_whose_address_is_not_used_is_no_trouble(tmp_path: Path, named: str) -> None:
+    def build(recording: Recording) -> None:
+        _mapped(recording, S, named)
+        used = Tcp(recording, C, 50003, S, 49667)
+        used.open()
+        exchanges.session(used, exchanges.DRSUAPI)
+        used.close()
+        Tcp(recording, C, 50004, "192.168.7.7", 49667).syns()
+
+    assert set(_errors(tmp_path, build)) <= {"dynamic-port-blocked"}
+
+
 def test_every_rule_has_prose_that_tells_its_look_alikes() -> None:
     import sys
 

@@ -7,6 +7,7 @@ from inspect import signature
 from struct import pack
 from types import CodeType, FunctionType
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -124,6 +125,96 @@ def test_what_may_hand_out_an_endpoint_comes_with_its_stub(uuid: str, opnum: int
         (EV_ANSWERED, 7, opnum, 6),
     ]
     assert [row[7] & columns.BIG_ENDIAN for row in events] == [columns.BIG_ENDIAN if big else 0] * 2
+
+
+# --- object references, and calls whose context nobody saw
+
+
+REFERENCE = pdus.objref("7c857801-7381-11cf-884d-00aa004b2e24", 1, ["CLIENT"])
+
+
+def _told_of(
+    *said: tuple[int, bytes], port: int = 49712, bind: str | None = pdus.REM_UNKNOWN2
+) -> list[tuple[int, int, int]]:  # fmt: skip
+    """Kind, bits and length of the stubs that are told."""
+    side = Side()
+    side.state.counters[columns.TELL_ALL] = 0
+    side.state.numbers[side.g + columns.DIRECT] = 1
+    side.state.flows[columns.KEY + 4] = 50000 << 16 | port
+    offer = [(0, pdus.bind([(bind, "0.0", [pdus.NDR32])]))] if bind else []
+    rows = _events(side, *offer, *said)
+    return [(row[0], row[7], row[12]) for row in rows if row[0] in (EV_ASKED, EV_ANSWERED)]
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_call_on_an_object_is_told_where_a_reference_is_in_it(big: bool) -> None:
+    order = columns.BIG_ENDIAN if big else 0
+    ask, answer = (pdus.request(5, data, instance=pdus.IPID, big=big) for data in (REFERENCE, bytes(80)))
+    found = _told_of((0, ask), (1, pdus.response(bytes(80), big=big)))
+    assert found == [(EV_ASKED, columns.MARSHALS | order, len(REFERENCE))]
+    found = _told_of((0, answer), (1, pdus.response(bytes(9) + REFERENCE, big=big)))
+    assert found == [(EV_ANSWERED, columns.MARSHALS | order, 9 + len(REFERENCE))]
+
+
+def test_from_the_fragment_with_the_signature_on_all_are_told() -> None:
+    def ask(data: bytes, flags: int) -> tuple[int, bytes]:
+        return 0, pdus.request(5, data, instance=pdus.IPID, flags=flags)
+
+    found = _told_of(ask(bytes(8), 1), ask(b"..MEOW..", 0), ask(bytes(3), 0), ask(bytes(4), 2))
+    assert found == [(EV_ASKED, columns.MARSHALS, length) for length in (8, 3, 4)]
+    answers = [(1, pdus.response(data, flags=bits)) for data, bits in ((bytes(5), 1), (b"MEOW", 0), (bytes(6), 2))]
+    found = _told_of(ask(bytes(8), 3), *answers)
+    assert found == [(EV_ANSWERED, columns.MARSHALS, length) for length in (4, 6)]
+
+
+def test_neither_sealed_calls_nor_those_on_no_object_are_searched() -> None:
+    sealed = (10, 6, bytes(16))
+    assert _told_of((0, pdus.request(5, REFERENCE, instance=pdus.IPID, auth=sealed))) == []
+    assert _told_of((0, pdus.request(5, REFERENCE)), (1, pdus.response(REFERENCE))) == []
+    assert _told_of((0, pdus.request(5, b"", instance=pdus.IPID)), (1, pdus.response(REFERENCE, auth=sealed))) == []
+
+
+def test_the_signature_in_a_trailer_is_none() -> None:
+    assert _told_of((0, pdus.request(5, bytes(8), instance=pdus.IPID, auth=(10, 5, b"MEOW" * 4)))) == []
+
+
+@pytest.mark.parametrize("opnum", range(8))
+@pytest.mark.parametrize("port", [135, 593])
+def test_on_the_mapper_s_port_the_operation_says_what_is_told_of_an_unknown_context(port: int, opnum: int) -> None:
+    wanted = any(opnum == known for _, known in _KINDS)
+    found = _told_of((0, pdus.request(opnum, bytes(8))), (1, pdus.response(bytes(9))), port=port, bind=None)
+    assert found == ([(EV_ASKED, columns.UNBOUND, 8), (EV_ANSWERED, columns.UNBOUND, 9)] if wanted else [])
+    assert _told_of((0, pdus.request(opnum, bytes(8))), port=port) == []  # its context was offered
+
+
+@pytest.mark.parametrize(
+    "mark", [REFERENCE, pdus.tower("e3514235-4b06-11d1-ab04-00c04fc2dcd2", "4.0", 135, "10.0.0.9")]
+)
+def test_elsewhere_the_stub_does(mark: bytes) -> None:
+    found = _told_of((0, pdus.request(4, mark, flags=1)), (0, pdus.request(4, bytes(8), flags=2)), bind=None)
+    assert found == [(EV_ASKED, columns.UNBOUND, len(mark)), (EV_ASKED, columns.UNBOUND, 8)]
+    assert _told_of((0, pdus.request(4, mark))) == []
+    assert _told_of((0, pdus.request(6, mark)), bind=None) == []
+
+
+def test_an_answer_without_its_request_is_told_on_the_mapper_s_port_where_it_names_something() -> None:
+    tower = pdus.tower("e3514235-4b06-11d1-ab04-00c04fc2dcd2", "4.0", 135, "10.0.0.9")
+    for stub in (tower, pdus.dual_strings(["SRV[49670]"])):
+        assert _told_of((1, pdus.response(stub)), port=135) == [(EV_ANSWERED, columns.UNBOUND, len(stub))]
+        assert _told_of((1, pdus.response(stub))) == []
+    assert _told_of((1, pdus.response(pdus.dual_strings(["SRV"]))), port=135) == []
+
+
+@given(st.binary(max_size=40), st.binary(min_size=4, max_size=4), st.integers(0, 40), st.integers(0, 40))
+def test_a_mark_is_held_where_it_stands_whole(data: bytes, mark: bytes, at: int, count: int) -> None:
+    count = max(0, min(count, len(data) - at))
+    number = int.from_bytes(mark, "big")
+    inside = data[:7] + mark + data[7:]
+    with patch.object(native, "int64", int, create=True):
+        for form in (primitives, native):
+            if at <= len(data):
+                assert form.holds(data, at, count, number) == (mark in data[at : at + count])
+            assert form.holds(inside, 0, len(inside), number)
 
 
 # --- modules of the pass share one space of names when they are compiled
