@@ -1,5 +1,6 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ from rpcdiag.diagnose.judge import judge
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import Flow
 from rpcdiag.flows.table import FlowTable
-from rpcdiag.intake import Taken, Watch, take_in
+from rpcdiag.intake import Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
@@ -37,6 +38,9 @@ if TYPE_CHECKING:  # loaded only where there is connectionless RPC
 _T = TypeVar("_T")
 
 DYNAMIC_PORTS = range(49152, 65536)  # since Vista and Server 2008
+COUNT_EVERY_S = 2.0
+COUNT_SHARE = 20  # counting takes at most one part in so many of the time
+WORTH_COUNTING = 5000  # connections that were followed; of more, findings are counted at the end only
 MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
 
 
@@ -69,7 +73,7 @@ def analyze(
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
-    intake = take_in(paths, engine or Engine(), watch)
+    intake = take_in(paths, engine or Engine(), _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
     troubles = list(intake.troubles)
@@ -90,6 +94,31 @@ def analyze(
         cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
         interrupted=intake.interrupted,
     )
+
+
+class _Counting:
+    """Adds to what is told of the reading how many findings there are so far, as often as that costs little."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._next = time.monotonic() + COUNT_EVERY_S
+        self._count: int | None = None
+
+    def __call__(self, reading: Reading) -> None:
+        began = time.monotonic()
+        if reading.so_far is not None and began >= self._next:
+            taken = reading.so_far()
+            if taken.flows.followed <= WORTH_COUNTING:
+                self._count = _findings_so_far(taken)
+            now = time.monotonic()
+            self._next = now + max(COUNT_EVERY_S, COUNT_SHARE * (now - began))
+        self._watch(reading._replace(findings=self._count))
+
+
+def _findings_so_far(taken: Taken) -> int:
+    with taken.tracker.looking():
+        table = FlowTable([taken.flows])
+        return len(judge(_case((_capture_facts(0, taken),), table, (taken,), ())))
 
 
 def _capture_facts(index: int, taken: Taken) -> CaptureFacts:

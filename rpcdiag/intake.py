@@ -38,6 +38,8 @@ class Reading(NamedTuple):
     packets: int
     flows: int
     pdus: int
+    so_far: "Callable[[], Taken] | None" = None  # what is known by now, where the capture is read by itself
+    findings: int | None = None
 
 
 Watch = Callable[[Reading], None]
@@ -170,44 +172,67 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         reader = CaptureReader(path, engine.sweep(path))
     except RpcdiagError as error:
         return error
-    flows, tracker, interrupted = CaptureFlows(reader.sweep), Tracker(reader.sweep), False
-    sessions, tokens, surroundings = Sessions(), Tokens(), Surroundings()
-    datagrams = _Datagrams()
-    takers: tuple[_Taker, ...] = (flows, tracker, sessions, tokens, surroundings, datagrams)
+    taking, interrupted = _Taking(path, reader), False
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:
         if look is not None:
             look(count)
         if watch is not None:
-            watch(Reading(path, count, reader.packets, reader.sweep.flows_seen, reader.sweep.pdus_seen))
+            so_far = None if engine.several else taking.so_far
+            watch(Reading(path, count, reader.packets, reader.sweep.flows_seen, reader.sweep.pdus_seen, so_far))
 
     try:
         for events in reader.events(on_block):
-            _feed(events, takers)
+            taking.feed(events)
     except KeyboardInterrupt:
         interrupted = True
     for events in reader.finish():
-        _feed(events, takers)
+        taking.feed(events)
     reader.sweep.compact(more=engine.several)
-    return Taken(
-        path=path,
-        format=reader.format,
-        link_types=reader.link_types,
-        packets=reader.packets,
-        first_ns=reader.first_ns,
-        last_ns=reader.last_ns,
-        trouble=reader.trouble,
-        skipped=reader.skipped,
-        points={point: reader.point(point) for point in flows.points()},
-        flows=flows,
-        tracker=tracker,
-        sessions=sessions,
-        tokens=tokens,
-        surroundings=surroundings,
-        datagrams=datagrams.conversations(reader.last_ns),
-        interrupted=interrupted,
-    )
+    return taking.taken(taking.flows, interrupted=interrupted)
+
+
+class _Taking:
+    """One capture while it is read."""
+
+    def __init__(self, path: str, reader: CaptureReader) -> None:
+        self._path, self._reader = path, reader
+        self.flows, self._tracker = CaptureFlows(reader.sweep), Tracker(reader.sweep)
+        self._sessions, self._tokens, self._surroundings = Sessions(), Tokens(), Surroundings()
+        self._datagrams = _Datagrams()
+
+    def feed(self, events: Events) -> None:
+        """Everybody takes what is for them."""
+        for taker in (
+            self.flows, self._tracker, self._sessions, self._tokens, self._surroundings, self._datagrams,
+        ):  # fmt: skip
+            taker.feed(*events)
+
+    def so_far(self) -> Taken:
+        """What is known by now; to be used within `tracker.looking()`, and before the reading goes on."""
+        return self.taken(self.flows.so_far(), interrupted=True)
+
+    def taken(self, flows: CaptureFlows, *, interrupted: bool) -> Taken:
+        reader = self._reader
+        return Taken(
+            path=self._path,
+            format=reader.format,
+            link_types=reader.link_types,
+            packets=reader.packets,
+            first_ns=reader.first_ns,
+            last_ns=reader.last_ns,
+            trouble=reader.trouble,
+            skipped=reader.skipped,
+            points={point: reader.point(point) for point in flows.points()},
+            flows=flows,
+            tracker=self._tracker,
+            sessions=self._sessions,
+            tokens=self._tokens,
+            surroundings=self._surroundings,
+            datagrams=self._datagrams.conversations(reader.last_ns),
+            interrupted=interrupted,
+        )
 
 
 class _Datagrams:
@@ -231,11 +256,3 @@ class _Datagrams:
 
     def conversations(self, last_ns: int | None) -> "tuple[DatagramFlow, ...]":
         return self._found.conversations(last_ns) if self._found else ()
-
-
-_Taker = CaptureFlows | Tracker | Sessions | Tokens | Surroundings | _Datagrams
-
-
-def _feed(events: Events, takers: Sequence[_Taker]) -> None:
-    for taker in takers:
-        taker.feed(*events)

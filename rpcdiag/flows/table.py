@@ -221,6 +221,12 @@ class CaptureFlows:
         self._order: list[int] | None = None
         self._places: dict[int, int] | None = None
 
+    def so_far(self) -> "CaptureFlows":
+        """The same flows, to be looked at while the capture is still read: what is remembered of them will be stale."""
+        view = CaptureFlows(self.sweep)
+        view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, self.folded
+        return view
+
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
         for e in range(0, len(rows), EVENT_WIDTH):

@@ -84,6 +84,7 @@ class Sessions:
         for e in range(0, len(rows), EVENT_WIDTH):
             if rows[e] != EV_SMB:
                 continue
+            self._pipes = {}
             session = self._sessions.get(rows[e + 1])
             if session is None:
                 if len(self._sessions) >= MAX_SESSIONS:

@@ -5,6 +5,7 @@ story is told again here when somebody asks for it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rpcdiag.dissect.dcerpc import LAST_FRAGMENT
@@ -50,6 +51,7 @@ class Tracker:
 
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
+        self._looked_at: set[int] | None = None  # connections whose story was told in the middle of the capture
         self._associations: dict[int, Association] = {}
         self._bodies: list[_Body] = []
         self._answers: dict[int, int] = {}  # by node
@@ -93,6 +95,8 @@ class Tracker:
         association = self._associations.get(serial)
         if association is None:
             association = self._associations[serial] = Association()
+            if self._looked_at is not None:
+                self._looked_at.add(serial)
             stream = self._sweep.stream(place)
             at = stream[STEPS]
             for body in self.story(stream[NODE]):
@@ -100,6 +104,17 @@ class Tracker:
                 _step(association, step, body)
                 at = step[W_NEXT]
         return association
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While the capture is still read: what is told in between leaves no trace, so that the rest can follow."""
+        self._looked_at = set()
+        try:
+            yield
+        finally:
+            for serial in self._looked_at:
+                self._associations.pop(serial, None)
+            self._looked_at = None
 
     def replay(self, association: Association, node: int) -> Iterator[int]:
         """Lead a connection through the steps to a node, whoever took them; yields the number of each step.
@@ -131,7 +146,8 @@ class Tracker:
         if stream is None:
             return None
         association = self.association(serial, stream.place)
-        del self._associations[serial]
+        if self._looked_at is None:
+            del self._associations[serial]
         return association.connection(flow, stream, last_ns)
 
     def referrals(self, serial: int, place: int) -> tuple[Referral, ...]:

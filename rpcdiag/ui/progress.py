@@ -58,6 +58,7 @@ class _Bar:
             rate=packets / max(now - self._began, 0.001),
             flows=sum(one.flows for one in sums),
             pdus=sum(one.pdus for one in sums),
+            findings=_findings(sums),
         )
 
     def close(self) -> None:
@@ -73,14 +74,20 @@ def _progress(total: int) -> "Progress":
         BarColumn(bar_width=20),
         DownloadColumn(),
         TextColumn("{task.fields[packets]:,} packets ({task.fields[rate]:,.0f}/s)"),
-        TextColumn("{task.fields[flows]:,} flows, {task.fields[pdus]:,} RPC PDUs"),
+        TextColumn("{task.fields[flows]:,} flows, {task.fields[pdus]:,} RPC PDUs{task.fields[findings]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    progress.add_task("", total=total or None, packets=0, rate=0.0, flows=0, pdus=0)
+    progress.add_task("", total=total or None, packets=0, rate=0.0, flows=0, pdus=0, findings="")
     progress.start()
     return progress
+
+
+def _findings(readings: Sequence[Reading]) -> str:
+    """How many there are so far, where somebody counted."""
+    counted = [one.findings for one in readings if one.findings is not None]
+    return f", {sum(counted)} finding{'' if sum(counted) == 1 else 's'} so far" if counted else ""
 
 
 def _size(path: str) -> int:

@@ -77,7 +77,7 @@ def test_without_a_bind_and_a_syn_nothing_is_sure() -> None:
     assert (referral.referral.readable, referral.referral.status) == ("carved", 0)
     asked, used = diagnosis.case.flows
     assert (used.origin.kind, used.origin.confidence, used.flow.server.port) == ("activation", "likely", 60283)
-    assert [(use.accepted, use.by) for use in asked.rpc.interfaces if asked.rpc] == [
+    assert [(use.accepted, use.by) for use in (asked.rpc.interfaces if asked.rpc else ())] == [
         (None, "the activation properties in the request")
     ]
     assert {flow.flow.outcome for flow in diagnosis.case.flows} == {"midstream"}

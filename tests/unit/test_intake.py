@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag import intake
+from rpcdiag import analysis, intake
 from rpcdiag.analysis import Diagnosis, analyze
-from rpcdiag.capture import choice
+from rpcdiag.capture import choice, reader
 from rpcdiag.capture.choice import Engine
 from rpcdiag.errors import UnknownFormat
 from rpcdiag.report.output import Options
@@ -84,3 +84,19 @@ def test_what_was_read_is_told(tmp_path: Path) -> None:
     assert [one.bytes for one in told] == sorted(one.bytes for one in told)
     assert told[-1].bytes == path.stat().st_size
     assert (told[-1].packets, told[-1].flows) == (3000, 9)
+
+
+@pytest.mark.parametrize("story", sorted(path.parent.name for path in PCAPS.glob("*/capture.pcapng")))
+def test_looking_at_what_is_known_so_far_changes_nothing(story: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(PCAPS / story / "capture.pcapng")
+    before = _text(analyze([path]))
+    counted: list[int | None] = []
+    monkeypatch.setattr(analysis, "COUNT_EVERY_S", 0.0)
+    monkeypatch.setattr(reader, "BLOCK", 512)
+    monkeypatch.setattr(analysis, "COUNT_SHARE", 0)
+    diagnosis = analyze([path], watch=lambda reading: counted.append(reading.findings))
+    assert _text(diagnosis) == before
+    known = [count for count in counted if count is not None]
+    assert len(known) > 2
+    assert known[0] <= 1
+    assert known[-1] == len(diagnosis.findings)

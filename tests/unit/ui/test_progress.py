@@ -28,8 +28,8 @@ def test_bytes_packets_flows_and_pdus_of_all_captures_are_added_up(
     with progress.shown(["a", "b"], wanted=True) as watch:
         assert watch is not None
         watch(Reading("a", 1_000_000, 7000, 30, 5))
-        watch(Reading("b", 2_000_000, 8000, 12, 4))
+        watch(Reading("b", 2_000_000, 8000, 12, 4, findings=3))
     out, error = capsys.readouterr()
     assert out == ""
     assert "15,000 packets" in error
-    assert "42 flows, 9 RPC PDUs" in error
+    assert "42 flows, 9 RPC PDUs, 3 findings so far" in error
