@@ -31,6 +31,7 @@ _SOURCES = (
     "compiler",
 )
 _aside: list[object] = []  # processes that outlive us: nobody waits for them
+KEPT = 6  # objects
 STALE_S = 600  # a build that takes longer than this has died
 
 
@@ -131,13 +132,20 @@ def write(name: str, code: bytes, loader: str) -> str:
 
 
 def _forget_others(path: str) -> None:
-    """Objects of older versions of this program."""
-    for other in os.listdir(folder()):
-        if other.startswith("pass-") and other.endswith(".o") and os.path.join(folder(), other) != path:
+    """Objects of other versions of this program, but for the newest: several may be in use side by side."""
+    times = []
+    for name in os.listdir(folder()):
+        other = os.path.join(folder(), name)
+        if name.startswith("pass-") and name.endswith(".o") and other != path:
             try:
-                os.remove(os.path.join(folder(), other))
+                times.append((os.path.getmtime(other), other))
             except OSError:
                 continue
+    for _, other in sorted(times, reverse=True)[KEPT - 1 :]:
+        try:
+            os.remove(other)
+        except OSError:
+            continue
 
 
 def can_build() -> bool:
