@@ -173,10 +173,11 @@ class CaptureReader:
 
     def finish(self) -> Iterator[Events]:
         """What was left unfinished at the end of the capture."""
-        at = 0
-        while (at := self.sweep.close(at)) < self.sweep.end:
+        for _ in range(2):  # what waited in an SMB session may open a pipe
+            at = 0
+            while (at := self.sweep.close(at)) < self.sweep.end:
+                yield from self._drained()
             yield from self._drained()
-        yield from self._drained()
 
     def _walked(self, room: bytearray, count: int) -> Iterator[int]:
         """Walk what is whole in `room[:count]`; yields the bytes used at each pause, and at last in all.

@@ -50,8 +50,8 @@ def decode(data: bytes) -> SmbMessage:
     Raises:
         DecodeError: not SMB, or cut.
     """
-    if len(data) < 36:
-        raise Truncated("smb_header", 0, f"needs 36 bytes, there are {len(data)}")
+    if len(data) < 35:
+        raise Truncated("smb_header", 0, f"needs 35 bytes, there are {len(data)}")
     magic = data[:4]
     if magic == b"\xfeSMB":
         return _smb2(data)

@@ -36,6 +36,7 @@ from rpcdiag.sweep.smb2 import carries2, take_smb2
 NETBIOS_HEADER = 4
 ENOUGH = 128  # bytes of a message that tell whether it can carry a PDU
 LONGEST = LARGE - 16  # of a message that is put together; of a longer one, as much
+SHORTEST = 35  # message: of SMB 1, without words and bytes
 SMB1, SMB2, ENCRYPTED, COMPRESSED = 0xFF, 0xFE, 0xFD, 0xFC
 NO_FRAME = 0
 MAX_TICKETS = 64  # told of one connection
@@ -143,7 +144,7 @@ def smb_unit(s: State, g: int, side: int, b: Any, at: int, have: int, packet: in
     if have < need:
         return -need
     length = left
-    if need < 36 or b[at + 1] != 0x53 or b[at + 2] != 0x4D or b[at + 3] != 0x42:
+    if need < SHORTEST or b[at + 1] != 0x53 or b[at + 2] != 0x4D or b[at + 3] != 0x42:
         return NO_FRAME
     kind = b[at]
     keep = False
@@ -157,6 +158,7 @@ def smb_unit(s: State, g: int, side: int, b: Any, at: int, have: int, packet: in
     elif kind == SMB1:
         keep = carries1(s, g, b, at, have)
     elif kind == ENCRYPTED or kind == COMPRESSED:
+        break_pipes(s, g, number, ns)  # it may hold a part of what goes through one
         bit = (1 if kind == ENCRYPTED else 4) << number
         if numbers[g + SEALED_SEEN] & bit == 0:
             numbers[g + SEALED_SEEN] |= bit

@@ -17,9 +17,6 @@ from rpcdiag.sweep.columns import (
     EVENTS,
     FIRST_PACKET,
     FIRST_REPEATED,
-    FLOWS_END,
-    FLOWS_TOP,
-    FREE,
     ISN,
     KEY,
     LAST_DATA_NS,
@@ -43,7 +40,6 @@ from rpcdiag.sweep.columns import (
     RESET_TTL,
     SERIAL_NUMBER,
     START_NS,
-    STOP,
     SYN,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
@@ -106,10 +102,8 @@ def open_flow(
     s: State, b: Any, key: Any, source: int, size: int, transport: int, point: int, number: int, ns: int
 ) -> int:
     """A new record; its side 0 is the sender of this packet."""
-    counters, flows = s.counters, s.flows
+    flows = s.flows
     o = new_flow(s, RESERVE)
-    if counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
-        counters[STOP] = 1
     sport, dport = u16_pair(b, transport)
     if size == 4:
         flows[o + KEY + 1] = u32(b, source)[0]

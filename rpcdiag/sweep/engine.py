@@ -192,7 +192,7 @@ class Sweep:
     def walk(self, b: bytearray | bytes, at: int, count: int) -> int:
         """Take the records of `b[at:count]` up to where more bytes, the caller or a pause is needed: see WHY."""
         counters = self.state.counters
-        if counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
+        while counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
             self._make_room()
         if self._machine:
             return self._machine.call(WALK, at, count, b, self.state)
@@ -314,5 +314,5 @@ class Sweep:
 
 
 def _slots(flows: int) -> int:
-    """Numbers in a hash table for so many flows: two keys each, three at most, in slots of eight numbers."""
-    return 8 * (1 << (4 * flows - 1).bit_length())
+    """Numbers in a hash table for so many flows, and those beyond: two keys each, three at most, in slots of eight."""
+    return 8 * (1 << (4 * (flows + RESERVE) - 1).bit_length())

@@ -28,6 +28,7 @@ from rpcdiag.sweep.columns import (
     SERIAL_NUMBER,
     SIDE_WIDTH,
     STEPS,
+    STOP,
     STREAM,
     STREAM_WIDTH,
     STREAMS_TOP,
@@ -57,6 +58,8 @@ def new_flow(s: State, spare: int) -> int:
         if o >= counters[FLOWS_END] + spare * FLOW_WIDTH:
             return -1
         counters[FLOWS_TOP] = o + FLOW_WIDTH
+    if counters[FREE] < 0 and counters[FLOWS_TOP] >= counters[FLOWS_END]:
+        counters[STOP] = 1  # room is made before the next packet
     flows[o + SERIAL_NUMBER] = counters[SERIAL]
     counters[SERIAL] += 1
     flows[o + CLIENT] = -1

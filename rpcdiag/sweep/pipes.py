@@ -15,6 +15,7 @@ from rpcdiag.sweep.columns import (
     EVENT_WIDTH,
     EVENTS,
     FIRST_PACKET,
+    FREE,
     FREE_WAITING,
     HELD,
     KEY,
@@ -22,6 +23,7 @@ from rpcdiag.sweep.columns import (
     LAST_PACKET,
     LAST_PIPE,
     MATTERS,
+    NEXT_FREE,
     NO,
     NO_ROOM,
     OWNER,
@@ -61,6 +63,7 @@ from rpcdiag.sweep.pool import new_record
 from rpcdiag.sweep.primitives import copy
 
 MAX_PENDING_SMB = 256
+EARLY = 0x10000  # added to the command of an answer that waits for its request
 MAX_PIPES = 64  # open at once
 MAX_TREES = 64
 MAX_SMB_TOLD = 1024
@@ -110,6 +113,29 @@ def adopt_pipe(s: State, g: int, number: int, high: int, low: int, packet: int, 
     if entry >= 0:
         tell_smb(s, g, number, ADOPTED, s.numbers[entry + P_SERIAL], s.store, 0, 0, 0, high, low, packet, ns)
     return entry
+
+
+def name_pipe(s: State, g: int, entry: int, high: int, low: int) -> int:
+    """The server says which file id the pipe has; returns the pipe that has it.
+
+    Where the answer comes late, behind a gap, what the client sent meanwhile has made a pipe of its own: it is that one.
+    """
+    counters, flows, numbers = s.counters, s.flows, s.numbers
+    found = pipe_called(s, g, high, low)
+    o = numbers[entry + P_FLOW]
+    if found < 0 or found == entry or flows[o + SERIAL_NUMBER] != numbers[entry + P_SERIAL]:
+        numbers[entry + P_HIGH], numbers[entry + P_LOW] = high, low
+        return entry
+    first = numbers[found + P_FLOW]
+    if flows[first + SERIAL_NUMBER] == numbers[found + P_SERIAL]:
+        flows[first + FIRST_PACKET], flows[first + START_NS] = flows[o + FIRST_PACKET], flows[o + START_NS]
+    drop_stream(s, o)
+    flows[o + SERIAL_NUMBER] = -1
+    flows[o + NEXT_FREE] = counters[FREE]
+    counters[FREE] = o
+    numbers[g + PIPES_OPEN] -= 1
+    unlink(s, g + PIPES, entry)
+    return found
 
 
 def last_of(s: State, head: int) -> int:
@@ -271,7 +297,7 @@ def tell_smb(
 ) -> None:  # fmt: skip
     """A message that says more than its data: names, logons, refusals; `pipe` is a serial number or -1."""
     counters, numbers = s.counters, s.numbers
-    if what == MESSAGE:
+    if what == MESSAGE and pipe < 0:  # those of pipes are as many as their flows
         if numbers[g + SMB_TOLD] >= MAX_SMB_TOLD:
             return
         numbers[g + SMB_TOLD] += 1

@@ -8,6 +8,7 @@ from typing import Any
 from rpcdiag.sweep.columns import (
     BIG,
     BLOCK_LENGTH,
+    CARRIER,
     CLAIMED,
     DRAIN,
     FIRST_NS,
@@ -320,6 +321,8 @@ def close_streams(s: State, at: int, count: int) -> int:
     """The end of the capture for the flows from offset `at` on; returns where it stopped because the arrays are full."""
     counters, flows = s.counters, s.flows
     while at < count:
+        if flows[at + CARRIER] != 0 and flows[flows[at + CARRIER] - 1 + STREAM] >= 0:
+            close_stream(s, flows[flows[at + CARRIER] - 1 + STREAM])  # what waits there may be the pipe's
         if flows[at + STREAM] >= 0:
             close_stream(s, flows[at + STREAM])
         at += FLOW_WIDTH

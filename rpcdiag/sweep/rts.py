@@ -52,6 +52,8 @@ def take_rts(s: State, g: int, b: Any, at: int, have: int) -> None:
             counters[FREE_WAITING] = entry
             counters[HTTP_COUNT] -= 1
             return
+        if numbers[entry + H_STREAM] == g:
+            return  # it said so before
         before = entry
         entry = numbers[entry + W_NEXT]
     if counters[HTTP_COUNT] >= MAX_CHANNELS:

@@ -6,11 +6,12 @@ through one by one.
 
 from typing import Any
 
-from rpcdiag.sweep.columns import LAST_PIPE, MAYBE, P_HIGH, P_LOW, P_NUMBER, P_SERIAL, PIPES, R_LOW, R_PIPE, State
+from rpcdiag.sweep.columns import LAST_PIPE, MAYBE, P_NUMBER, P_SERIAL, PIPES, R_LOW, R_PIPE, State
 from rpcdiag.sweep.fields import half
 from rpcdiag.sweep.framing import pdu_length
 from rpcdiag.sweep.pipes import (
     DISK_TREE,
+    EARLY,
     MESSAGE,
     PIPE_TREE,
     adopt_pipe,
@@ -20,6 +21,7 @@ from rpcdiag.sweep.pipes import (
     enter_tree,
     feed_pipe,
     forget_pipe,
+    name_pipe,
     open_pipe,
     pipe_called,
     pipe_numbered,
@@ -38,6 +40,7 @@ MAX_CHAIN = 4
 MORE_STATUS = 0x80000005
 DOS_MORE = 0x00EA0001  # ERRDOS, ERROR_MORE_DATA
 RAW_MODE = 0x000C  # of WRITE_ANDX: message start, and the data begin with their length
+PIPE_FILE = 2  # kind of a file: a pipe of messages
 SMB1_FILES = -3  # in the place of a file id's upper half
 
 
@@ -50,7 +53,8 @@ def carries1(s: State, g: int, b: Any, at: int, have: int) -> bool:
             return False
         if pipe_called(s, g, SMB1_FILES, half(b, at + 37, False)) >= 0:
             return True
-        return pdu_within(b, at, half(b, at + 55, False), have)
+        skipped = 2 if half(b, at + 47, False) & RAW_MODE == RAW_MODE else 0
+        return pdu_within(s, g, b, at, half(b, at + 55, False) + skipped, have)
     if command == READ_X and reply:
         if have < 59 or u32_little(b, at + 5)[0] >= 0xC0000000:
             return True
@@ -59,7 +63,7 @@ def carries1(s: State, g: int, b: Any, at: int, have: int) -> bool:
             numbers = s.numbers
             if numbers[entry + R_PIPE] != 0 or pipe_called(s, g, SMB1_FILES, numbers[entry + R_LOW]) >= 0:
                 return True
-        if pdu_within(b, at, half(b, at + 45, False), have):
+        if pdu_within(s, g, b, at, half(b, at + 45, False), have):
             return True
         if entry >= 0:
             answer_came(s, g, entry)
@@ -67,6 +71,7 @@ def carries1(s: State, g: int, b: Any, at: int, have: int) -> bool:
     return (
         command == CREATE_X
         or command == READ_X
+        or command == WRITE_X
         or command == TRANS1
         or command == TREE_X
         or command == SETUP_X
@@ -78,9 +83,11 @@ def carries1(s: State, g: int, b: Any, at: int, have: int) -> bool:
     )
 
 
-def pdu_within(b: Any, at: int, offset: int, have: int) -> bool:
-    """Whether the data of a message begin like a PDU."""
-    return offset >= SMB1_HEADER and offset + 16 <= have and pdu_length(b, at + offset) > 0
+def pdu_within(s: State, g: int, b: Any, at: int, offset: int, have: int) -> bool:
+    """Whether the data of a message begin like a PDU, and are not known to be a file's."""
+    if offset < SMB1_HEADER or offset + 16 > have or pdu_length(b, at + offset) == 0:
+        return False
+    return tree_kind(s, g, half(b, at + 24, False)) != DISK_TREE
 
 
 def message_of(b: Any, at: int) -> int:
@@ -138,7 +145,14 @@ def request1(
         pipe = open_pipe(s, g, MAYBE, -2, message, packet, ns) if kind == PIPE_TREE else -1
         if pipe >= 0:
             numbers[g + LAST_PIPE] = numbers[pipe + P_NUMBER]
-        await_answer(s, g, message, command, pipe, 0, 0)
+        early = awaited(s, g, message, command + EARLY)
+        if early >= 0:
+            answer_came(s, g, early)
+            if pipe >= 0:
+                pipe = name_pipe(s, g, pipe, SMB1_FILES, numbers[early + R_LOW])
+                numbers[g + LAST_PIPE] = numbers[pipe + P_NUMBER]
+        else:
+            await_answer(s, g, message, command, pipe, 0, 0)
         serial = numbers[pipe + P_SERIAL] if pipe >= 0 else -1
         tell_smb(s, g, number, MESSAGE, serial, b, at, have, length, 0, 0, packet, ns)
     elif command == WRITE_X and words >= 24:
@@ -146,7 +160,10 @@ def request1(
         offset, count = half(b, w + 22, False), half(b, w + 20, False)
         if half(b, w + 14, False) & RAW_MODE == RAW_MODE and count > 2:
             offset, count = offset + 2, count - 2
-        send1(s, g, pipe_called(s, g, SMB1_FILES, file), number, b, at, have, offset, count, file, packet, ns)
+        pipe = pipe_called(s, g, SMB1_FILES, file)
+        pipe = send1(s, g, pipe, number, b, at, have, offset, count, file, packet, ns)
+        if pipe >= 0:
+            await_answer(s, g, message, command, pipe, SMB1_FILES, file)
     elif command == READ_X and words >= 20:
         file = half(b, w + 4, False)
         await_answer(s, g, message, command, pipe_called(s, g, SMB1_FILES, file), SMB1_FILES, file)
@@ -158,20 +175,10 @@ def request1(
     elif command == WRITE1 and words >= 10:
         file = half(b, w, False)
         data = place + 1 + words + 5  # behind the byte count, the format of the buffer, and its length
-        send1(
-            s,
-            g,
-            pipe_called(s, g, SMB1_FILES, file),
-            number,
-            b,
-            at,
-            have,
-            data,
-            half(b, w + 2, False),
-            file,
-            packet,
-            ns,
-        )
+        pipe = pipe_called(s, g, SMB1_FILES, file)
+        pipe = send1(s, g, pipe, number, b, at, have, data, half(b, w + 2, False), file, packet, ns)
+        if pipe >= 0:
+            await_answer(s, g, message, command, pipe, SMB1_FILES, file)
     elif command == READ1 and words >= 10:
         file = half(b, w, False)
         await_answer(s, g, message, command, pipe_called(s, g, SMB1_FILES, file), SMB1_FILES, file)
@@ -212,12 +219,18 @@ def answer1(
         return
     entry = awaited(s, g, message_of(b, at), command)
     if entry < 0 and command != READ_X:
+        if command == CREATE_X and status == 0 and words >= 66 and half(b, w + 63, False) == PIPE_FILE:
+            await_answer(s, g, message_of(b, at), command + EARLY, -1, SMB1_FILES, half(b, w + 5, False))
         return
     known, file = 0, 0
     if entry >= 0:
         known, file = numbers[entry + R_PIPE], numbers[entry + R_LOW]
     fine = status == 0 or status == MORE_STATUS or status == DOS_MORE
-    if entry >= 0:
+    if command == TRANS1 and fine and words >= 20:  # it may come in parts, each of which says how much there is
+        more = half(b, w + 16, False) + half(b, w + 12, False) < half(b, w + 2, False)
+    else:
+        more = False
+    if entry >= 0 and not more:
         answer_came(s, g, entry)
     pipe = pipe_numbered(s, g, known) if known != 0 else -1
     if known == 0 and file != 0:
@@ -230,15 +243,15 @@ def answer1(
             file, kind = half(b, w + 5, False), half(b, w + 63, False)
         elif status == 0 and command == OPEN_X and words >= 20:
             file, kind = half(b, w + 4, False), half(b, w + 18, False)
-        if file >= 0 and pipe < 0 and known == 0 and (kind == 1 or kind == 2):
-            pipe = open_pipe(s, g, MAYBE, SMB1_FILES, file, packet, ns)
+        if file >= 0 and pipe < 0 and known == 0 and (kind == 1 or kind == PIPE_FILE):
+            pipe = open_pipe(s, g, MAYBE, -2, -1, packet, ns)
             serial = numbers[pipe + P_SERIAL] if pipe >= 0 else -1
+        if pipe >= 0 and file >= 0:
+            pipe = name_pipe(s, g, pipe, SMB1_FILES, file)
+            serial = numbers[pipe + P_SERIAL]
         tell_smb(s, g, number, MESSAGE, serial, b, at, have, length, 0, 0, packet, ns)
-        if pipe >= 0:
-            if file >= 0:
-                numbers[pipe + P_HIGH], numbers[pipe + P_LOW] = SMB1_FILES, file
-            elif known != 0:
-                forget_pipe(s, g, pipe)
+        if pipe >= 0 and file < 0 and known != 0:
+            forget_pipe(s, g, pipe)
     elif not fine:
         if pipe >= 0:
             tell_smb(s, g, number, MESSAGE, serial, b, at, have, length, 0, 0, packet, ns)

@@ -9,8 +9,6 @@ from typing import Any
 from rpcdiag.sweep.columns import (
     LAST_PIPE,
     MAYBE,
-    P_HIGH,
-    P_LOW,
     P_NUMBER,
     P_SERIAL,
     PIPES,
@@ -22,6 +20,7 @@ from rpcdiag.sweep.columns import (
 from rpcdiag.sweep.fields import half
 from rpcdiag.sweep.framing import pdu_length
 from rpcdiag.sweep.pipes import (
+    EARLY,
     MESSAGE,
     PIPE_TREE,
     adopt_pipe,
@@ -31,6 +30,7 @@ from rpcdiag.sweep.pipes import (
     enter_tree,
     feed_pipe,
     forget_pipe,
+    name_pipe,
     open_pipe,
     pipe_called,
     pipe_numbered,
@@ -59,7 +59,7 @@ def carries2(s: State, g: int, b: Any, at: int, have: int) -> bool:
                 return False
             if pipe_called(s, g, i64(b, at + 80)[0], i64(b, at + 88)[0]) >= 0:
                 return True
-            return holds_pdu(b, at, half(b, at + 66, False), have)
+            return holds_pdu(s, g, b, at, half(b, at + 66, False), have)
         if command == IOCTL2:
             return have >= 112 and u32_little(b, at + 68)[0] == TRANSCEIVE
         return command <= READ2 and command != 2 and command != 4 and command != 7
@@ -71,7 +71,7 @@ def carries2(s: State, g: int, b: Any, at: int, have: int) -> bool:
             numbers = s.numbers
             if numbers[entry + R_PIPE] != 0 or pipe_called(s, g, numbers[entry + R_HIGH], numbers[entry + R_LOW]) >= 0:
                 return True
-        if holds_pdu(b, at, b[at + 66] + 0, have):
+        if holds_pdu(s, g, b, at, b[at + 66] + 0, have):
             return True
         if entry >= 0:
             answer_came(s, g, entry)
@@ -79,9 +79,12 @@ def carries2(s: State, g: int, b: Any, at: int, have: int) -> bool:
     return command != 2 and command != 4 and command != 7 and command != 10 and command <= IOCTL2
 
 
-def holds_pdu(b: Any, at: int, offset: int, have: int) -> bool:
-    """Whether the data of a message begin like a PDU."""
-    return offset >= SMB2_HEADER and offset + 16 <= have and pdu_length(b, at + offset) > 0
+def holds_pdu(s: State, g: int, b: Any, at: int, offset: int, have: int) -> bool:
+    """Whether the data of a message begin like a PDU, and are not known to be a file's."""
+    if offset < SMB2_HEADER or offset + 16 > have or pdu_length(b, at + offset) == 0:
+        return False
+    kind = tree_kind(s, g, u32_little(b, at + 36)[0])
+    return kind == PIPE_TREE or kind == 0
 
 
 def take_smb2(s: State, g: int, number: int, b: Any, at: int, have: int, length: int, packet: int, ns: int) -> None:
@@ -110,7 +113,14 @@ def request2(
         pipe = open_pipe(s, g, MAYBE, -2, message, packet, ns) if kind == PIPE_TREE else -1
         if pipe >= 0:
             numbers[g + LAST_PIPE] = numbers[pipe + P_NUMBER]
-        await_answer(s, g, message, command, pipe, 0, 0)
+        early = awaited(s, g, message, command + EARLY)
+        if early >= 0:
+            answer_came(s, g, early)
+            if pipe >= 0:
+                pipe = name_pipe(s, g, pipe, numbers[early + R_HIGH], numbers[early + R_LOW])
+                numbers[g + LAST_PIPE] = numbers[pipe + P_NUMBER]
+        else:
+            await_answer(s, g, message, command, pipe, 0, 0)
         serial = numbers[pipe + P_SERIAL] if pipe >= 0 else -1
         tell_smb(s, g, number, MESSAGE, serial, b, at, have, length, 0, 0, packet, ns)
     elif command == READ2 or command == WRITE2 or command == CLOSE2 or command == IOCTL2:
@@ -127,7 +137,8 @@ def request2(
                 return
             offset, count = u32_little(b, at + 88)[0], u32_little(b, at + 92)[0]
             pipe = send2(s, g, pipe, number, b, at, have, offset, count, high, low, packet, ns)
-        elif command == READ2 and pipe < 0 and u32_little(b, at + 68)[0] > PIPE_READ:
+        numbers[g + LAST_PIPE] = numbers[pipe + P_NUMBER] if pipe >= 0 else 0
+        if command == READ2 and pipe < 0 and (u32_little(b, at + 68)[0] > PIPE_READ or (high == -1 and low == -1)):
             return
         if pipe >= 0 or command == READ2:
             await_answer(s, g, message, command, pipe, high, low)
@@ -172,14 +183,17 @@ def answer2(
         pipe = pipe_called(s, g, high, low)
     serial = numbers[pipe + P_SERIAL] if pipe >= 0 else -1
     if command == CREATE2:
+        if entry < 0 and status == 0 and have >= 144 and tree_kind(s, g, u32_little(b, at + 36)[0]) == PIPE_TREE:
+            message = i64(b, at + 24)[0]
+            await_answer(s, g, message, command + EARLY, -1, i64(b, at + 128)[0], i64(b, at + 136)[0])
         if entry < 0 or (pipe < 0 and known != 0):
             return
+        if pipe >= 0 and status == 0 and have >= 144:
+            pipe = name_pipe(s, g, pipe, i64(b, at + 128)[0], i64(b, at + 136)[0])
+            serial = numbers[pipe + P_SERIAL]
         tell_smb(s, g, number, MESSAGE, serial, b, at, have, length, 0, 0, packet, ns)
-        if pipe >= 0:
-            if status == 0 and have >= 144:
-                numbers[pipe + P_HIGH], numbers[pipe + P_LOW] = i64(b, at + 128)[0], i64(b, at + 136)[0]
-            elif status != 0:
-                forget_pipe(s, g, pipe)
+        if pipe >= 0 and status != 0:
+            forget_pipe(s, g, pipe)
         return
     if status != 0 and status != OVERFLOW_STATUS:
         if pipe >= 0:

@@ -109,7 +109,7 @@ class Sessions:
         """The pipe that is flow number `serial` of the capture."""
         if not self._pipes:
             for session in self._sessions.values():
-                self._pipes.update((pipe.serial, pipe) for pipe in session.pipes if pipe.serial is not None)
+                self._pipes.update((pipe.serial, pipe) for pipe in session.opened() if pipe.serial is not None)
         return self._pipes.get(serial)
 
 
@@ -128,7 +128,7 @@ class _Session:
         self._logon: int | None = None  # place of the one that is going on
         self._trees: dict[int, int] = {}  # by message id
         self._opens: dict[int, int] = {}
-        self._files: dict[tuple[int, int], str] = {}
+        self._files: dict[tuple[int, int], int] = {}  # place of the opening
 
     def take(self, message: SmbMessage, side: int, packet: int, serial: int | None) -> None:
         command, status = message.command, message.status
@@ -194,21 +194,30 @@ class _Session:
         self.pipes[place] = known._replace(
             response_packet=packet, status=message.status, serial=known.serial if serial is None else serial
         )
-        if message.file is not None and known.name is not None:
-            self._files[message.file] = known.name
+        if message.file is not None:
+            self._files[message.file] = place
 
     def adopted(self, serial: int, file: tuple[int, int]) -> None:
         """A pipe that carries RPC; its name is that of the file with this id, if its opening was seen."""
-        name = self._files.get(file)
-        for place, pipe in enumerate(self.pipes):
-            if pipe.serial is None and name is not None and pipe.name == name:
-                self.pipes[place] = pipe._replace(serial=serial)
-                return
-        self.pipes.append(PipeOpen(name, serial, None, None, None))
+        place = self._files.get(file)
+        if place is None:
+            self.pipes.append(PipeOpen(None, serial, None, None, None))
+        elif self.pipes[place].serial is None:
+            self.pipes[place] = self.pipes[place]._replace(serial=serial)
+        else:  # it was given up for want of room, and found again
+            self.pipes.append(self.pipes[place]._replace(serial=serial))
 
     def facts(self, serial: int) -> SmbSession:
         return SmbSession(
             serial, self.dialect, self.signing, (self.sealed[0], self.sealed[1]), self.encrypts, tuple(self.setups),
-            tuple(self.trees), tuple(pipe for pipe in self.pipes if pipe.serial is not None or pipe.status),
-            tuple(self.errors),
+            tuple(self.trees), tuple(self.opened()), tuple(self.errors),
         )  # fmt: skip
+
+    def opened(self) -> list[PipeOpen]:
+        """Pipes and refusals, each pipe once: what its opening says comes before its being found."""
+        asked = {pipe.serial for pipe in self.pipes if pipe.request_packet is not None}
+        return [
+            pipe
+            for pipe in self.pipes
+            if (pipe.status if pipe.serial is None else pipe.request_packet is not None or pipe.serial not in asked)
+        ]

@@ -1,6 +1,6 @@
 """What two sides of a connection say, before it is packets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import cycle, groupby
 
 CLIENT, SERVER = 0, 1
@@ -8,7 +8,7 @@ CLIENT, SERVER = 0, 1
 Message = tuple[int, bytes]  # side, bytes
 
 
-def segments(messages: Iterable[Message], sizes: Sequence[int]) -> Iterator[tuple[int, bytes, int, bool]]:
+def segments(messages: Iterable[Message], sizes: Iterable[int]) -> Iterator[tuple[int, bytes, int, bool]]:
     """Side, bytes, how many messages end in them, and whether the side falls silent; of these sizes in turn.
 
     Messages of one side in a row are one run of bytes: a segment may end one and begin the next.
