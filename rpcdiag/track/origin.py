@@ -147,7 +147,7 @@ class Origins:
             other = self._askings[first]
             return Origin(
                 OriginKind.OTHER_CLIENT, first, Confidence.LIKELY,
-                f"{other.flow.client.address} was told of this port, {flow.client.address} was not while the capture ran",
+                f"{other.told} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
 

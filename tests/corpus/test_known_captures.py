@@ -77,9 +77,9 @@ def test_without_a_bind_and_a_syn_nothing_is_sure() -> None:
     assert (referral.referral.readable, referral.referral.status) == ("carved", 0)
     asked, used = diagnosis.case.flows
     assert (used.origin.kind, used.origin.confidence, used.flow.server.port) == ("activation", "likely", 60283)
-    assert [(use.accepted, use.by) for use in asked.rpc.interfaces if asked.rpc] == [
-        (None, "the activation properties in the request")
-    ]
+    assert asked.rpc is not None
+    (use,) = asked.rpc.interfaces
+    assert (use.accepted, use.by) == (None, "the activation properties in the request")
     assert {flow.flow.outcome for flow in diagnosis.case.flows} == {"midstream"}
     assert not _errors(diagnosis)
 
