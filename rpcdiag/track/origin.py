@@ -244,8 +244,10 @@ class Origins:
         if referral.kind is ReferralKind.RESOLVE_OXID and handed is not None:
             why += f"; the object was handed over in packet {self._askings[handed].referral.response_packet}"
         sure = self._askings[best].sure
-        if not sure:
-            why += ", as far as that can be read" if referral.readable is Readable.CARVED else ""
+        if referral.unbound:
+            why += "; its bind is not in the capture"
+        elif not sure:
+            why += ", in what is left of a damaged answer"
         return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)
 
     def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:

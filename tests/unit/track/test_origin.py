@@ -49,7 +49,7 @@ def _advise(recording: Recording, bindings: tuple[str, ...] = ("CLIENT", C), *, 
     ipid = exchanges.exporter(used)
     used.send(pdus.bind([(POINT, "0.0", [pdus.NDR32])], alter=True, call_id=4, first_context=1))
     used.reply(pdus.bind_ack(pdus.ACCEPTED_32, "", alter=True, call_id=4))
-    stub = pdus.orpcthis() + pdus._pointed(pdus.objref(SINK, OXID, bindings))
+    stub = pdus.orpcthis() + pdus.pointed(pdus.objref(SINK, OXID, bindings))
     auth = SEALED if sealed else SIGNATURE
     handed = used.send(pdus.request(5, stub, call_id=5, context=1, instance=ipid, auth=auth))
     used.reply(pdus.response(pdus.orpcthat() + bytes(4), call_id=5, context=1, auth=auth))
@@ -167,7 +167,7 @@ def test_objects_of_a_process_whose_port_is_known_are_not_told_again(tmp_path: P
         ipid = exchanges.exporter(used)
         for number, oxid in enumerate((0x1122334455667788, OXID, OXID), start=5):
             used.send(pdus.request(7, pdus.orpcthis(), call_id=number, instance=ipid, auth=SIGNATURE))
-            stub = pdus.orpcthat() + pdus._pointed(pdus.objref(SINK, oxid, [S])) + bytes(4)
+            stub = pdus.orpcthat() + pdus.pointed(pdus.objref(SINK, oxid, [S])) + bytes(4)
             used.reply(pdus.response(stub, call_id=number, auth=SIGNATURE))
 
     told = [(one.referral.kind.value, one.referral.oxid) for one in _diagnosed(tmp_path, build).case.referrals]
