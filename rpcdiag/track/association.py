@@ -105,7 +105,6 @@ class Association:
         self._open: list[Waiting] = []
         self._open_before: dict[Fate, int] = {}  # those of which only the number is kept
         self._address: str | None = None
-        self._objects = (Assembler(), Assembler())
         self._handed: set[tuple[bool, int | None]] = set()  # who handed out which exporter's objects
         self._recognised: dict[Sign, int] = {}  # calls whose interface their bodies say
         self._com_version: tuple[int, int] | None = None
@@ -241,7 +240,7 @@ class Association:
     def _marshalled(self, row: Sequence[int], data: bytes, length: int, *, asks: bool) -> None:
         """The stub of a call on an object in which object references may be, or what of it is told."""
         side, packet, time_ns, call_id, flags, bits, _, _ = row
-        parts = self._objects[side]
+        parts = self._stubs[side]  # no call has stubs of both kinds in it
         whole = bool(flags & FIRST_FRAGMENT)
         stub = parts.add(call_id, flags if call_id in parts else flags | FIRST_FRAGMENT, data, length, packet)
         if asks and whole:
