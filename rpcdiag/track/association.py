@@ -196,9 +196,7 @@ class Association:
             interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide,
             bool(bits & UNBOUND),
         )  # fmt: skip
-        if (
-            stub.data.count(b"MEOW") > 1 and not bits & SEALED_STUB
-        ):  # an activation is one; objects of the client may be in it
+        if not bits & SEALED_STUB and stub.data.count(b"MEOW") > 1:  # an activation is one reference itself
             self._hand_over(stub.data, length, packet, time_ns, by_client=True)
 
     def take_answered(self, row: Sequence[int], data: bytes, length: int) -> None:
@@ -246,7 +244,7 @@ class Association:
         if asks and whole:
             self._note_chain(Ndr(data, length, big=bool(bits & BIG_ENDIAN)))
         if stub is not None and not bits & SEALED_STUB:
-            self._hand_over(stub.data, stub.length, packet, time_ns, by_client=asks)
+            self._hand_over(stub.data + stub.loose, stub.length, packet, time_ns, by_client=asks)
 
     def _note_chain(self, ndr: Ndr) -> None:
         """COM version and causality id of a call."""
