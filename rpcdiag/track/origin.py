@@ -251,7 +251,8 @@ class Origins:
             why += f"; the object was handed over in packet {self._askings[handed].referral.response_packet}"
         sure = self._askings[best].sure
         if referral.unbound:
-            why += "; its bind is not in the capture"
+            lost = "request" if referral.request_packet == referral.response_packet else "bind"
+            why += f"; its {lost} is not in the capture"
         elif not sure:
             why += ", in what is left of a damaged answer"
         return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)

@@ -296,3 +296,19 @@ def test_a_port_that_an_activation_without_its_bind_names_is_likely(tmp_path: Pa
     assert (origin.kind, origin.confidence) == ("activation", "likely")
     strict = _to(diagnosis, S, 135).strict
     assert (strict.verdict, strict.kind, strict.confidence) == ("violation", "dcom-on-135", "likely")
+
+
+def test_a_port_that_an_answer_without_its_request_names_is_likely(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        tcp = Tcp(recording, C, 50600, S, 135)
+        tcp.open()
+        exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
+        tcp.next[0] += 200  # the request is lost
+        towers = [pdus.tower(*DRSUAPI, 49667, S)]
+        tcp.reply(pdus.response(pdus.map_response(towers, wide=True), context=1))
+        recording.wait(MS)
+        _follow(recording, 49667, DRSUAPI)
+
+    origin = _to(_diagnosed(tmp_path, build), S, 49667).origin
+    assert (origin.kind, origin.confidence) == ("ept_map", "likely")
+    assert origin.why.endswith("names port 49667; its request is not in the capture")
