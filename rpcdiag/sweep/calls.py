@@ -320,7 +320,9 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     context = find_context(s, g, context_id)
     before = find_call(s, g, call_id)
     goes_on = flags & FIRST == 0 and before >= 0
-    told = worth_telling(s, g, b, at, have, length, context, opnum, before if goes_on else -1)
+    told = 0
+    if goes_on or context < 0 or flags & OBJECT != 0 or numbers[context + C_CLASS] != 0:  # most are none of these
+        told = worth_telling(s, g, b, at, have, length, context, opnum, before if goes_on else -1)
     if told != 0:
         why = MARSHALS if told == PASSED else (UNBOUND if context < 0 else 0)
         tell_stub(s, g, side, EV_ASKED, b, at, have, length, opnum, False, why, packet, ns)

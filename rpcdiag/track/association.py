@@ -105,7 +105,6 @@ class Association:
         self._open: list[Waiting] = []
         self._open_before: dict[Fate, int] = {}  # those of which only the number is kept
         self._address: str | None = None
-        self._objects = (Assembler(), Assembler())
         self._handed: set[tuple[bool, int | None]] = set()  # who handed out which exporter's objects
         self._recognised: dict[Sign, int] = {}  # calls whose interface their bodies say
         self._com_version: tuple[int, int] | None = None
@@ -197,9 +196,7 @@ class Association:
             interface, opnum, packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), wide,
             bool(bits & UNBOUND),
         )  # fmt: skip
-        if (
-            stub.data.count(b"MEOW") > 1 and not bits & SEALED_STUB
-        ):  # an activation is one; objects of the client may be in it
+        if not bits & SEALED_STUB and stub.data.count(b"MEOW") > 1:  # an activation is one reference itself
             self._hand_over(stub.data, length, packet, time_ns, by_client=True)
 
     def take_answered(self, row: Sequence[int], data: bytes, length: int) -> None:
@@ -241,13 +238,13 @@ class Association:
     def _marshalled(self, row: Sequence[int], data: bytes, length: int, *, asks: bool) -> None:
         """The stub of a call on an object in which object references may be, or what of it is told."""
         side, packet, time_ns, call_id, flags, bits, _, _ = row
-        parts = self._objects[side]
+        parts = self._stubs[side]  # no call has stubs of both kinds in it
         whole = bool(flags & FIRST_FRAGMENT)
         stub = parts.add(call_id, flags if call_id in parts else flags | FIRST_FRAGMENT, data, length, packet)
         if asks and whole:
             self._note_chain(Ndr(data, length, big=bool(bits & BIG_ENDIAN)))
         if stub is not None and not bits & SEALED_STUB:
-            self._hand_over(stub.data, stub.length, packet, time_ns, by_client=asks)
+            self._hand_over(stub.data + stub.loose, stub.length, packet, time_ns, by_client=asks)
 
     def _note_chain(self, ndr: Ndr) -> None:
         """COM version and causality id of a call."""

@@ -71,10 +71,19 @@ class Asking(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What one client was told of one endpoint, by time."""
+    """What one client was told of one endpoint or by one host, by time."""
 
     times: list[int]
     places: list[int]
+
+    def add(self, referral: Referral, position: int) -> None:
+        self.times.append(referral.response_ns)
+        self.places.append(position)
+
+    def within(self, since_ns: int, until_ns: int) -> list[int]:
+        """Positions of what was said between, the latest first; of very many the latest MAX_TOLD."""
+        first, last = bisect_left(self.times, since_ns), bisect_right(self.times, until_ns)
+        return self.places[max(first, last - MAX_TOLD) : last][::-1]
 
 
 class Origins:
@@ -83,19 +92,18 @@ class Origins:
     def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int], flows: Sequence[Flow] = ()) -> None:
         self._askings = askings
         self._first_ns = first_ns  # of each capture
-        self._opened = _opened(flows)
         self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it; UDP ports are negative
         self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
         self._by_pipe: dict[tuple[Address, Address, str], list[int]] = {}
-        self._sealed_by_pair: dict[tuple[Address, Address], list[int]] = {}
-        self._objects_by_pair: dict[tuple[Address, Address], list[int]] = {}  # of clients: who was told, whose it is
+        self._sealed_by_pair: dict[tuple[Address, Address], _Told] = {}
+        self._objects_by_pair: dict[tuple[Address, Address], _Told] = {}  # of clients: who was told, whose it is
         self._object_of: dict[int, int] = {}  # by OXID, the first reference
         order = sorted(range(len(askings)), key=lambda position: (askings[position].referral.response_ns, -position))
         for position in order:
             asking = askings[position]
             client, server = asking.told, asking.teller
             if _may_hold_endpoint(asking.referral):
-                self._sealed_by_pair.setdefault((client, server), []).append(position)
+                self._sealed_by_pair.setdefault((client, server), _Told([], [])).add(asking.referral, position)
             if asking.referral.kind is ReferralKind.OBJECT_REFERENCE:
                 self._note_object(position, asking)
             seen: set[tuple[Address, int]] = set()
@@ -112,9 +120,8 @@ class Origins:
                     end = address, port
                     seen.add(end)
                     self._by_end[end] = min(position, self._by_end.get(end, position))
-                    told = self._by_asker.setdefault((*end, client), _Told([], []))
-                    told.times.append(asking.referral.response_ns)
-                    told.places.append(position)
+                    self._by_asker.setdefault((*end, client), _Told([], [])).add(asking.referral, position)
+        self._opened = _opened(flows) if self._sealed_by_pair else {}
 
     def _note_object(self, position: int, asking: Asking) -> None:
         referral = asking.referral
@@ -123,7 +130,7 @@ class Origins:
         if referral.by_client:
             named = (endpoint.address for endpoint in referral.endpoints)
             for owner in dict.fromkeys((asking.teller, *(address for address in named if address is not None))):
-                self._objects_by_pair.setdefault((asking.told, owner), []).append(position)
+                self._objects_by_pair.setdefault((asking.told, owner), _Told([], [])).add(referral, position)
 
     def of(self, flow: Flow, rpc: Connection | None) -> Origin:
         """The origin of one flow."""
@@ -148,7 +155,7 @@ class Origins:
             other = self._askings[first]
             return Origin(
                 OriginKind.OTHER_CLIENT, first, Confidence.LIKELY,
-                f"{other.flow.client.address} was told of this port, {flow.client.address} was not while the capture ran",
+                f"{other.told} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
 
@@ -164,11 +171,10 @@ class Origins:
 
     def _object_before(self, flow: Flow) -> int | None:
         """The latest reference to an object of the flow's server that its client was given shortly before."""
-        for place in reversed(self._objects_by_pair.get((flow.client.address, flow.server.address), ())):
-            waited = flow.start_ns - self._askings[place].referral.response_ns
-            if waited + TOLERANCE_NS >= 0 and waited <= CALLBACK_WINDOW_NS:
-                return place
-        return None
+        given = self._objects_by_pair.get((flow.client.address, flow.server.address))
+        if given is None:
+            return None
+        return next(iter(given.within(flow.start_ns - CALLBACK_WINDOW_NS, flow.start_ns + TOLERANCE_NS)), None)
 
     def _called_back(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """A server that goes to a port of a client whose object it was given, and was told the port by nobody."""
@@ -245,8 +251,11 @@ class Origins:
         if referral.kind is ReferralKind.RESOLVE_OXID and handed is not None:
             why += f"; the object was handed over in packet {self._askings[handed].referral.response_packet}"
         sure = self._askings[best].sure
-        if not sure:
-            why += ", as far as that can be read" if referral.readable is Readable.CARVED else ""
+        if referral.unbound:
+            lost = "request" if referral.request_packet == referral.response_packet else "bind"
+            why += f"; its {lost} is not in the capture"
+        elif not sure:
+            why += ", in what is left of a damaged answer"
         return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)
 
     def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:
@@ -262,15 +271,15 @@ class Origins:
 
     def _sealed(self, flow: Flow, rpc: Connection | None) -> Origin | None:
         """A sealed answer to the same pair shortly before, and something that speaks for this being its port."""
-        best: int | None = None
-        found: tuple[Confidence, str] | None = None
-        for place in self._sealed_by_pair.get((flow.client.address, flow.server.address), ()):
-            waited = flow.start_ns - self._askings[place].referral.response_ns
-            if 0 <= waited <= SEALED_WINDOW_NS:
-                fit = _follows(self._askings[place].referral, rpc)
-                if fit is not None:
-                    best, found = place, fit
-        if best is None or found is None:
+        answers = self._sealed_by_pair.get((flow.client.address, flow.server.address))
+        if answers is None or flow.server.port < SMALLEST_DYNAMIC:
+            return None
+        fits = (
+            (place, _follows(self._askings[place].referral, rpc))
+            for place in answers.within(flow.start_ns - SEALED_WINDOW_NS, flow.start_ns)
+        )
+        best, found = next((fit for fit in fits if fit[1] is not None), (-1, None))
+        if found is None:
             return None
         referral = self._askings[best].referral
         confidence, why = found

@@ -367,8 +367,10 @@ def recognised(asked: Asked, answered: Answered | None) -> tuple[Sign, bool] | N
 
 
 def _is_it(uuid: str, opnum: int, question: Ndr, answer: Ndr | None) -> bool:
-    """Raises:
-    DecodeError: the body is another one.
+    """Whether these bodies can be of no other operation.
+
+    Raises:
+        DecodeError: they are of another.
     """
     if uuid == IREMOTE_SCM_ACTIVATOR:
         return activation.decode_request(question, opnum).clsid is not None

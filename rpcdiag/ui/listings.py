@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from rpcdiag.case import Case
 from rpcdiag.report import names
-from rpcdiag.track.facts import Referred
+from rpcdiag.track.facts import ReferralKind, Referred
 
 
 def rules() -> Iterator[str]:
@@ -64,9 +64,11 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
     found: dict[tuple[str, str, str, str], tuple[list[int], list[str]]] = {}
     for referral in case.referrals:
         for endpoint in referral.referral.endpoints:
+            if referral.referral.kind is ReferralKind.OBJECT_REFERENCE and endpoint.port is None:
+                continue  # the address of a resolver
             syntax = endpoint.interface or referral.referral.interface
             key = (
-                str(referral.asked_on.flow.server.address),
+                str(referral.teller),
                 endpoint.protseq,
                 _place(endpoint),
                 names.interface(syntax) if syntax else "",
@@ -74,8 +76,8 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
             packets, clients = found.setdefault(key, ([], []))
             if endpoint.packet not in packets:
                 packets.append(endpoint.packet)
-            if str(referral.asked_on.flow.client.address) not in clients:
-                clients.append(str(referral.asked_on.flow.client.address))
+            if str(referral.told) not in clients:
+                clients.append(str(referral.told))
     if as_json:
         rows = [
             {"server": server, "protseq": protseq, "endpoint": place, "interface": interface or None,

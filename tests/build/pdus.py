@@ -116,8 +116,17 @@ def fragments(stub: bytes, size: int, *, call_id: int = 2) -> list[bytes]:
     ]
 
 
-def fault(status: int, *, call_id: int = 2, context: int = 0, flags: int = 3) -> bytes:
-    return pdu(FAULT, pack("<IHBBII", 32, context, 0, 0, status, 0), call_id=call_id, flags=flags)
+def fault(status: int, *, call_id: int = 2, context: int = 0, flags: int = 3, extended: bytes = b"") -> bytes:
+    body = pack("<IHBBII", 32, context, 0, 1 if extended else 0, status, 0) + extended
+    return pdu(FAULT, body, call_id=call_id, flags=flags)
+
+
+def extended_error(computer: str, component: int, status: int, location: int, *, time_ns: int = 0) -> bytes:
+    """One record of extended error information, without parameters. [MS-EERR] 2.2.1.8"""
+    name = computer.encode("utf-16-le") + b"\0\0"
+    record = pack("<IIIHHHHII", 0x20000, 0, 0, 1, 1, len(name) // 2, 0, 0x20004, 684) + bytes(4)
+    record += pack("<QIIHHI", time_ns // 100 + 116_444_736_000_000_000, component, status, location, 0, 0)
+    return _serialized(record + pack("<I", len(name) // 2) + name)
 
 
 # --- the endpoint mapper
@@ -242,7 +251,8 @@ def _blob(iid: str, clsid: str, properties: Sequence[tuple[str, bytes]]) -> byte
     return objref + pack("<II", len(data), 0) + data
 
 
-def _pointed(objref: bytes) -> bytes:
+def pointed(objref: bytes) -> bytes:
+    """An interface pointer, with its referent."""
     return pack("<I", 0x20000) + _aligned(pack("<II", len(objref), len(objref)) + objref, 4)
 
 
@@ -252,7 +262,7 @@ def create_instance_request(clsid: str, iids: Sequence[str]) -> bytes:
     info += pack("<I", len(iids)) + b"".join(uuid(iid) for iid in iids)
     wanted = pack("<II", 0, 0x20000) + pack("<IHHI", 2, 1, 0, 0x20004) + pack("<IH", 1, 7)
     properties = [(_INSTANTIATION, info), (_SCM_REQUEST, wanted)]
-    return orpcthis() + pack("<I", 0) + _pointed(_blob(_IN, _IN_CLASS, properties))
+    return orpcthis() + pack("<I", 0) + pointed(_blob(_IN, _IN_CLASS, properties))
 
 
 def objref(iid: str, oxid: int, bindings: Sequence[str]) -> bytes:
@@ -272,7 +282,7 @@ def create_instance_response(bindings: Sequence[str], *, oxid: int = 0x112233445
     array = dual_strings(bindings)
     reply += pack("<I", (len(array) - 4) // 2) + array
     properties = [(_PROPS_OUT, out), (_SCM_REPLY, reply)]
-    return orpcthat() + _pointed(_blob(_OUT, _OUT_CLASS, properties)) + pack("<I", 0)
+    return orpcthat() + pointed(_blob(_OUT, _OUT_CLASS, properties)) + pack("<I", 0)
 
 
 def alive_response(bindings: Sequence[str]) -> bytes:

@@ -77,9 +77,9 @@ def test_without_a_bind_and_a_syn_nothing_is_sure() -> None:
     assert (referral.referral.readable, referral.referral.status) == ("carved", 0)
     asked, used = diagnosis.case.flows
     assert (used.origin.kind, used.origin.confidence, used.flow.server.port) == ("activation", "likely", 60283)
-    assert [(use.accepted, use.by) for use in (asked.rpc.interfaces if asked.rpc else ())] == [
-        (None, "the activation properties in the request")
-    ]
+    assert asked.rpc is not None
+    (use,) = asked.rpc.interfaces
+    assert (use.accepted, use.by) == (None, "the activation properties in the request")
     assert {flow.flow.outcome for flow in diagnosis.case.flows} == {"midstream"}
     assert not _errors(diagnosis)
 
@@ -198,3 +198,19 @@ def test_a_capture_that_is_cut_is_read_up_to_there() -> None:
     assert diagnosis.case.captures[0].packets == 215
     assert len(diagnosis.cuts) == 1
     assert "packets 1 to 215 were read" in str(diagnosis.cuts[0])
+
+
+def test_a_client_that_is_handed_an_object_asks_where_it_listens_and_goes_there() -> None:
+    diagnosis = diagnosed(next(CORPUS.glob("otrf/covenant_dcom_iertutil*WORKSTATION5*")))
+    (handed,) = [one.referral for one in diagnosis.case.referrals if one.referral.kind == "object_reference"]
+    (resolved,) = [one for one in diagnosis.case.referrals if one.referral.oxid == handed.oxid][1:]
+    assert (handed.by_client, handed.response_packet, resolved.referral.kind) == (False, 558, "resolve_oxid")
+    (used,) = [diagnosis.case.flow(flow) for flow in resolved.flows]
+    assert used.origin.why == "packet 579 names port 65082; the object was handed over in packet 558"
+
+
+def test_the_extended_error_of_a_real_fault_is_with_its_call() -> None:
+    flows = diagnosed(CORPUS / "scapy" / "dcerpc_privacy_ntlm.pcapng").case.flows
+    (fault,) = [fault for flow in flows if flow.rpc for fault in flow.rpc.faults]
+    assert [(one.computer, one.component_name, one.status) for one in fault.extended] == [("DC1", "RPC runtime", 1745)]
+    assert fault.request_packet is not None

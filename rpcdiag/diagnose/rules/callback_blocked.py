@@ -16,6 +16,7 @@ from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.track.facts import Fate
 
 SINK_FAILED = 0x80040202
+_UNAVAILABLE_FAULT = 0x6BA  # RPC_S_SERVER_UNAVAILABLE
 _ABOUT_CALLBACKS = frozenset({observe.UNAVAILABLE, SINK_FAILED})
 
 
@@ -80,6 +81,12 @@ def _waiting(forward: list[CaseFlow], start_ns: int) -> Iterator[Evidence]:
             if carried.result in _ABOUT_CALLBACKS and carried.time_ns >= start_ns:
                 packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
                 yield Seen(f"the client's call comes back with {carried.result:#010x}", flow.flow.capture, packets)
+        for fault in flow.rpc.faults:
+            if fault.status in _ABOUT_CALLBACKS | {_UNAVAILABLE_FAULT} and fault.time_ns >= start_ns:
+                packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
+                says = f"the client's call is answered by fault {fault.status:#010x}"
+                yield Seen(says, flow.flow.capture, packets)
+                yield from observe.said_more(fault.extended, flow.flow.server.address, flow.flow.capture, fault.packet)
         for call in flow.rpc.open_calls:
             if call.fate is Fate.UNANSWERED and call.time_ns <= start_ns:
                 yield Seen("the client's call is never answered", flow.flow.capture, (call.packet,))

@@ -12,6 +12,7 @@ from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.track.facts import ReferralKind
 
 WITHIN_NS = 60_000_000_000
 
@@ -56,7 +57,7 @@ def _asked_again(case: Case, conversation: Conversation) -> tuple[CaseReferral, 
     told = case.referral_of(conversation.near)
     for referral in case.told.get((conversation.client, conversation.server), ()):
         waited = referral.referral.response_ns - flow.start_ns
-        if not 0 < waited <= WITHIN_NS or referral is told:
+        if not 0 < waited <= WITHIN_NS or referral is told or referral.referral.kind is ReferralKind.OBJECT_REFERENCE:
             continue
         if told is not None and told.referral.interface != referral.referral.interface:
             continue

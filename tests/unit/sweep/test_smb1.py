@@ -46,7 +46,7 @@ def test_a_call_through_a_pipe(wide: bool, extended: bool, port: int) -> None:
     assert seen.pipes == [WHOLE]
     assert seen.session.dialect == "1"
     assert [(tree.name, tree.share) for tree in seen.session.trees] == [(r"\\SRV\IPC$", "pipe")]
-    (logon,) = seen.session.logons
+    (logon,) = seen.session.setups
     assert (logon.user, logon.domain) == ((None, None) if extended else ("operator", "CORP"))
 
 

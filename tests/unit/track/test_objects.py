@@ -9,7 +9,7 @@ from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind
 from tests.build import exchanges, pdus
 from tests.build.exchanges import DRSUAPI, SIGNATURE, SVCCTL
 from tests.build.sweeping import Talk
-from tests.unit.dissect.test_exterror import OUTER, REAL, Writer
+from tests.unit.dissect.test_exterror import REAL
 from tests.unit.track.test_association import MAPPER, SEALED, SECOND, TOWER, _flow, _talk
 
 SINK = "7c857801-7381-11cf-884d-00aa004b2e24"
@@ -35,7 +35,7 @@ def _advise(stub: bytes, *, auth: tuple[int, int, bytes] | None = None, instance
 
 
 def _pointed(reference: bytes) -> bytes:
-    return pdus._pointed(reference)
+    return pdus.pointed(reference)
 
 
 # --- object references
@@ -261,13 +261,6 @@ def test_an_answer_without_its_request_says_what_it_names(answer: bytes, kind: s
 # --- extended errors
 
 
-def _records() -> bytes:
-    writer = Writer(False)
-    writer.put("I", 0x20000)
-    writer.chain((OUTER,))
-    return pdus._serialized(writer.out)
-
-
 def test_a_fault_brings_its_extended_error() -> None:
     plain = pdus.fault(5)
     more = pdus.pdu(pdus.FAULT, plain[16:23] + b"\x01" + plain[24:] + REAL)
@@ -292,7 +285,8 @@ def test_a_fault_whose_extended_error_is_spoilt_or_cut_stays_a_fault() -> None:
 
 
 def test_a_nak_brings_its_extended_error() -> None:
-    body = pdus.bind_nak(4)[16:] + bytes(2) + pdus.uuid(exterror.BIND_NAK_SIGNATURE) + _records()
+    body = pdus.bind_nak(4)[16:] + bytes(2) + pdus.uuid(exterror.BIND_NAK_SIGNATURE)
+    body += pdus.extended_error("SRV1", 2, 1753, 500)
     rpc, _ = _talk([BIND[0], (1, pdus.pdu(pdus.BIND_NAK, body)), BIND[0], (1, pdus.bind_nak(4))])
     with_it, without = rpc.binds
     assert [(one.computer, one.component_name, one.status) for one in with_it.extended] == [

@@ -49,7 +49,7 @@ def _advise(recording: Recording, bindings: tuple[str, ...] = ("CLIENT", C), *, 
     ipid = exchanges.exporter(used)
     used.send(pdus.bind([(POINT, "0.0", [pdus.NDR32])], alter=True, call_id=4, first_context=1))
     used.reply(pdus.bind_ack(pdus.ACCEPTED_32, "", alter=True, call_id=4))
-    stub = pdus.orpcthis() + pdus._pointed(pdus.objref(SINK, OXID, bindings))
+    stub = pdus.orpcthis() + pdus.pointed(pdus.objref(SINK, OXID, bindings))
     auth = SEALED if sealed else SIGNATURE
     handed = used.send(pdus.request(5, stub, call_id=5, context=1, instance=ipid, auth=auth))
     used.reply(pdus.response(pdus.orpcthat() + bytes(4), call_id=5, context=1, auth=auth))
@@ -167,7 +167,7 @@ def test_objects_of_a_process_whose_port_is_known_are_not_told_again(tmp_path: P
         ipid = exchanges.exporter(used)
         for number, oxid in enumerate((0x1122334455667788, OXID, OXID), start=5):
             used.send(pdus.request(7, pdus.orpcthis(), call_id=number, instance=ipid, auth=SIGNATURE))
-            stub = pdus.orpcthat() + pdus._pointed(pdus.objref(SINK, oxid, [S])) + bytes(4)
+            stub = pdus.orpcthat() + pdus.pointed(pdus.objref(SINK, oxid, [S])) + bytes(4)
             used.reply(pdus.response(stub, call_id=number, auth=SIGNATURE))
 
     told = [(one.referral.kind.value, one.referral.oxid) for one in _diagnosed(tmp_path, build).case.referrals]
@@ -296,3 +296,19 @@ def test_a_port_that_an_activation_without_its_bind_names_is_likely(tmp_path: Pa
     assert (origin.kind, origin.confidence) == ("activation", "likely")
     strict = _to(diagnosis, S, 135).strict
     assert (strict.verdict, strict.kind, strict.confidence) == ("violation", "dcom-on-135", "likely")
+
+
+def test_a_port_that_an_answer_without_its_request_names_is_likely(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        tcp = Tcp(recording, C, 50600, S, 135)
+        tcp.open()
+        exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
+        tcp.next[0] += 200  # the request is lost
+        towers = [pdus.tower(*DRSUAPI, 49667, S)]
+        tcp.reply(pdus.response(pdus.map_response(towers, wide=True), context=1))
+        recording.wait(MS)
+        _follow(recording, 49667, DRSUAPI)
+
+    origin = _to(_diagnosed(tmp_path, build), S, 49667).origin
+    assert (origin.kind, origin.confidence) == ("ept_map", "likely")
+    assert origin.why.endswith("names port 49667; its request is not in the capture")

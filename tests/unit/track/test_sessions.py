@@ -144,7 +144,7 @@ def test_who_logged_on(status: int) -> None:
     session = smb2.Session()
     session.negotiate()
     session.setup(*TOKENS, status=status)
-    (logon,) = said(session.messages).session.logons
+    (logon,) = said(session.messages).session.setups
     assert logon.tokens == TOKENS[0]
     assert logon.challenge == TOKENS[1][0]
     assert (logon.status, logon.guest) == (status, False)
@@ -157,7 +157,7 @@ def test_a_guest_and_a_session_that_is_encrypted() -> None:
     session.negotiate()
     session.setup(*TOKENS, flags=1 | 4)
     one = said(session.messages).session
-    assert [logon.guest for logon in one.logons] == [True]
+    assert [logon.guest for logon in one.setups] == [True]
     assert one.encrypts is not None
 
 
@@ -165,7 +165,7 @@ def test_a_logon_of_old() -> None:
     session = smb1.Session(extended=False)
     session.negotiate()
     session.setup(status=smb.STATUS_LOGON_FAILURE)
-    (logon,) = said(session.messages).session.logons
+    (logon,) = said(session.messages).session.setups
     assert (logon.user, logon.domain, logon.status) == ("operator", "CORP", smb.STATUS_LOGON_FAILURE)
 
 
