@@ -3,7 +3,9 @@
 dce_rpc.log has a line for every call, in the order of the answers; what got none comes last. Zeek writes answered
 calls alone, and not those that it calls noisy (`ignored_operations`): here they all are, and `rpcdiag_fate` says what
 became of each. Names are spelled as Zeek spells them where it has one, and are ours where it would say `unknown-`.
-conn.log has the connections that a report lists: with RPC, to where RPC was said to be, or towards a mapper.
+conn.log has the connections that a report lists: with RPC, to where RPC was said to be, or towards a mapper. A pipe is
+none of them: its calls have the name of the connection that carries its SMB session. Connectionless calls, which
+Zeek does not read, are in dce_rpc.log alone.
 The same input gives the same bytes: `#open` and `#close` are the times of the first and last packet.
 """
 
@@ -23,7 +25,8 @@ from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.report.community import TCP, UDP, community_id
 from rpcdiag.report.output import Options
-from rpcdiag.track.transcript import Call, Outcome, Transcript
+from rpcdiag.track.spoken import Call, Outcome
+from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
 
 Value = str | int | None
@@ -149,13 +152,33 @@ def _fate(call: Call) -> str:
 
 
 def connections(diagnosis: Diagnosis) -> Iterator[Line]:
-    """The lines of conn.log."""
-    for one in diagnosis.case.flows:
-        yield _connection(diagnosis.case.captures[one.flow.capture], one)
+    """The lines of conn.log: flows that are no pipes, and the connections that carry pipes."""
+    case = diagnosis.case
+    pipes: dict[int, bool] = {}  # connections that carry pipes, and whether RPC was spoken in one
+    for one in case.flows:
+        if one.flow.carrier is not None:
+            pipes[one.flow.carrier] = pipes.get(one.flow.carrier, False) or _speaks(one)
+    listed = [one for one in case.flows if one.flow.carrier is None]
+    known = {one.flow.number for one in listed}
+    found: list[tuple[Flow, str | None, int | None]] = [
+        (one.flow, "dce_rpc" if _speaks(one) else None, one.rpc.bytes_missing if one.rpc is not None else 0)
+        for one in listed
+        if one.flow.number not in pipes
+    ]
+    carriers = [session.flow for session in case.sessions if session.flow.number not in known]
+    for flow in (*(one.flow for one in listed), *carriers):
+        if flow.number in pipes:  # Zeek may add the ways in which it authenticates
+            found.append((flow, "smb,dce_rpc" if pipes[flow.number] else "smb", None))
+    found.sort(key=lambda one: (one[0].start_ns, one[0].capture, one[0].point, one[0].first_packet))
+    for flow, service, missed in found:
+        yield _connection(case.captures[flow.capture], flow, service, missed)
 
 
-def _connection(capture: CaptureFacts, one: CaseFlow) -> Line:
-    flow = one.flow
+def _speaks(one: CaseFlow) -> bool:
+    return one.rpc is not None and one.rpc.pdus > 0
+
+
+def _connection(capture: CaptureFacts, flow: Flow, service: str | None, missed: int | None) -> Line:
     return (
         _seconds(flow.start_ns),
         uid(capture.first_ns, flow.point, flow.client, flow.server, flow.first_packet),
@@ -164,14 +187,14 @@ def _connection(capture: CaptureFacts, one: CaseFlow) -> Line:
         str(flow.server.address),
         flow.server.port,
         "tcp",
-        "dce_rpc" if one.rpc is not None and one.rpc.pdus else None,
+        service,
         _seconds(flow.end_ns - flow.start_ns),
         flow.client_bytes,
         flow.server_bytes,
         _state(flow),
         None,
         None,
-        one.rpc.bytes_missing if one.rpc is not None else 0,
+        missed,
         *(None,) * 6,
         community_id(flow.client, flow.server),
     )
