@@ -19,12 +19,11 @@ from typing import NamedTuple
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.capture.choice import Engine
 from rpcdiag.case import CaptureFacts, CaseFlow
-from rpcdiag.dissect.dcerpc import Syntax
-from rpcdiag.dissect.interfaces import interface_name, operation_name
 from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.report.community import TCP, UDP, community_id
 from rpcdiag.report.output import Options
+from rpcdiag.report.zeek_names import endpoint, operation
 from rpcdiag.track.spoken import Call, Outcome
 from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
@@ -57,42 +56,7 @@ CONN = Log(
      "count", "string", "count", "count", "count", "count", "set[string]", "string"),
 )  # fmt: skip
 
-# where Zeek's table of endpoints spells a name otherwise, or has one that ours lacks
-ENDPOINTS = {
-    "f5cc59b4-4264-101a-8c59-08002b2f8426": "FrsRpc",
-    "45f52c28-7f9f-101a-b52b-08002b2efabe": "winspipe",
-    "1544f5e0-613c-11d1-93df-00c04fd7bd09": "exchange_rfr",
-    "a4f1db00-ca47-1067-b31f-00dd010662da": "exchange_mapi",
-    "50abc2a4-574d-40b3-9d66-ee4fd5fba076": "dnsserver",
-    "9a653086-174f-11d2-b5f9-00104b703efd": "IWbemClassObject interface",
-    "dc12a681-737f-11cf-884d-00aa004b2e24": "IWbemClassObject interface",
-    "7c857801-7381-11cf-884d-00aa004b2e24": "IWbemObjectSink interface",
-    "027947e1-d731-11ce-a357-000000000001": "IEnumWbemClassObject interface",
-    "44aca674-e8fc-11d0-a07c-00c04fb68820": "IWbemContext interface",
-    "44aca675-e8fc-11d0-a07c-00c04fb68820": "IWbemCallResult interface",
-    "1c1c45ee-4395-11d2-b60b-00104b703efd": "IWbemFetchSmartEnum interface",
-    "423ec01e-2e35-11d2-b604-00104b703efd": "IWbemWCOSmartEnum interface",
-    "f1e9c5b2-f59b-11d2-b362-00105a1f8177": "IWbemRemoteRefresher interface",
-    "2c9273e0-1dc3-11d3-b364-00105a1f8177": "IWbemRefreshingServices interface",
-    "c49e32c7-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestore interface",
-    "c49e32c6-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestoreEx interface",
-}
-SVCCTL = "367abb81-9844-35f1-ad32-98f038001003"
-
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def endpoint(interface: Syntax) -> str:
-    """`epmapper`, `exchange_mapi`, or `unknown-<uuid>`."""
-    return ENDPOINTS.get(interface.uuid) or interface_name(interface.uuid) or f"unknown-{interface.uuid}"
-
-
-def operation(interface: Syntax, opnum: int) -> str:
-    """`ept_map`, or `unknown-<opnum>`; of svcctl without the R that the specification begins each with."""
-    name = operation_name(interface.uuid, opnum)
-    if name is None:
-        return f"unknown-{opnum}"
-    return name[1:] if interface.uuid == SVCCTL and name[:1] == "R" else name
 
 
 @lru_cache(1024)
@@ -166,9 +130,11 @@ def connections(diagnosis: Diagnosis) -> Iterator[Line]:
         if one.flow.number not in pipes
     ]
     carriers = [session.flow for session in case.sessions if session.flow.number not in known]
-    for flow in (*(one.flow for one in listed), *carriers):
-        if flow.number in pipes:  # Zeek may add the ways in which it authenticates
-            found.append((flow, "smb,dce_rpc" if pipes[flow.number] else "smb", None))
+    found += [  # Zeek may add the ways in which it authenticates
+        (flow, "smb,dce_rpc" if pipes[flow.number] else "smb", None)
+        for flow in (*(one.flow for one in listed), *carriers)
+        if flow.number in pipes
+    ]
     found.sort(key=lambda one: (one[0].start_ns, one[0].capture, one[0].point, one[0].first_packet))
     for flow, service, missed in found:
         yield _connection(case.captures[flow.capture], flow, service, missed)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from rpcdiag.dissect import connectionless, dcerpc
-from rpcdiag.report import zeek
+from rpcdiag.report import zeek_names
 from rpcdiag.track.spoken import Call, Spoken
 from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import DATAGRAM, Wire
@@ -68,8 +68,8 @@ def _events(path: Path) -> Iterator[Event]:
 def _note(
     activities: dict[tuple[str, str], Event], spoken: Spoken, pdu: connectionless.Request | connectionless.Response
 ) -> None:
-    """They join by activity and sequence number whoever sent it, and write UUIDs as if all were big-endian."""
-    activity, sequence = UUID(bytes=spoken.row.data[40:56]), str(pdu.header.sequence)
+    """They join by activity and sequence number whoever sent it, and write UUIDs as if all were little-endian."""
+    activity, sequence = UUID(bytes_le=spoken.row.data[40:56]), str(pdu.header.sequence)
     event = activities.setdefault((str(activity), sequence), {})
     ends = spoken.row.ends
     event |= {
@@ -102,9 +102,9 @@ def _event(call: Call, sizes: dict[tuple[int, int, bool], list[int]]) -> Event:
         event |= {f"dcerpc.{side}.stub_data_size": str(sum(stubs)), f"dcerpc.{side}.frag_cnt": str(len(stubs))}
     if call.interface is not None:
         event[_FIRST_INTERFACE + "uuid"] = call.interface.uuid
-        event[_FIRST_INTERFACE + "service"] = zeek.endpoint(call.interface)
+        event[_FIRST_INTERFACE + "service"] = zeek_names.endpoint(call.interface)
         if call.opnum is not None:
-            event[_FIRST_INTERFACE + "procedure"] = zeek.operation(call.interface, call.opnum)
+            event[_FIRST_INTERFACE + "procedure"] = zeek_names.operation(call.interface, call.opnum)
     return event
 
 
