@@ -3,7 +3,9 @@
 dce_rpc.log has a line for every call, in the order of the answers; what got none comes last. Zeek writes answered
 calls alone, and not those that it calls noisy (`ignored_operations`): here they all are, and `rpcdiag_fate` says what
 became of each. Names are spelled as Zeek spells them where it has one, and are ours where it would say `unknown-`.
-conn.log has the connections that a report lists: with RPC, to where RPC was said to be, or towards a mapper.
+conn.log has the connections that a report lists: with RPC, to where RPC was said to be, or towards a mapper. A pipe is
+none of them: its calls have the name of the connection that carries its SMB session. Connectionless calls, which
+Zeek does not read, are in dce_rpc.log alone.
 The same input gives the same bytes: `#open` and `#close` are the times of the first and last packet.
 """
 
@@ -17,13 +19,13 @@ from typing import NamedTuple
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.capture.choice import Engine
 from rpcdiag.case import CaptureFacts, CaseFlow
-from rpcdiag.dissect.dcerpc import Syntax
-from rpcdiag.dissect.interfaces import interface_name, operation_name
 from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.report.community import TCP, UDP, community_id
 from rpcdiag.report.output import Options
-from rpcdiag.track.transcript import Call, Outcome, Transcript
+from rpcdiag.report.zeek_names import endpoint, operation
+from rpcdiag.track.spoken import Call, Outcome
+from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
 
 Value = str | int | None
@@ -54,42 +56,7 @@ CONN = Log(
      "count", "string", "count", "count", "count", "count", "set[string]", "string"),
 )  # fmt: skip
 
-# where Zeek's table of endpoints spells a name otherwise, or has one that ours lacks
-ENDPOINTS = {
-    "f5cc59b4-4264-101a-8c59-08002b2f8426": "FrsRpc",
-    "45f52c28-7f9f-101a-b52b-08002b2efabe": "winspipe",
-    "1544f5e0-613c-11d1-93df-00c04fd7bd09": "exchange_rfr",
-    "a4f1db00-ca47-1067-b31f-00dd010662da": "exchange_mapi",
-    "50abc2a4-574d-40b3-9d66-ee4fd5fba076": "dnsserver",
-    "9a653086-174f-11d2-b5f9-00104b703efd": "IWbemClassObject interface",
-    "dc12a681-737f-11cf-884d-00aa004b2e24": "IWbemClassObject interface",
-    "7c857801-7381-11cf-884d-00aa004b2e24": "IWbemObjectSink interface",
-    "027947e1-d731-11ce-a357-000000000001": "IEnumWbemClassObject interface",
-    "44aca674-e8fc-11d0-a07c-00c04fb68820": "IWbemContext interface",
-    "44aca675-e8fc-11d0-a07c-00c04fb68820": "IWbemCallResult interface",
-    "1c1c45ee-4395-11d2-b60b-00104b703efd": "IWbemFetchSmartEnum interface",
-    "423ec01e-2e35-11d2-b604-00104b703efd": "IWbemWCOSmartEnum interface",
-    "f1e9c5b2-f59b-11d2-b362-00105a1f8177": "IWbemRemoteRefresher interface",
-    "2c9273e0-1dc3-11d3-b364-00105a1f8177": "IWbemRefreshingServices interface",
-    "c49e32c7-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestore interface",
-    "c49e32c6-bc8b-11d2-85d4-00105a1f8304": "IWbemBackupRestoreEx interface",
-}
-SVCCTL = "367abb81-9844-35f1-ad32-98f038001003"
-
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def endpoint(interface: Syntax) -> str:
-    """`epmapper`, `exchange_mapi`, or `unknown-<uuid>`."""
-    return ENDPOINTS.get(interface.uuid) or interface_name(interface.uuid) or f"unknown-{interface.uuid}"
-
-
-def operation(interface: Syntax, opnum: int) -> str:
-    """`ept_map`, or `unknown-<opnum>`; of svcctl without the R that the specification begins each with."""
-    name = operation_name(interface.uuid, opnum)
-    if name is None:
-        return f"unknown-{opnum}"
-    return name[1:] if interface.uuid == SVCCTL and name[:1] == "R" else name
 
 
 @lru_cache(1024)
@@ -149,13 +116,35 @@ def _fate(call: Call) -> str:
 
 
 def connections(diagnosis: Diagnosis) -> Iterator[Line]:
-    """The lines of conn.log."""
-    for one in diagnosis.case.flows:
-        yield _connection(diagnosis.case.captures[one.flow.capture], one)
+    """The lines of conn.log: flows that are no pipes, and the connections that carry pipes."""
+    case = diagnosis.case
+    pipes: dict[int, bool] = {}  # connections that carry pipes, and whether RPC was spoken in one
+    for one in case.flows:
+        if one.flow.carrier is not None:
+            pipes[one.flow.carrier] = pipes.get(one.flow.carrier, False) or _speaks(one)
+    listed = [one for one in case.flows if one.flow.carrier is None]
+    known = {one.flow.number for one in listed}
+    found: list[tuple[Flow, str | None, int | None]] = [
+        (one.flow, "dce_rpc" if _speaks(one) else None, one.rpc.bytes_missing if one.rpc is not None else 0)
+        for one in listed
+        if one.flow.number not in pipes
+    ]
+    carriers = [session.flow for session in case.sessions if session.flow.number not in known]
+    found += [  # Zeek may add the ways in which it authenticates
+        (flow, "smb,dce_rpc" if pipes[flow.number] else "smb", None)
+        for flow in (*(one.flow for one in listed), *carriers)
+        if flow.number in pipes
+    ]
+    found.sort(key=lambda one: (one[0].start_ns, one[0].capture, one[0].point, one[0].first_packet))
+    for flow, service, missed in found:
+        yield _connection(case.captures[flow.capture], flow, service, missed)
 
 
-def _connection(capture: CaptureFacts, one: CaseFlow) -> Line:
-    flow = one.flow
+def _speaks(one: CaseFlow) -> bool:
+    return one.rpc is not None and one.rpc.pdus > 0
+
+
+def _connection(capture: CaptureFacts, flow: Flow, service: str | None, missed: int | None) -> Line:
     return (
         _seconds(flow.start_ns),
         uid(capture.first_ns, flow.point, flow.client, flow.server, flow.first_packet),
@@ -164,14 +153,14 @@ def _connection(capture: CaptureFacts, one: CaseFlow) -> Line:
         str(flow.server.address),
         flow.server.port,
         "tcp",
-        "dce_rpc" if one.rpc is not None and one.rpc.pdus else None,
+        service,
         _seconds(flow.end_ns - flow.start_ns),
         flow.client_bytes,
         flow.server_bytes,
         _state(flow),
         None,
         None,
-        one.rpc.bytes_missing if one.rpc is not None else 0,
+        missed,
         *(None,) * 6,
         community_id(flow.client, flow.server),
     )

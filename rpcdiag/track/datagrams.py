@@ -27,7 +27,7 @@ MAX_CALLS = 4  # of an activity: a client has one at a time, late answers are fo
 MAX_HELD = 1 << 25  # bytes of bodies that wait, in all
 MAX_DAMAGE = 32
 
-_BY_CLIENT = frozenset({PduType.REQUEST, PduType.PING, PduType.ACK, PduType.CL_CANCEL})
+BY_CLIENT = frozenset({PduType.REQUEST, PduType.PING, PduType.ACK, PduType.CL_CANCEL})
 _Key = tuple[int, Endpoint, str]  # capture point, who asks, activity
 
 
@@ -166,7 +166,7 @@ class Datagrams:
 
     def _known(self, one: _Datagram, header: Header) -> _Activity | None:
         """The activity that a PDU other than a request belongs to."""
-        askers = [one.source] if header.type in _BY_CLIENT else [one.destination]
+        askers = [one.source] if header.type in BY_CLIENT else [one.destination]
         if header.type is PduType.FACK:
             askers = [one.destination, one.source]
         known = [self._activities.get((one.point, asker, header.activity)) for asker in askers]
@@ -179,7 +179,7 @@ class Datagrams:
     def _between(self, one: _Datagram, header: Header) -> Conversation:
         """The conversation of two ends, where no request was seen that a PDU could belong to."""
         client, server = one.destination, one.source
-        if (header.type in _BY_CLIENT) is not (header.interface.uuid == CONV):
+        if (header.type in BY_CLIENT) is not (header.interface.uuid == CONV):
             client, server = server, client
         point = one.point
         if (point, client, server) not in self._conversations and (point, server, client) in self._conversations:

@@ -105,8 +105,13 @@ class Sessions:
         """Every connection on which SMB was spoken."""
         return tuple(session.facts(serial) for serial, session in self._sessions.items())
 
+    def pipe_of(self, session: int, serial: int) -> PipeOpen | None:
+        """The pipe that is flow number `serial`, on the connection that is flow number `session`: what is known so far."""
+        known = self._sessions.get(session)
+        return next((pipe for pipe in reversed(known.pipes) if pipe.serial == serial), None) if known else None
+
     def pipe(self, serial: int) -> PipeOpen | None:
-        """The pipe that is flow number `serial` of the capture."""
+        """The pipe that is flow number `serial` of the capture, once all was fed."""
         if not self._pipes:
             for session in self._sessions.values():
                 self._pipes.update((pipe.serial, pipe) for pipe in session.opened() if pipe.serial is not None)

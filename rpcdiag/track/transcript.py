@@ -7,71 +7,28 @@
 
 A capture point may record an answer before its request: answers wait for theirs, and are without one at the end.
 Memory: at most MAX_CONNECTIONS connections of MAX_PENDING open calls, MAX_ORPHANS such answers and MAX_CONTEXTS contexts
-each.
+each. Datagrams: see `datagram_transcript`.
 """
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect import dcerpc
-from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, MAYBE, Header, Pdu, PduType, Syntax
+from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, MAYBE, PduType, Syntax
 from rpcdiag.dissect.fragments import Assembler, Stub
 from rpcdiag.dissect.interfaces import NDR64
 from rpcdiag.dissect.reader import Reader
 from rpcdiag.errors import DecodeError
 from rpcdiag.track import referrals
-from rpcdiag.track.facts import Referral
-from rpcdiag.track.wire import Ends, Row
+from rpcdiag.track.datagram_transcript import DatagramTranscript
+from rpcdiag.track.spoken import Call, Outcome, Spoken
+from rpcdiag.track.wire import DATAGRAM, Ends, Row
 
 MAX_CONNECTIONS = 1 << 14
 MAX_PENDING = 256
 MAX_ORPHANS = 64
 MAX_CONTEXTS = 1024
 _WHOLE = FIRST_FRAGMENT | LAST_FRAGMENT
-
-
-class Outcome(StrEnum):
-    """How a call ended, as far as its connection says."""
-
-    RESPONSE = "response"
-    FAULT = "fault"
-    UNANSWERED = "unanswered"
-    ONE_WAY = "one_way"  # asked for no answer
-    WITHOUT_REQUEST = "without_request"  # an answer whose request is not in the capture
-
-
-class Call(NamedTuple):
-    """One call; of an answer without request, `request_packet` and `request_ns` are None."""
-
-    serial: int
-    ends: Ends
-    backwards: bool  # the server of the connection asked
-    call_id: int
-    context_id: int
-    interface: Syntax | None
-    opnum: int | None
-    object: str | None
-    request_packet: int | None
-    request_ns: int | None
-    answer_packet: int | None
-    answer_ns: int | None
-    outcome: Outcome
-    status: int | None  # of a fault
-    secondary_address: str | None  # that the server gave in its bind_ack
-
-
-class Spoken(NamedTuple):
-    """One PDU. `header` is None where not even that decodes; `pdu` is None where `error` says why it did not."""
-
-    row: Row
-    header: Header | None
-    pdu: Pdu | None
-    error: DecodeError | None
-    interface: Syntax | None = None
-    opnum: int | None = None  # of a request; of an answer, where its request was seen
-    referral: Referral | None = None  # that this PDU completes
-    calls: tuple[Call, ...] = ()  # that are over with this PDU: its own, and those that leave the memory unanswered
 
 
 class _Open(NamedTuple):
@@ -93,11 +50,12 @@ class Transcript:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows
         self._connections: dict[int, _Connection] = {}
+        self._datagrams = DatagramTranscript()
         self._left: list[Call] = []  # that leave the memory with the current PDU
 
     def __iter__(self) -> Iterator[Spoken]:
         for row in self._rows:
-            spoken = self._connection(row).take(row)
+            spoken = self._datagrams.take(row) if row.serial == DATAGRAM else self._connection(row).take(row)
             if self._left:
                 spoken = spoken._replace(calls=(*self._left, *spoken.calls))
                 self._left.clear()
@@ -107,6 +65,7 @@ class Transcript:
         """Calls without an answer, and answers without a call, once all rows were read."""
         for connection in self._connections.values():
             yield from connection.open_calls()
+        yield from self._datagrams.open_calls()
 
     def _connection(self, row: Row) -> "_Connection":
         connection = self._connections.get(row.serial)

@@ -11,7 +11,7 @@ from rpcdiag.ui.show import write
 from rpcdiag.verify import ours
 from rpcdiag.verify.compare import Comparison, Difference
 from rpcdiag.verify.peer import Peer, version
-from rpcdiag.verify.reading import COMPARED, Reading
+from rpcdiag.verify.reading import Reading
 
 OK, FOUND, UNREADABLE, CUT, MISSING = 0, 1, 2, 3, 4
 _WITHOUT = {"only-ours": "tshark has no such PDU", "only-theirs": "rpcdiag has no such PDU"}
@@ -75,9 +75,6 @@ def _text(paths: list[str], peer: str, complain: Callable[[object], None], codes
 def _sums(comparison: Comparison) -> Iterator[str]:
     for transport in comparison.transports:
         sums = comparison.sums(transport)
-        if transport not in COMPARED:
-            yield f"  {transport:5} {sums.theirs} PDUs in tshark: not compared, rpcdiag does not read them yet"
-            continue
         yield (
             f"  {transport:5} {sums.ours} PDUs here, {sums.theirs} in tshark: {sums.agreed} of {sums.either} agree, "
             f"{sums.percent:.2f} %"
@@ -132,7 +129,7 @@ def _json(paths: list[str], peer: str, complain: Callable[[object], None], codes
 
 def _numbers(comparison: Comparison, transport: str) -> dict[str, Any]:
     sums = comparison.sums(transport)
-    return {**sums._asdict(), "percent": round(sums.percent, 4), "compared": transport in COMPARED}
+    return {**sums._asdict(), "percent": round(sums.percent, 4)}
 
 
 def _difference(difference: Difference) -> dict[str, Any]:

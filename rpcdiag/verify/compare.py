@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from rpcdiag.verify.reading import COMPARED, Reading
+from rpcdiag.verify.reading import Reading
 
 MAX_UNMATCHED = 1 << 16  # readings of one side that wait for the other's
 SEVERAL = -1
@@ -98,18 +98,17 @@ class Comparison:
 
     def _take(self, turn: int, reading: Reading) -> Iterator[Difference]:
         self._read[turn][reading.transport] += 1
-        if reading.transport not in COMPARED:
-            return
         if len(self._ends[turn]) < MAX_UNMATCHED:
             self._ends[turn].add(reading.ends)
         key = (*reading.place, reading.packet)
         others = self._waiting[1 - turn].get(key)
         if others:
-            other = others.popleft()
+            other = next((one for one in others if not _differing(*_in_order(turn, reading, one))), others[0])
+            others.remove(other)  # pipes of one session number their calls alike: that which says the same
             if not others:
                 del self._waiting[1 - turn][key]
             self._held[1 - turn] -= 1
-            yield from self._join(*((reading, other) if turn == 0 else (other, reading)))
+            yield from self._join(*_in_order(turn, reading, other))
             return
         self._waiting[turn].setdefault(key, deque()).append(reading)
         self._held[turn] += 1
@@ -165,6 +164,10 @@ class Comparison:
                 yield self._alone(1, theirs)
 
 
+def _in_order(turn: int, reading: Reading, other: Reading) -> tuple[Reading, Reading]:
+    return (reading, other) if turn == 0 else (other, reading)
+
+
 def _why(name: str, ours: Reading, theirs: Reading) -> Why:
     if _NOTES & {*ours.fields, *theirs.fields}:
         return Why.CUT if ours.cut else Why.MALFORMED
@@ -181,4 +184,6 @@ def _differing(ours: Reading, theirs: Reading) -> list[str]:
     names = {*ours.fields, *theirs.fields} - _NOTES
     if ours.kind != "request" and not ("opnum" in ours.fields and "opnum" in theirs.fields):
         names.discard("opnum")  # an answer does not hold it [C706] 12.6.4.10: it is known from the request, if that is
+    if "pipe" not in theirs.fields:
+        names.discard("pipe")  # the answer to a READ does not hold its file [MS-SMB2] 2.2.20: they do not look it up
     return sorted(name for name in names if ours.fields.get(name) != theirs.fields.get(name))

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 
-from rpcdiag.dissect import dcerpc
+from rpcdiag.dissect import connectionless, dcerpc
+from rpcdiag.flows import flow
 from rpcdiag.track.facts import Readable, Referral, ReferralKind
-from rpcdiag.track.transcript import Spoken, Transcript
+from rpcdiag.track.spoken import Spoken
+from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Row, Wire
 from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, kind, listed, plain
 
-_TRANSPORTS = {"ncacn_ip_tcp": TCP, "ncacn_http": TCP, "ncacn_np": PIPE, "ncadg_ip_udp": UDP}
-_HTTP_PORTS = frozenset({80, 443, 591, 8080})
+_TRANSPORTS = {flow.TCP: TCP, flow.HTTP: HTTP, flow.PIPE: PIPE, flow.UDP: UDP}
+_HTTP_PORT = 593  # of the version that is no HTTP: a greeting, then PDUs. [MS-RPCH] 2.1.1
 
 
 def readings(wire: Wire) -> Iterator[Reading]:
@@ -21,21 +23,62 @@ def readings(wire: Wire) -> Iterator[Reading]:
 def _reading(spoken: Spoken) -> Reading:
     row = spoken.row
     source, destination = (row.ends.client, row.ends.server)[:: 1 if row.from_client else -1]
-    header = spoken.header
+    number, call_id, length = _said(spoken)
     return Reading(
-        row.packet, _transport(row), str(source), str(destination),
-        kind(header.type if header else row.data[2] if len(row.data) > 2 else 255),
-        header.call_id if header else -1, header.length if header else row.length, _fields(spoken), row.serial, row.ends.point, len(row.data) < row.length,
+        row.packet, _transport(row), str(source), str(destination), kind(number), call_id, length, _fields(spoken),
+        row.serial, row.ends.point, len(row.data) < row.length,
     )  # fmt: skip
 
 
+def _said(spoken: Spoken) -> tuple[int, int, int]:
+    """Type, number and length of a PDU."""
+    match spoken.header:
+        case connectionless.Header() as header:
+            return header.type, header.sequence, header.length
+        case dcerpc.Header() as header:
+            return header.type, header.call_id, header.length
+        case _:
+            data = spoken.row.data
+            return data[2] if len(data) > 2 else 255, -1, spoken.row.length
+
+
 def _transport(row: Row) -> str:
-    if row.ends.transport == "ncacn_http" and row.ends.server.port in _HTTP_PORTS:
-        return HTTP
-    return _TRANSPORTS.get(row.ends.transport, TCP)
+    if row.ends.transport == flow.HTTP and row.ends.server.port == _HTTP_PORT:
+        return TCP
+    return _TRANSPORTS[row.ends.transport]
 
 
 def _fields(spoken: Spoken) -> Fields:
+    if spoken.pdu is None:
+        found = {"damage": str(spoken.error)}
+    elif isinstance(spoken.header, connectionless.Header):
+        found = _of_datagram(spoken.header, spoken.pdu)
+    else:
+        found = _of_connection(spoken)
+    if spoken.row.ends.pipe is not None:
+        found["pipe"] = plain(spoken.row.ends.pipe)
+    if spoken.referral is not None and spoken.referral.readable is not Readable.SEALED:
+        found |= _referred(spoken.referral)
+    return found
+
+
+def _of_datagram(header: connectionless.Header, pdu: object) -> Fields:
+    found = {
+        "interface": f"{header.interface.uuid}v{header.interface.version}",
+        "activity": header.activity,
+        "opnum": str(header.opnum),
+        "fragment": str(header.fragment),
+    }
+    if header.object:
+        found["object"] = header.object
+    if header.auth_proto:
+        found["auth"] = str(header.auth_proto)
+    if isinstance(pdu, connectionless.Fault):
+        found["status"] = f"{pdu.status:#010x}"
+    return found
+
+
+def _of_connection(spoken: Spoken) -> Fields:
     pdu = spoken.pdu
     found: Fields = {}
     match pdu:
@@ -55,8 +98,6 @@ def _fields(spoken: Spoken) -> Fields:
                 found["secondary_address"] = plain(pdu.secondary_address)
         case dcerpc.BindNak():
             found["reason"] = str(pdu.reason)
-        case None:
-            return {"damage": str(spoken.error)}
         case _:
             pass
     auth = getattr(pdu, "auth", None)
@@ -64,8 +105,6 @@ def _fields(spoken: Spoken) -> Fields:
         found["auth"] = f"{auth.type}/{auth.level}"
     if spoken.opnum is not None and not isinstance(pdu, dcerpc.Request):
         found["opnum"] = str(spoken.opnum)
-    if spoken.referral is not None and spoken.referral.readable is not Readable.SEALED:
-        found |= _referred(spoken.referral)
     return found
 
 

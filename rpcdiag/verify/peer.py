@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
+from rpcdiag.dissect.interfaces import pipe_endpoint
 from rpcdiag.errors import InputError, MissingPiece
-from rpcdiag.verify.reading import HTTP, PIPE, TCP, UDP, Fields, Reading, end, kind, listed, plain
+from rpcdiag.verify.reading import HTTP, NIL, PIPE, TCP, UDP, Fields, Reading, end, kind, listed, plain
 
 REMEDY = "install tshark: apt install tshark, dnf install wireshark-cli, brew install wireshark, or from wireshark.org"
 PREFERENCES = (
     "ip.defragment:TRUE", "tcp.desegment_tcp_streams:TRUE", "tcp.reassemble_out_of_order:FALSE",
     "tcp.try_heuristic_first:TRUE", "dcerpc.desegment_dcerpc:TRUE", "dcerpc.reassemble_dcerpc:TRUE",
 )  # fmt: skip
-_LAYERS = "ip ipv6 tcp udp dcerpc epm epm4 oxid remact isystemactivator dcom"
+_LAYERS = "ip ipv6 tcp udp smb smb_pipe smb2 dcerpc epm epm4 oxid remact isystemactivator dcom"
+_BELOW = frozenset({"ip", "ipv6", "tcp", "udp", "smb", "smb_pipe", "smb2", "http"})
 _BODIES = frozenset({"epm", "epm4", "oxid", "remact", "isystemactivator", "dcom"})
 _WITH_PORT = re.compile(r"\[\d{1,5}\]$")
 _PORT_FIELDS = frozenset({"epm.proto.tcp_port", "epm.proto.udp_port", "epm.proto.http_port", "epm.proto.named_pipe"})
 MAX_COMPLAINT = 500
 CUT_SHORT = "cut short"
+_HANDLE = "GUID handle File: "
 
 
 def version() -> str:
@@ -120,6 +123,7 @@ class _Layers:
         self.ports = ["0", "0"]
         self.transport = TCP
         self.stream = 0
+        self.pipe: str | None = None
 
     def take(self, proto: ElementTree.Element) -> None:
         name = proto.get("name", "")
@@ -127,10 +131,14 @@ class _Layers:
             self.addresses = [_first(proto, f"{name}.src") or "", _first(proto, f"{name}.dst") or ""]
         elif name in ("tcp", "udp"):
             self.transport = TCP if name == "tcp" else UDP
+            self.pipe = None
             self.ports = [_first(proto, f"{name}.srcport") or "0", _first(proto, f"{name}.dstport") or "0"]
             self.stream = int(_first(proto, f"{name}.stream") or 0)
         elif name in ("smb", "smb2"):
             self.transport = PIPE
+            self.pipe = _pipe(proto)
+        elif name == "smb_pipe":
+            self.pipe = _pipe(proto) or self.pipe
         elif name == "http":
             self.transport = HTTP
 
@@ -147,7 +155,7 @@ def _frame(packet: ElementTree.Element) -> Iterator[Reading]:
             if current is not None:
                 yield current
             current = _pdu(proto, number, layers)
-        elif current is None or name in ("ip", "ipv6", "tcp", "udp"):
+        elif current is None or name in _BELOW:
             if current is not None:
                 yield current
                 current = None
@@ -165,6 +173,17 @@ def _first(element: ElementTree.Element, name: str) -> str | None:
     return None if found is None else found.get("show")
 
 
+def _pipe(proto: ElementTree.Element) -> str | None:
+    """The name of the pipe that a message of SMB is about, where tshark saw it opened."""
+    for field in proto.iter("field"):
+        name, show = field.get("name", ""), field.get("show", "")
+        if name == "smb.file" and show:
+            return pipe_endpoint(show)
+        if not name and show.startswith(_HANDLE):
+            return pipe_endpoint(show[len(_HANDLE) :])
+    return None
+
+
 def _pdu(proto: ElementTree.Element, number: int, layers: _Layers) -> Reading:
     seen: dict[str, list[str]] = {}
     for field in proto.iter("field"):
@@ -177,10 +196,13 @@ def _pdu(proto: ElementTree.Element, number: int, layers: _Layers) -> Reading:
 
     words = kind(int(one("pkt_type") or 255))
     old = one("ver") == "4"
+    fields = _of_datagram(words, seen) if old else _fields(words, seen)
+    if layers.transport == PIPE and layers.pipe is not None:
+        fields["pipe"] = plain(layers.pipe)
     return Reading(
         number, UDP if old else layers.transport, _end(layers, 0), _end(layers, 1), words,
         int(one("dg_seqnum" if old else "cn_call_id") or -1), int(one("dg_frag_len" if old else "cn_frag_len") or 0),
-        _fields(words, seen), layers.stream,
+        fields, layers.stream,
     )  # fmt: skip
 
 
@@ -209,6 +231,20 @@ def _fields(words: str, seen: dict[str, list[str]]) -> Fields:
         found["status"] = f"{int(seen['cn_status'][0], 0):#010x}"
     if "auth_type" in seen and "auth_level" in seen:
         found["auth"] = f"{seen['auth_type'][0]}/{seen['auth_level'][0]}"
+    return found
+
+
+def _of_datagram(words: str, seen: dict[str, list[str]]) -> Fields:
+    version = int(seen.get("dg_if_ver", ["0"])[0], 0)
+    found = {"interface": f"{seen.get('dg_if_id', [''])[0]}v{version & 0xFFFF}.{version >> 16}"}
+    for name, field in (("activity", "dg_act_id"), ("opnum", "opnum"), ("fragment", "dg_frag_num")):
+        if field in seen:
+            found[name] = seen[field][0]
+    for name, field, nothing in (("object", "obj_id", NIL), ("auth", "dg_auth_proto", "0")):
+        if seen.get(field, [nothing])[0] != nothing:
+            found[name] = seen[field][0]
+    if words in ("fault", "reject") and "dg_status" in seen:
+        found["status"] = f"{int(seen['dg_status'][0], 0):#010x}"
     return found
 
 

@@ -9,10 +9,11 @@ Fields = dict[str, str]
 NAMES = (
     "request", "ping", "response", "fault", "working", "nocall", "reject", "ack", "cl_cancel", "fack", "cancel_ack",
     "bind", "bind_ack", "bind_nak", "alter_context", "alter_context_resp", "auth3", "shutdown", "co_cancel", "orphaned",
+    "rts",
 )  # fmt: skip
 
 TCP, PIPE, HTTP, UDP = "tcp", "pipe", "http", "udp"
-COMPARED = frozenset({TCP})  # what both read; what only the peer reads is counted by its transport
+NIL = "00000000-0000-0000-0000-000000000000"
 
 
 _ODD = re.compile(r"(?:\\x[0-9a-f]{1,2}|[^\x21-\x7e])+")
@@ -22,6 +23,7 @@ class Reading(NamedTuple):
     """A PDU that was complete with `packet`; `source` and `destination` are `address:port`.
 
     `fields`: opnum, context, interface, status ...: those that the reader told; see docs/verify.md for the words.
+    Of a connectionless PDU `call_id` is the sequence number and `length` that of the body.
     """
 
     packet: int
@@ -39,12 +41,19 @@ class Reading(NamedTuple):
     @property
     def ends(self) -> tuple[str, ...]:
         """The connection, whoever speaks."""
-        return self.transport, *sorted((self.source, self.destination))
+        return self.transport, *sorted(self._between)
 
     @property
     def place(self) -> tuple[str, ...]:
         """What makes two readings readings of one PDU, wherever it was complete."""
-        return self.transport, self.source, self.destination, self.kind, str(self.call_id), str(self.length)
+        return self.transport, *self._between, self.kind, str(self.call_id), str(self.length)
+
+    @property
+    def _between(self) -> tuple[str, str]:
+        """Over HTTP the hosts alone: two connections are one conversation, and not all say of which they read."""
+        if self.transport != HTTP:
+            return self.source, self.destination
+        return self.source.rpartition(":")[0], self.destination.rpartition(":")[0]
 
 
 def end(address: str, port: int | str) -> str:

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from rpcdiag.track.transcript import Spoken, Transcript
+from rpcdiag.track.spoken import Spoken
+from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
 from rpcdiag.verify import ours
 from rpcdiag.verify.compare import Comparison, Difference

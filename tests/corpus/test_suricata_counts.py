@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from rpcdiag.dissect import dcerpc
-from rpcdiag.report import zeek
-from rpcdiag.track.transcript import Call, Transcript
-from rpcdiag.track.wire import Wire
+from rpcdiag.dissect import connectionless, dcerpc
+from rpcdiag.report import zeek_names
+from rpcdiag.track.spoken import Call, Spoken
+from rpcdiag.track.transcript import Transcript
+from rpcdiag.track.wire import DATAGRAM, Wire
 from tests.corpus.at_hand import CORPUS
 
 pytestmark = pytest.mark.corpus
@@ -19,7 +21,6 @@ EXPECTED = CAPTURES / "expected"
 if not EXPECTED.exists():
     pytest.skip("the public captures lie in ../shared, outside the repository", allow_module_level=True)
 
-OVER_UDP = {"dcerpc-udp-scapy"}
 Event = dict[str, str]
 _FIRST_INTERFACE = "dcerpc.interfaces[0]."
 # what stands in their log beside the event itself
@@ -45,8 +46,12 @@ CHECKS = [(path.stem, *one) for path in sorted(EXPECTED.glob("*.yaml")) for one 
 def _events(path: Path) -> Iterator[Event]:
     transcript = Transcript(Wire(str(path)).rows())
     sizes: dict[tuple[int, int, bool], list[int]] = {}  # of the stubs' fragments
+    activities: dict[tuple[str, str], Event] = {}
     for spoken in transcript:
         pdu = spoken.pdu
+        if isinstance(pdu, connectionless.Request | connectionless.Response):
+            _note(activities, spoken, pdu)
+            continue
         if isinstance(pdu, dcerpc.Bind):
             yield {"dcerpc.request": pdu.header.type.name, "dcerpc.call_id": str(pdu.header.call_id)}
         if isinstance(pdu, dcerpc.Request | dcerpc.Response):
@@ -55,7 +60,30 @@ def _events(path: Path) -> Iterator[Event]:
         for call in spoken.calls:
             yield _event(call, sizes)
     for call in transcript.open_calls():
-        yield _event(call, sizes)
+        if call.serial != DATAGRAM:
+            yield _event(call, sizes)
+    yield from activities.values()
+
+
+def _note(
+    activities: dict[tuple[str, str], Event], spoken: Spoken, pdu: connectionless.Request | connectionless.Response
+) -> None:
+    """They join by activity and sequence number whoever sent it, and write UUIDs as if all were little-endian."""
+    activity, sequence = UUID(bytes_le=spoken.row.data[40:56]), str(pdu.header.sequence)
+    event = activities.setdefault((str(activity), sequence), {})
+    ends = spoken.row.ends
+    event |= {
+        "dcerpc.activityuuid": str(activity), "dcerpc.seqnum": sequence, "dcerpc.rpc_version": "4.0", "proto": "UDP",
+        "src_ip": str(ends.client.address), "src_port": str(ends.client.port),
+        "dest_ip": str(ends.server.address), "dest_port": str(ends.server.port),
+    }  # fmt: skip
+    side, name = ("req", "request") if isinstance(pdu, connectionless.Request) else ("res", "response")
+    event["dcerpc." + name] = pdu.header.type.name
+    if side == "req":
+        event["dcerpc.req.opnum"] = str(pdu.header.opnum)
+    fragments, size = f"dcerpc.{side}.frag_cnt", f"dcerpc.{side}.stub_data_size"
+    event[fragments] = str(int(event.get(fragments, "0")) + 1)
+    event[size] = str(int(event.get(size, "0")) + pdu.stub_length)
 
 
 def _counted(pdu: dcerpc.Request | dcerpc.Response) -> int:
@@ -74,9 +102,9 @@ def _event(call: Call, sizes: dict[tuple[int, int, bool], list[int]]) -> Event:
         event |= {f"dcerpc.{side}.stub_data_size": str(sum(stubs)), f"dcerpc.{side}.frag_cnt": str(len(stubs))}
     if call.interface is not None:
         event[_FIRST_INTERFACE + "uuid"] = call.interface.uuid
-        event[_FIRST_INTERFACE + "service"] = zeek.endpoint(call.interface)
+        event[_FIRST_INTERFACE + "service"] = zeek_names.endpoint(call.interface)
         if call.opnum is not None:
-            event[_FIRST_INTERFACE + "procedure"] = zeek.operation(call.interface, call.opnum)
+            event[_FIRST_INTERFACE + "procedure"] = zeek_names.operation(call.interface, call.opnum)
     return event
 
 
@@ -84,8 +112,6 @@ def _event(call: Call, sizes: dict[tuple[int, int, bool], list[int]]) -> Event:
     ("name", "count", "conditions"), CHECKS, ids=[f"{name}-{number}" for number, (name, *_) in enumerate(CHECKS)]
 )
 def test_their_number_of_events_is_ours(name: str, count: int, conditions: Event) -> None:
-    if name in OVER_UDP:
-        pytest.skip("connectionless RPC is not read yet")
     events = list(_events(CAPTURES / f"{name}.pcap"))
     assert events
     found = [event for event in events if all(event.get(key) == value for key, value in conditions.items())]

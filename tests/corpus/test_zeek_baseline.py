@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from rpcdiag.analysis import analyze
+from rpcdiag.dissect.dcerpc import PduType
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import zeek
+from rpcdiag.track.wire import Wire
 from tests.corpus.at_hand import CORPUS
 
 pytestmark = pytest.mark.corpus
@@ -23,7 +25,6 @@ LOGS = {
     "smb.smb1-transaction-dcerpc__dce_rpc.log": "dssetup_DsRoleGetPrimaryDomainInformation_standalone_workstation.cap",
 }
 WRITTEN_TWICE = {"dce-rpc.mapi__dce_rpc.log": 1}
-OVER_SMB = {"smb.smb1-transaction-dcerpc__dce_rpc.log"}
 
 
 def _rows(lines: list[str]) -> Counter[tuple[str, ...]]:
@@ -33,8 +34,6 @@ def _rows(lines: list[str]) -> Counter[tuple[str, ...]]:
 
 @pytest.mark.parametrize("log", sorted(LOGS))
 def test_every_line_of_the_baseline_is_there(log: str) -> None:
-    if log in OVER_SMB:
-        pytest.skip("RPC over SMB is not read yet")
     wanted = _rows((BASELINE / log).read_text(encoding="utf-8").splitlines())
     found = _rows(list(zeek.render(analyze([str(TRACES / LOGS[log])]), Options())))
     assert wanted
@@ -51,3 +50,18 @@ def test_the_line_that_zeek_writes_twice_is_a_call_without_answer() -> None:
 
 def test_no_baseline_of_calls_is_left_out() -> None:
     assert {path.name for path in Path(BASELINE).glob("*dce_rpc.log")} == set(LOGS)
+
+
+def test_requests_come_through_the_pipes_that_zeek_says() -> None:
+    """Zeek numbers the pipes of 20-fids.pcap by their file ids, and tells each request in the order of the capture."""
+    lines = (BASELINE / "dce-rpc.dce-rpc-backing-size__out").read_text(encoding="utf-8").splitlines()
+    theirs = [line.split(", ")[3] for line in lines if line.startswith("dce_rpc_request, ")]
+    rows = Wire(str(TRACES / "20-fids.pcap")).rows()
+    ours = [str(row.serial) for row in rows if row.data[2] == PduType.REQUEST]
+    assert len(set(theirs)) == 20
+    assert _in_order_of_appearance(ours) == _in_order_of_appearance(theirs)
+
+
+def _in_order_of_appearance(names: list[str]) -> list[int]:
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(name, len(numbers)) for name in names]

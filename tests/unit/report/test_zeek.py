@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from rpcdiag.analysis import Diagnosis, analyze
+from rpcdiag.dissect.dcerpc import Syntax
+from rpcdiag.dissect.interfaces import operation_name
 from rpcdiag.model.packets import Endpoint
-from rpcdiag.report import zeek
+from rpcdiag.report import zeek, zeek_names
 from rpcdiag.report.community import TCP, UDP, community_id
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import zeek as tabs
@@ -191,7 +193,34 @@ def test_no_value_can_be_taken_for_another(value: str | int | None, written: str
     assert zeek._escaped(value) == written
 
 
-def test_operations_of_the_service_manager_have_no_r() -> None:
-    from rpcdiag.dissect.dcerpc import Syntax
+@pytest.mark.parametrize(
+    ("uuid", "opnum", "name"),
+    [
+        (zeek_names.SVCCTL, 0, "CloseServiceHandle"),  # ours begins with R
+        (zeek_names.SVCCTL, 0x30, "GetNotifyResult"),  # ours: RGetNotifyResults
+        ("12345678-1234-abcd-ef00-0123456789ab", 0x45, "RpcSplOpenPrinter"),  # [MS-RPRN] 3.1.4: RpcOpenPrinterEx
+        ("12345678-1234-abcd-ef00-0123456789ab", 0x59, "RpcAddPrinterDriverEx"),
+        ("12345678-1234-abcd-ef00-0123456789ab", 0x68, "RpcReportJobProcessingProgress"),
+        ("4fc742e0-4a10-11cf-8273-00aa004ae673", 0x16, "NetrDfsSetInfo2"),
+        ("12345778-1234-abcd-ef00-0123456789ab", 0x4B, "CredrRename"),
+        ("12345778-1234-abcd-ef00-0123456789ab", 0x4C, "LsarLookupSids3"),
+        ("12345778-1234-abcd-ef00-0123456789ab", 0x5E, "CredrBackupCredentials"),
+        ("82273fdc-e32a-18c3-3f78-827929dc23ea", 0x18, "ElfrReportEventAndSourceW"),
+        (zeek_names.SVCCTL, 0x26, "QueryServiceConfig2A"),
+        (zeek_names.SVCCTL, 0x35, "ScValidatePnPService"),
+        ("86d35949-83c9-4044-b424-db363231fd0c", 6, "SchRpcEnumFolder"),
+        ("6bffd098-a112-3610-9833-46c3f87e345a", 0x15, "NetrGetJoinableOUs"),
+    ],
+)
+def test_operations_are_called_what_zeek_calls_them(uuid: str, opnum: int, name: str) -> None:
+    assert zeek_names.operation(Syntax(uuid, "1.0"), opnum) == name
 
-    assert zeek.operation(Syntax(zeek.SVCCTL, "2.0"), 0) == "CloseServiceHandle"
+
+def test_no_name_of_ours_is_overridden_but_by_another_spelling() -> None:
+    others = {
+        (uuid, opnum)
+        for uuid, names in zeek_names._OPERATIONS.items()
+        for opnum, name in names.items()
+        if operation_name(uuid, opnum) not in (None, name)
+    }
+    assert len(others) == 5

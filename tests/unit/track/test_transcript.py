@@ -6,7 +6,8 @@ from rpcdiag.capture.choice import Engine
 from rpcdiag.errors import InputError
 from rpcdiag.sweep.machine import Machine
 from rpcdiag.track import transcript
-from rpcdiag.track.transcript import Call, Outcome, Transcript
+from rpcdiag.track.spoken import Call, Outcome
+from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
 from tests.build import pdus
 from tests.build.conversation import Recording, Tcp

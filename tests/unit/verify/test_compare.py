@@ -4,7 +4,7 @@ import pytest
 
 from rpcdiag.verify import compare
 from rpcdiag.verify.compare import Comparison, Why
-from rpcdiag.verify.reading import PIPE, TCP, Fields, Reading, end
+from rpcdiag.verify.reading import HTTP, PIPE, TCP, Fields, Reading, end
 
 
 def _reading(
@@ -83,11 +83,25 @@ def test_what_the_capture_cut_and_what_a_reader_calls_malformed_are_classes_of_t
     assert _compared([_reading(1)], [broken])[1] == [("opnum", Why.MALFORMED)]
 
 
-def test_what_is_not_compared_is_counted() -> None:
-    comparison, differences = _compared([], [_reading(1, transport=PIPE)])
+def test_pipes_of_one_session_may_say_the_same_call_in_one_packet() -> None:
+    one, other = ({"context": "0", "opnum": "3", "pipe": f"\\pipe\\{name}"} for name in ("samr", "lsarpc"))
+    ours = [_reading(1, transport=PIPE, fields=one), _reading(1, transport=PIPE, fields=other)]
+    comparison, differences = _compared(ours, ours[::-1])
     assert not differences
-    assert comparison.transports == [PIPE]
-    assert comparison.sums(PIPE).theirs == 1
+    assert comparison.sums(PIPE)[:4] == (2, 2, 2, 2)
+
+
+def test_a_pipe_that_tshark_does_not_name_is_no_difference_and_one_that_we_do_not_is() -> None:
+    plain, named = {"context": "0"}, {"context": "0", "pipe": "\\pipe\\samr"}
+    here, there = _reading(1, transport=PIPE, fields=named), _reading(1, transport=PIPE, fields=plain)
+    assert not _compared([here], [there])[1]
+    assert _compared([there], [here])[1] == [("pipe", Why.VALUE)]
+
+
+def test_the_two_connections_of_rpc_over_http_are_one_conversation() -> None:
+    here = _reading(1, transport=HTTP)
+    assert not _compared([here], [here._replace(source="10.0.0.1:50001", destination="10.0.0.2:80")])[1]
+    assert _compared([here], [here._replace(source="10.0.0.3:50000")])[1]
 
 
 def test_readings_that_wait_too_long_are_given_up_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
