@@ -99,7 +99,7 @@ def _same(seen: Reading) -> object:
         [pipe._replace(pdus=[]) for pipe in seen.pipes],
         seen.bodies,
         one.dialect,
-        [(logon.tokens, logon.status) for logon in one.logons],
+        [(logon.tokens, logon.status) for logon in one.setups],
         [(tree.name, tree.share, tree.status) for tree in one.trees],
         [(pipe.name, pipe.serial, pipe.status) for pipe in one.pipes],
         [(error.serial, error.status) for error in one.errors],
