@@ -1,4 +1,4 @@
-"""Captures that no host sends: those of `pcaps/`, spoilt by a seed; and what must hold of every one of them."""
+"""Captures that no host sends: those of `pcaps/` and of `carriers`, spoilt by a seed; and what must hold of every one of them."""
 
 import ctypes
 import mmap
@@ -17,6 +17,7 @@ from rpcdiag.sweep.engine import MAX_FLOWS
 from rpcdiag.sweep.machine import Machine
 from tests.build import containers, frames, pdus
 from tests.build.containers import Frame, Interface
+from tests.fuzz.carriers import MADE, made
 from tests.properties.two_forms import Chosen, Heard, compare, compare_ends, outcome, said_by
 
 CAPTURES = sorted((Path(__file__).resolve().parents[2] / "pcaps").glob("*/capture.pcapng"))
@@ -60,9 +61,9 @@ class Mutant(NamedTuple):
 def mutant(seed: int) -> Mutant:
     """The same for the same seed."""
     rng = random.Random(seed)
-    packets = list(original(rng.randrange(len(CAPTURES))))
+    packets = list(_some(rng))
     if rng.random() < 0.2:
-        packets += original(rng.randrange(len(CAPTURES)))
+        packets += _some(rng)
     for _ in range(rng.choice((0, 1, 2, 3, 5, 9, 20))):
         if packets:
             rng.choice(CHANGES)(rng, packets)
@@ -76,6 +77,13 @@ def mutant(seed: int) -> Mutant:
         block=rng.choice((300, 900, 5000)) if rng.random() < 0.3 else 1 << 19,
         adopt_at=rng.randrange(len(data) + 1) if rng.random() < 0.3 else -1,
     )
+
+
+def _some(rng: random.Random) -> tuple[Frame, ...]:
+    """A capture of `pcaps/` or one that is made for this."""
+    if rng.random() < 0.4:
+        return original(rng.randrange(len(CAPTURES)))
+    return made(rng.randrange(len(MADE)))
 
 
 def check(seed: int, machine: Machine, folder: Path) -> None:
@@ -379,6 +387,24 @@ def _put(
         packets[at] = packets[at]._replace(data=bytes(data))
 
 
+SMB_FIELDS = (
+    (0, "I", EXTREMES), (4, "B", (0xFC, 0xFD, 0xFE, 0xFF)), (12, "I", (0, 0x103, 0x80000005, 0xC0000022, 0x00EA0001)),
+    (16, "H", (0, 1, 3, 5, 6, 8, 9, 11, 13)), (20, "I", (0, 1, 2, 3, 4, 8)), (24, "I", EXTREMES), (28, "Q", (0, 1, 2, 3)),
+    (40, "I", (0, 1, 5, 9)), (68, "I", (0x11C017, 0x110018)), (70, "B", EXTREMES[:12]), (72, "I", EXTREMES),
+    (76, "Q", (0, 0xFFFFFFFFFFFFFFFF)), (84, "Q", (0, 0xFFFFFFFFFFFFFFFF)), (92, "I", EXTREMES), (96, "I", EXTREMES),
+    (8, "B", (4, 0x0A, 0x0B, 0x25, 0x2D, 0x2E, 0x2F, 0x73, 0x75, 0xA2)), (13, "B", (0x18, 0x98)), (28, "H", (1, 0x801)),
+    (34, "H", (64, 128, 192)), (36, "B", (0, 2, 10, 12, 14, 16, 24, 255)), (37, "B", (0x2E, 0x2F, 0xA2, 0xFF)),
+    (39, "H", EXTREMES[:15]), (41, "H", (0x4001, 0x4002)), (57, "H", EXTREMES[:15]), (59, "H", EXTREMES[:15]),
+)  # fmt: skip
+
+
+def _message(rng: random.Random, packets: Frames) -> None:
+    """A field of SMB, 2 or 1, where a message begins with the segment."""
+    at = _with_payload(rng, packets)
+    if at >= 0:
+        _put(rng, packets, at, TCP + 20, SMB_FIELDS, rng.choice("<<<>"))
+
+
 def _fragment(rng: random.Random, packets: Frames) -> None:
     at = _with_payload(rng, packets)
     if at < 0:
@@ -503,5 +529,5 @@ def _add(data: bytearray, at: int, by: int) -> None:
 
 CHANGES: tuple[Change, ...] = (
     _flip, _flip, _drop, _twice, _swap, _shuffle, _later, _elsewhere, _snap, _split, _split, _join, _sequence, _wrap,
-    _header, _header, _pdu, _pdu, _pdu, _fragment, _icmp, _six, _tag, _scan, _talk,
+    _header, _header, _pdu, _pdu, _pdu, _message, _message, _message, _fragment, _icmp, _six, _tag, _scan, _talk,
 )  # fmt: skip

@@ -10,10 +10,12 @@ from rpcdiag.capture import reader
 from rpcdiag.capture.choice import COMPILED, PYTHON, Engine
 from rpcdiag.report.outputs.json import document
 from rpcdiag.sweep.columns import NO_ROOM
+from rpcdiag.sweep.engine import MAX_FLOWS
 from rpcdiag.sweep.machine import Machine
 from tests.build import containers, frames, pdus
 from tests.build.containers import Frame
 from tests.corpus import at_hand
+from tests.fuzz.carriers import MADE, made
 from tests.properties.two_forms import Chosen, compare, compare_ends, outcome
 
 OURS = sorted((Path(__file__).resolve().parents[2] / "pcaps").glob("*/capture.pcapng"))
@@ -53,6 +55,23 @@ def test_one_form_goes_on_where_the_other_has_come_to(
         changed = outcome(str(path), engine)
         assert engine.adopted == 1
         compare_ends(changed, apart)
+
+
+@pytest.mark.parametrize("number", range(len(MADE)))
+@pytest.mark.parametrize("max_flows", [1, 4, MAX_FLOWS])
+def test_pipes_channels_and_datagrams_too(
+    max_flows: int, number: int, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "made.pcapng"
+    path.write_bytes(containers.pcapng(made(number)))
+    whole = outcome(str(path), Chosen(None, max_flows=max_flows))
+    assert whole.diagnosis.case.accounting.sums_hold
+    compare(whole, outcome(str(path), Chosen(machine, max_flows=max_flows)))
+    monkeypatch.setattr(reader, "BLOCK", SMALL)
+    for eighths in (0, 2, 5, 7):
+        engine = Chosen(machine, max_flows=max_flows, adopt_at=1 + path.stat().st_size * eighths // 8)
+        compare_ends(outcome(str(path), engine), whole)
+        assert engine.adopted == 1
 
 
 @pytest.mark.parametrize("form", ["python", "compiled"])
