@@ -169,12 +169,15 @@ def test_an_object_comes_whole_or_not_at_all(folder: Path, monkeypatch: pytest.M
     assert cache.read() == ("new", b"new code", "2")
 
 
-def test_objects_of_older_versions_are_forgotten_and_nothing_else(folder: Path) -> None:
-    old, other = folder / "pass-0123.o", folder / "notes.o"
-    old.write_bytes(b"old")
+def test_the_oldest_objects_of_other_versions_are_forgotten_and_nothing_else(folder: Path) -> None:
+    other = folder / "notes.o"
     other.write_bytes(b"mine")
+    old = [folder / f"pass-{number}.o" for number in range(cache.KEPT + 2)]
+    for age, place in enumerate(old):
+        place.write_bytes(b"old")
+        os.utime(place, (1_000_000 - age, 1_000_000 - age))
     path = cache.write("name", b"code", "1")
-    assert sorted(folder.iterdir()) == sorted([Path(path), other])
+    assert sorted(folder.iterdir()) == sorted([Path(path), other, *old[: cache.KEPT - 1]])
 
 
 # --- the process aside
