@@ -18,7 +18,6 @@ from rpcdiag.track.wire import Wire
 from rpcdiag.verify import ours
 from rpcdiag.verify.compare import Comparison, Sums
 from rpcdiag.verify.peer import Peer, version
-from rpcdiag.verify.reading import COMPARED
 from tests.build.disorder import WAYS, made
 from tests.build.verifying import compared
 
@@ -30,7 +29,7 @@ BEGIN, END = "<!-- measured: tools/measure_verify.py -->", "<!-- end -->"
 class Measured(NamedTuple):
     name: str
     sums: dict[str, Sums]
-    classes: Counter[str]
+    classes: Counter[tuple[str, str]]  # transport and class
     trouble: str
 
 
@@ -39,12 +38,15 @@ def measure(path: Path, folder: Path) -> Measured:
     try:
         wire, peer = Wire(str(path)), Peer(str(path))
         comparison = Comparison(ours.readings(wire), peer.readings())
-        for _ in comparison:
-            pass
+        classes: Counter[tuple[str, str]] = Counter()
+        for difference in comparison:
+            reading = difference.ours or difference.theirs
+            assert reading is not None  # a difference has at least one
+            classes[reading.transport, f"{difference.what} ({difference.why})"] += 1
     except RpcdiagError as error:
         return Measured(name, {}, Counter(), str(error).replace(str(path), path.name))
     sums = {transport: comparison.sums(transport) for transport in comparison.transports}
-    return Measured(name, sums, comparison.classes, "cut short" if wire.trouble or peer.trouble else "")
+    return Measured(name, sums, classes, "cut short" if wire.trouble or peer.trouble else "")
 
 
 def lines(folders: list[Path]) -> Iterator[str]:
@@ -70,22 +72,20 @@ def _totals(measured: list[Measured]) -> Iterator[str]:
         each = [one.sums[transport] for one in measured if transport in one.sums]
         here, there = sum(one.ours for one in each), sum(one.theirs for one in each)
         either, agreed = sum(one.either for one in each), sum(one.agreed for one in each)
-        if transport in COMPARED:
-            yield f"| {transport} | {here} | {there} | {either} | {agreed} | {100 * agreed / (either or 1):.2f} |"
-        else:
-            yield f"| {transport} | not read yet | {there} | | | |"
+        yield f"| {transport} | {here} | {there} | {either} | {agreed} | {100 * agreed / (either or 1):.2f} |"
+    every = [sums for one in measured for sums in one.sums.values()]
+    either, agreed = sum(one.either for one in every), sum(one.agreed for one in every)
+    here, there = sum(one.ours for one in every), sum(one.theirs for one in every)
+    yield f"| all | {here} | {there} | {either} | {agreed} | {100 * agreed / (either or 1):.2f} |"
 
 
 def _rows(one: Measured) -> Iterator[str]:
     if one.trouble and not one.sums:
         yield f"| {one.name} | | | | | | | {one.trouble} |"
-    classes = ", ".join(f"{name} {count}" for name, count in sorted(one.classes.items()))
     for transport, sums in one.sums.items():
-        said = "; ".join(part for part in (classes if transport in COMPARED else "", one.trouble) if part)
-        if transport in COMPARED:
-            numbers = f"{sums.ours} | {sums.theirs} | {sums.agreed} | {sums.percent:.2f} | {sums.copies or ''}"
-        else:
-            numbers = f"| {sums.theirs} | | |"
+        classes = [f"{name} {count}" for (of, name), count in sorted(one.classes.items()) if of == transport]
+        said = "; ".join(part for part in (", ".join(classes), one.trouble) if part)
+        numbers = f"{sums.ours} | {sums.theirs} | {sums.agreed} | {sums.percent:.2f} | {sums.copies or ''}"
         yield f"| {one.name} | {transport} | {numbers} | {said} |"
 
 

@@ -19,7 +19,7 @@ if not CAPTURES:
     pytest.skip("the public captures lie in ../shared, outside the repository", allow_module_level=True)
 
 
-# a worm in a datagram to port 1434: it begins with 4, the rest of the header would be a body longer than the datagram
+# a worm to port 1434: a 4, then ones, also where the data representation is reserved and must be zero. [C706] 14.1
 WORM = {"evilprogram.pcap": {479, 503}}
 
 

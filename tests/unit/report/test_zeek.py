@@ -15,8 +15,8 @@ from rpcdiag.report.community import TCP, UDP, community_id
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import zeek as tabs
 from rpcdiag.report.outputs import zeek_json
-from tests.build import pdus
-from tests.build.conversation import Recording, Tcp
+from tests.build import datagrams, pdus, smb2
+from tests.build.conversation import Recording, Tcp, spoken
 from tests.build.exchanges import LSARPC
 from tests.build.story import START
 from tests.build.verifying import CLIENT, SERVER, map_request, map_response, mapper
@@ -131,6 +131,43 @@ def test_both_logs_name_a_connection_alike_and_always_the_same(tmp_path: Path) -
     assert uid.isalnum()
     again = _diagnosed(tmp_path, _talk())
     assert list(tabs.render(again, Options())) == list(tabs.render(diagnosis, Options()))
+
+
+def test_calls_through_pipes_have_the_name_of_the_one_connection(tmp_path: Path) -> None:
+    session = smb2.logged_on()
+    tree = session.tree()
+    for name, address in (("samr", "\\PIPE\\lsass"), ("LSARPC", "")):
+        pipe = session.create(tree, name)
+        session.transceive(pipe, pdus.bind([(*LSARPC, [pdus.NDR32])]), pdus.bind_ack(pdus.ACCEPTED_32, address))
+        session.transceive(pipe, pdus.request(6, bytes(20)), pdus.response(bytes(20)))
+    diagnosis = _diagnosed(tmp_path, spoken(session.messages, 445))
+    logs = {name: [json.loads(line) for line in lines] for name, lines in zeek_json.files(diagnosis, Options())}
+    (connection,) = logs["conn.log"]
+    assert (connection["service"], connection["id.resp_p"], connection["conn_state"]) == ("smb,dce_rpc", 445, "SF")
+    assert "missed_bytes" not in connection
+    assert [(row["named_pipe"], row["operation"], row["uid"]) for row in logs["dce_rpc.log"]] == [
+        ("\\PIPE\\lsass", "LsarOpenPolicy", connection["uid"]),
+        ("\\pipe\\LSARPC", "LsarOpenPolicy", connection["uid"]),
+    ]
+    assert {row["community_id"] for row in logs["dce_rpc.log"]} == {connection["community_id"]}
+
+
+def test_a_session_whose_pipe_nothing_went_through_is_smb(tmp_path: Path) -> None:
+    session = smb2.logged_on()
+    session.create(session.tree(), "svcctl")
+    logs = dict(zeek_json.files(_diagnosed(tmp_path, spoken(session.messages, 445)), Options()))
+    (line,) = logs["conn.log"]
+    assert json.loads(line)["service"] == "smb"
+    assert not list(logs["dce_rpc.log"])
+
+
+def test_connectionless_calls_are_lines(tmp_path: Path) -> None:
+    recording = Recording(START)
+    datagrams.converse(recording, datagrams.lookup(LSARPC, 49_700, SERVER), 135, client=CLIENT, server=SERVER)
+    (row,) = _rows(_diagnosed(tmp_path, recording))
+    assert (row["endpoint"], row["operation"], row["rpcdiag_fate"]) == ("epmapper", "ept_map", "response")
+    ends = Endpoint(ip_address(CLIENT), 49_800), Endpoint(ip_address(SERVER), 135)
+    assert row["community_id"] == community_id(*ends, UDP)
 
 
 def test_a_connection_on_ports_used_again_has_another_uid(tmp_path: Path) -> None:

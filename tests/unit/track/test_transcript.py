@@ -9,9 +9,9 @@ from rpcdiag.track import transcript
 from rpcdiag.track.spoken import Call, Outcome
 from rpcdiag.track.transcript import Transcript
 from rpcdiag.track.wire import Wire
-from tests.build import pdus
+from tests.build import conversation, pdus, smb2
 from tests.build.conversation import Recording, Tcp
-from tests.build.exchanges import DRSUAPI, session
+from tests.build.exchanges import DRSUAPI, LSARPC, session
 from tests.build.story import START
 from tests.build.verifying import CLIENT, SERVER, map_request, map_response, mapper, saved, spoken
 
@@ -35,6 +35,37 @@ def test_every_pdu_is_told_with_its_ends_and_packets() -> None:
     assert {(str(row.ends.client), str(row.ends.server), row.ends.transport, row.ends.pipe) for row in rows} == {
         (f"{CLIENT}:50000", f"{SERVER}:135", "ncacn_ip_tcp", None)
     }
+
+
+def _piped(*, named: bool = True) -> Recording:
+    """Two pipes of one SMB session, which begins with packet 1."""
+    smb = smb2.logged_on()
+    pipes = [smb.create(smb.tree(), name) for name in ("samr", "LSARPC")]
+    if not named:
+        smb.messages.clear()
+    for pipe in pipes:
+        smb.write(pipe, pdus.bind([(*LSARPC, [pdus.NDR32])]))
+        smb.read(pipe, pdus.bind_ack(pdus.ACCEPTED_32, ""))
+        smb.transceive(pipe, pdus.request(6, bytes(20)), pdus.response(bytes(20)))
+    return conversation.spoken(smb.messages, 445)
+
+
+def test_pipes_have_their_names_and_the_first_packet_of_their_session() -> None:
+    with saved(_piped().pcapng()) as path:
+        rows = list(Wire(path).rows())
+    assert len(rows) == 8
+    assert {row.ends.first_packet for row in rows} == {1}
+    assert {row.ends.transport for row in rows} == {"ncacn_np"}
+    assert [row.ends.pipe for row in rows] == ["\\pipe\\samr"] * 4 + ["\\pipe\\LSARPC"] * 4
+    assert len({row.serial for row in rows}) == 2
+    assert [row.from_client for row in rows] == [True, False] * 4
+
+
+def test_a_pipe_that_was_opened_before_the_capture_has_no_name() -> None:
+    with saved(_piped(named=False).pcapng()) as path:
+        rows = list(Wire(path).rows())
+    assert {(row.ends.transport, row.ends.pipe) for row in rows} == {("ncacn_np", None)}
+    assert len({row.serial for row in rows}) == 2
 
 
 def test_a_pdu_in_two_segments_names_both_packets() -> None:
