@@ -11,6 +11,7 @@ MAX_ALIKE = 100  # alike flows that the document lists one by one
 Figures = dict[str, Any]
 
 COMPARED = ("packets", "referrals", "flows", "listed", "folded", "outcomes", "calls")
+COMPARED_OF_PIPES = ("flows", "opened", "referrals", "calls")
 
 
 class FlowKey(NamedTuple):
@@ -26,7 +27,7 @@ class FlowKey(NamedTuple):
 
 
 class Pipes:
-    """What is put into pipes of SMB sessions; a program that does not look into them finds nothing of it."""
+    """What is put into pipes of SMB sessions, counted apart: peers that look at ports only find nothing of it."""
 
     def __init__(self) -> None:
         self.flows: Counter[str] = Counter(ncacn_np=0)  # connections that carry RPC, by transport
@@ -91,10 +92,13 @@ def found(document: Mapping[str, Any]) -> Figures:
     """The figures of the truth file that the program's document holds."""
     flows, listed, folded, outcomes = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     leaders = {flow["id"]: flow for flow in document["flows"]}
+    inside = {flow["id"]: flow for flow in document["flows"] if flow["transport"] == "ncacn_np"}
     for flow in document["flows"]:
+        if flow["id"] in inside:
+            continue
         listed[flow["origin"]["kind"]] += 1
         outcomes[flow["outcome"]] += 1
-    referrals = Counter(referral["kind"] for referral in document["referrals"])
+    referrals = Counter(one["kind"] for one in document["referrals"] if one["asked_on"] not in inside)
     for group in document.get("flow_groups", ()):
         referrals["ept_map"] += group["referrals"]  # of nothing else are any only counted
         leader = leaders[group["like"]]
@@ -104,6 +108,15 @@ def found(document: Mapping[str, Any]) -> Figures:
     flows.update(folded)
     accounting = document["accounting"]
     fates = accounting["request_fates"]
+    pipes = Pipes()
+    carriers = {
+        (flow["client"]["address"], flow["client"]["port"], flow["server"]["address"]) for flow in inside.values()
+    }
+    pipes.flows["ncacn_np"] = len(carriers)
+    for flow in inside.values():
+        pipes.opened[str(flow["pipe"]).removeprefix("\\pipe\\")] += 1
+        pipes.calls.update(flow["calls"])
+    pipes.referrals.update(one["kind"] for one in document["referrals"] if one["asked_on"] in inside)
     return {
         "packets": accounting["packets"],
         "referrals": _sorted(referrals),
@@ -112,19 +125,21 @@ def found(document: Mapping[str, Any]) -> Figures:
         "folded": _sorted(folded),
         "outcomes": _sorted(outcomes),
         "calls": {
-            "faults": fates["fault"],
-            "requests": accounting["requests"],
-            "responses": fates["response"],
-            "unanswered": fates["unanswered"],
+            "faults": fates["fault"] - pipes.calls["faults"],
+            "requests": accounting["requests"] - pipes.calls["requests"],
+            "responses": fates["response"] - pipes.calls["responses"],
+            "unanswered": fates["unanswered"] - pipes.calls["unanswered"],
         },
+        "pipes": pipes.figures(),
     }
 
 
 def differences(truth: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
     """One line for every figure that is not as it was built."""
     lines = []
-    for name in COMPARED:
-        built, got = truth[name], seen[name]
+    both = [(name, truth[name], seen[name]) for name in COMPARED]
+    both += [(f"pipes: {name}", truth["pipes"][name], seen["pipes"][name]) for name in COMPARED_OF_PIPES]
+    for name, built, got in both:
         if not isinstance(built, dict):
             built, got = {"": built}, {"": got}
         for part in sorted({*built, *got}):

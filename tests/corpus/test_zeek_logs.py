@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag.flows.flow import UDP
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import zeek_json
 from rpcdiag.track.facts import Fate
-from rpcdiag.track.wire import Wire
 from tests.corpus.at_hand import captures, diagnosed
 
 pytestmark = pytest.mark.corpus
@@ -28,16 +26,8 @@ def test_every_request_is_a_line(path: Path) -> None:
     }
     told = {row["uid"] for row in logs["conn.log"]}
     assert len(told) == len(logs["conn.log"])
-    over_udp = _connectionless(path)
-    connected = [row for row in logs["dce_rpc.log"] if (row["id.orig_h"], row["id.orig_p"]) not in over_udp]
-    fates = [row["rpcdiag_fate"] for row in connected]
+    fates = [row["rpcdiag_fate"] for row in logs["dce_rpc.log"]]
     counted = diagnosis.case.accounting
     assert len(fates) - fates.count("without_request") == counted.requests
     assert fates.count("response") == counted.fates[Fate.RESPONSE]
-    assert {row["uid"] for row in connected} <= told
-
-
-def _connectionless(path: Path) -> set[tuple[str, int]]:
-    """Who asks over UDP: the diagnosis does not count those calls."""
-    asking = {row.ends.client for row in Wire(str(path)).rows() if row.ends.transport == UDP}
-    return {(str(one.address), one.port) for one in asking}
+    assert {row["uid"] for row in logs["dce_rpc.log"]} <= told
