@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
 from rpcdiag.flows.flow import (
     ENDED_BADLY,
@@ -21,6 +20,8 @@ from rpcdiag.flows.flow import (
     TcpOutcome,
     Waiting,
 )
+from rpcdiag.flows.hosts import Hosts
+from rpcdiag.flows.overview import Overview
 from rpcdiag.flows.tcp import outcome, stalled_size
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.calls import ONE_WAY, ORPC
@@ -32,14 +33,12 @@ from rpcdiag.sweep.columns import (
     C_AUTH_LEVEL,
     C_AUTH_TYPE,
     C_CALLS,
-    CALL_COUNT,
     CALLS,
     CARRIER,
     CHANNEL,
     CLIENT,
     CLIENT_HOW,
     CONTEXTS,
-    DIRECT,
     END_NS,
     EV_ICMP,
     EV_REPEAT,
@@ -51,7 +50,6 @@ from rpcdiag.sweep.columns import (
     FIRST_PDU,
     FLOW_WIDTH,
     GAP_NS,
-    ICMP_ERRORS,
     IN_FLOWS,
     IN_PDUS,
     ISN,
@@ -63,7 +61,6 @@ from rpcdiag.sweep.columns import (
     MATTERS,
     MAYBE,
     MISSING,
-    NODE,
     O_BITS,
     O_CONTEXT,
     O_NS,
@@ -93,7 +90,6 @@ from rpcdiag.sweep.columns import (
     SILENCE_BEFORE,
     SILENCE_NS,
     START_NS,
-    STEPS,
     STREAM,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
@@ -110,28 +106,7 @@ from rpcdiag.sweep.engine import Sweep
 
 HTTP_PORT = 593
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
-QUIET_NS = 30_000_000_000  # a silence that no rule looks at
 _MASK = (1 << 64) - 1
-
-
-class Ends(NamedTuple):
-    """The ends of a flow without its client's port; addresses as records hold them."""
-
-    pair: tuple[int, ...]  # client, server, point and family
-    port: int
-
-    @property
-    def server(self) -> tuple[int, int]:
-        return self.pair[2], self.pair[3]
-
-
-class Sums(NamedTuple):
-    """What is left of a flow that is only counted."""
-
-    start_ns: int
-    end_ns: int
-    requests: int
-    stream_bytes: int
 
 
 class FlowTable:
@@ -212,7 +187,7 @@ class CaptureFlows:
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
         self._addresses: dict[tuple[int, int, int], Address] = {}
-        self._hosts: dict[tuple[int, Address], Host] | None = None
+        self._hosts: Hosts | None = None
         self._order: list[int] | None = None
         self._places: dict[int, int] | None = None
 
@@ -250,69 +225,9 @@ class CaptureFlows:
             if matters and o not in self.folded:
                 yield self.flow(o, *self._client(o))
 
-    def outlines(self) -> Iterator[tuple[int, Ends, bool, int]]:
-        """Flows that matter or failed to open: record, ends, whether TCP went well, and the node of its steps.
-
-        The node is -1 where something was said of the flow that was said of no other.
-        """
-        flows = self.sweep.state.flows
-        streams, shift = self.sweep.streams
-        for o in self._records():
-            if flows[o + CARRIER]:
-                continue  # pipes are looked at one by one
-            matters = flows[o + MATTERS] == YES
-            if not matters and (flows[o + SYN_ACK_PACKET] or not flows[o + SYN_COUNT]):
-                continue
-            client = flows[o + CLIENT]
-            if client < 0:
-                continue
-            at, other, ports = o + KEY + 2 * client, o + KEY + 2 - 2 * client, flows[o + KEY + 4]
-            pair = flows[at], flows[at + 1], flows[other], flows[other + 1], flows[o + KEY + 5]
-            ends = Ends(pair, ports >> 16 if client else ports & 0xFFFF)
-            well = (
-                matters
-                and flows[o + CLIENT_HOW] == BY_SYN
-                and flows[o + SYN_ACK_PACKET] > 0
-                and (not flows[o + RESET_PACKET] or flows[o + RESET_SIDE] == client)  # that closes without ceremony
-                and not flows[o + ICMP_ERRORS]
-                and flows[o + REPEATS] + flows[o + REPEATS + 1] < 2
-                and flows[o + SILENCE_NS] < QUIET_NS
-            )
-            node = -1
-            g = flows[o + STREAM] - shift
-            if well and g >= 0:
-                odd = (
-                    streams[g + DIRECT] or streams[g + CALL_COUNT] or streams[g + ORPHAN_ANSWERS] or streams[g + FAULTS]
-                    or streams[g + ORPC_CALLS] or streams[g + MISSING] or streams[g + MISSING + SIDE_WIDTH]
-                    or streams[g + BYTES_SKIPPED] or streams[g + BYTES_SKIPPED + SIDE_WIDTH]
-                )  # fmt: skip
-                node = -1 if odd else streams[g + NODE]
-            yield o, ends, well, node
-
-    def serial(self, o: int) -> int:
-        return self.sweep.state.flows[o + SERIAL_NUMBER]
-
-    def start_ns(self, o: int) -> int:
-        return self.sweep.state.flows[o + START_NS]
-
-    def first_step(self, o: int) -> int:
-        """Place of the record of the first step of its connection, -1 for none."""
-        streams, shift = self.sweep.streams
-        place: int = streams[self.sweep.state.flows[o + STREAM] - shift + STEPS]
-        return place
-
-    def node(self, o: int) -> int:
-        """Where the steps of its connection ended."""
-        streams, shift = self.sweep.streams
-        node: int = streams[self.sweep.state.flows[o + STREAM] - shift + NODE]
-        return node
-
-    def sums(self, o: int) -> Sums:
-        flows = self.sweep.state.flows
-        streams, shift = self.sweep.streams
-        g = flows[o + STREAM] - shift
-        carried = streams[g + POSITION] + streams[g + POSITION + SIDE_WIDTH]
-        return Sums(flows[o + START_NS], flows[o + END_NS], streams[g + REQUESTS], carried)
+    def overview(self) -> Overview:
+        """All of them at once."""
+        return Overview(self.sweep, self._records())
 
     @property
     def followed(self) -> int:
@@ -528,39 +443,8 @@ class CaptureFlows:
 
     def host(self, point: int, address: Address) -> Host | None:
         if self._hosts is None:
-            self._hosts = {(host.point, host.address): host for host in self._all_hosts()}
-        return self._hosts.get((point, address))
-
-    def _all_hosts(self) -> Iterator[Host]:
-        flows = self.sweep.state.flows
-        ttls: dict[tuple[int, int, int], dict[int, int]] = {}
-        answered: dict[tuple[int, int, int], dict[int, int]] = {}
-        for o in self._records():
-            if flows[o + CARRIER]:
-                continue
-            point, both = flows[o + KEY + 5], flows[o + KEY : o + KEY + 4]
-            one, other = flows[o + TTL], flows[o + TTL + 1]
-            if one >= 0:
-                counted = ttls.setdefault((point, both[0], both[1]), {})
-                counted[one] = counted.get(one, 0) + 1
-            if other >= 0:
-                counted = ttls.setdefault((point, both[2], both[3]), {})
-                counted[other] = counted.get(other, 0) + 1
-            if flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                high, low, port = self._end(o, 1 - flows[o + CLIENT])
-                ports = answered.setdefault((point, high, low), {})
-                if len(ports) < 64:
-                    ports.setdefault(port, flows[o + SYN_ACK_PACKET])
-        for key, counted in ttls.items():
-            point, high, low = key
-            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if point & 1 else IPv4Address(low)
-            yield Host(
-                self.capture,
-                point >> 1,
-                address,
-                tuple(ttl for ttl, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
-                tuple(sorted(answered.get(key, {}).items())),
-            )
+            self._hosts = Hosts(self.capture, self.overview())
+        return self._hosts.host(point, address, columns(address))
 
 
 def _known(value: int) -> int | None:
