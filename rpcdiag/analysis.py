@@ -29,6 +29,7 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
+from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
 _T = TypeVar("_T")
@@ -109,7 +110,7 @@ def _case(
     captures: tuple[CaptureFacts, ...], table: FlowTable, intake: Sequence[Taken], folded: Sequence[Folded]
 ) -> Case:
     """Join flows, connections and referrals."""
-    trackers = [taken.tracker for taken in intake]
+    trackers = [Retold(taken.tracker, taken.flows.sweep) for taken in intake]
     carriers = tuple(beside.named(table, intake))
     told = [
         Asking(referral, flow)
