@@ -20,7 +20,7 @@ from rpcdiag.case import (
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
 from rpcdiag.errors import RpcdiagError
-from rpcdiag.flows.flow import Flow
+from rpcdiag.flows.flow import FAILED_TO_OPEN, Flow
 from rpcdiag.flows.table import FlowTable
 from rpcdiag.intake import Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -140,7 +140,8 @@ def _case(
     for position, flow in enumerate(flows):
         rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         origin = origins.of(flow, rpc)
-        same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
+        group = groups[member[position]]
+        same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
         )
@@ -162,12 +163,15 @@ def _case(
     )
     smb = beside.sessions(intake, id_of)
     hosts = {address for flow in flows for address in (flow.client.address, flow.server.address)}
-    joined = tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups)
+    joined = tuple(
+        Conversation(case_flows[group[0]], tuple([case_flows[position] for position in group])) for group in groups
+    )
     return Case(
         captures=captures,
         logs=(),
         flows=tuple(case_flows),
         conversations=joined,
+        failed=tuple(one for one in joined if all(flow.flow.outcome in FAILED_TO_OPEN for flow in one.flows)),
         between_hosts=_grouped(joined, lambda one: (one.client, one.server)),
         referrals=case_referrals,
         told=_grouped(case_referrals, _pair_of),

@@ -63,11 +63,8 @@ class CaseReferral(NamedTuple):
 class Conversation(NamedTuple):
     """The copies of one flow at all capture points, the one nearest to the client first."""
 
-    flows: tuple[CaseFlow, ...]
-
-    @property
-    def near(self) -> CaseFlow:
-        return self.flows[0]
+    near: CaseFlow
+    flows: tuple[CaseFlow, ...]  # all of them
 
     @property
     def client(self) -> Address:
@@ -181,6 +178,7 @@ class Case(NamedTuple):
     logs: tuple[CaseLog, ...]
     flows: tuple[CaseFlow, ...]
     conversations: tuple[Conversation, ...]
+    failed: tuple[Conversation, ...]  # that no point saw open; where one did, the others hold one direction only
     between_hosts: dict[tuple[Address, Address], tuple[Conversation, ...]]  # by client and server
     referrals: tuple[CaseReferral, ...]
     told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by client and server

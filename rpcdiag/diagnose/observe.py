@@ -18,14 +18,7 @@ MAX_SHOWN = 8
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
     """Conversations that never opened, in one of these ways."""
-    for conversation in case.conversations:
-        if conversation.near.flow.outcome in outcomes and not opened_anywhere(conversation):
-            yield conversation
-
-
-def opened_anywhere(conversation: Conversation) -> bool:
-    """Whether some capture point saw the connection open: then the client's view is a capture artefact or a return path."""
-    return any(flow.flow.outcome not in FAILED_TO_OPEN for flow in conversation.flows)
+    return (conversation for conversation in case.failed if conversation.near.flow.outcome in outcomes)
 
 
 def silent_long_enough(case: Case, conversation: Conversation) -> bool:

@@ -93,12 +93,15 @@ class Sums(NamedTuple):
 
 
 class Overview:
-    """The flows of a capture by place: the number of a flow in the order of first packets. `records` has offsets."""
+    """The flows of a capture by place: the number of a flow in the order of first packets.
+
+    `records` has their offsets in that order, as a range where they stand in it.
+    """
 
     def __init__(self, sweep: Sweep, records: Sequence[int]) -> None:
         self.records = records
         self._sweep = sweep
-        self._in_order = list(records) == list(range(0, sweep.end, FLOW_WIDTH))
+        self._in_order = isinstance(records, range)
 
     def column(self, field: int) -> Sequence[int]:
         """One number of every flow."""

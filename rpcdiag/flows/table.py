@@ -23,7 +23,7 @@ from rpcdiag.flows.flow import (
 from rpcdiag.flows.hosts import Hosts
 from rpcdiag.flows.overview import Overview
 from rpcdiag.flows.tcp import outcome, stalled_size
-from rpcdiag.model.packets import Address, Endpoint
+from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
 from rpcdiag.sweep.calls import ONE_WAY, ORPC
 from rpcdiag.sweep.columns import (
     ACKNOWLEDGED,
@@ -106,6 +106,8 @@ from rpcdiag.sweep.engine import Sweep
 
 HTTP_PORT = 593
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
+MAX_USES = 4096  # ways to use contexts that are remembered
+_NO_GAPS = (None, None)
 _MASK = (1 << 64) - 1
 
 
@@ -186,9 +188,10 @@ class CaptureFlows:
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
-        self._addresses: dict[tuple[int, int, int], Address] = {}
+        self._addresses: tuple[dict[tuple[int, int], Address], ...] = ({}, {})  # of version 4, and 6
+        self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
         self._hosts: Hosts | None = None
-        self._order: list[int] | None = None
+        self._order: Sequence[int] | None = None
         self._places: dict[int, int] | None = None
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
@@ -208,21 +211,22 @@ class CaptureFlows:
                 error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
                 self.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
 
-    def _records(self) -> list[int]:
-        """Offsets of the records, by first packet."""
+    def _records(self) -> Sequence[int]:
+        """Offsets of the records, by first packet: a range where they stand in that order, which is usual."""
         if self._order is None:
-            flows = self.sweep.state.flows
-            serials = flows[SERIAL_NUMBER : self.sweep.end : FLOW_WIDTH]
-            order = sorted(range(len(serials)), key=serials.__getitem__)
-            self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
+            serials = list(self.sweep.state.flows[SERIAL_NUMBER : self.sweep.end : FLOW_WIDTH])
+            if serials == sorted(serials) and (not serials or serials[0] >= 0):
+                self._order = range(0, self.sweep.end, FLOW_WIDTH)
+            else:
+                order = sorted(range(len(serials)), key=serials.__getitem__)
+                self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
         return self._order
 
     def flows(self) -> Iterator[Flow]:
         """Those that matter, and the pipes that nothing went through."""
-        flows = self.sweep.state.flows
-        for o in self._records():
-            matters = flows[o + MATTERS] == YES or (flows[o + CARRIER] and flows[o + MATTERS] == MAYBE)
-            if matters and o not in self.folded:
+        records, column = self._records(), self.overview().column
+        for o, matters, carrier in zip(records, column(MATTERS), column(CARRIER), strict=True):
+            if (matters == YES or (carrier and matters == MAYBE)) and o not in self.folded:
                 yield self.flow(o, *self._client(o))
 
     def overview(self) -> Overview:
@@ -236,7 +240,10 @@ class CaptureFlows:
 
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
-        for o in self._records():
+        near = {port for _, _, port in wanted}
+        for o, ports in zip(self._records(), self.overview().column(KEY + 4), strict=True):
+            if ports >> 16 not in near and ports & 0xFFFF not in near:
+                continue
             if flows[o + MATTERS] != YES and not flows[o + CARRIER]:
                 client, how = self._client(o)
                 if self._end(o, 1 - client) in wanted:
@@ -253,17 +260,16 @@ class CaptureFlows:
         return self._guess(o, self._listeners), "port"
 
     def failed(self) -> Iterator[Flow]:
-        flows = self.sweep.state.flows
-        for o in self._records():
-            if flows[o + SYN_COUNT] and not flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                how = "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
-                flow = self.flow(o, flows[o + CLIENT], how)
+        column = self.overview().column
+        columns = column(SYN_COUNT), column(SYN_ACK_PACKET), column(CLIENT), column(CLIENT_HOW)
+        for o, asked, answered, client, how in zip(self._records(), *columns, strict=True):
+            if asked and not answered and client >= 0:
+                flow = self.flow(o, client, "syn" if how == BY_SYN else "content")
                 if flow.outcome in FAILED_TO_OPEN:
                     yield flow
 
     def points(self) -> list[int]:
-        flows = self.sweep.state.flows
-        return sorted({flows[o + KEY + 5] >> 1 for o in range(0, self.sweep.end, FLOW_WIDTH)})
+        return sorted({point >> 1 for point in set(self.sweep.state.flows[KEY + 5 : self.sweep.end : FLOW_WIDTH])})
 
     def _end(self, o: int, side: int) -> tuple[int, int, int]:
         """Address and port of one side, as the record holds them."""
@@ -272,22 +278,32 @@ class CaptureFlows:
         ports = flows[o + KEY + 4]
         return flows[at], flows[at + 1], ports & 0xFFFF if side else ports >> 16
 
-    def _endpoint(self, o: int, side: int) -> Endpoint:
-        high, low, port = self._end(o, side)
-        key = self.sweep.state.flows[o + KEY + 5] & 1, high, low
-        address = self._addresses.get(key)
+    def _row(self, o: int) -> list[int]:
+        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        return row if isinstance(row, list) else row.tolist()
+
+    def _endpoint(self, row: Sequence[int], side: int) -> Endpoint:
+        at, ports = KEY + 2 * side, row[KEY + 4]
+        high, low = key = row[at], row[at + 1]
+        known = self._addresses[row[KEY + 5] & 1]
+        address = known.get(key)
         if address is None:
-            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if key[0] else IPv4Address(low)
-            self._addresses[key] = address
-        return Endpoint(address, port)
+            wide = row[KEY + 5] & 1
+            address = known[key] = KnownIPv6((high & _MASK) << 64 | low & _MASK) if wide else KnownIPv4(low)
+        return Endpoint(address, ports & 0xFFFF if side else ports >> 16)
 
     def _listening(self) -> set[tuple[int, int, int]]:
-        flows = self.sweep.state.flows
-        return {
-            self._end(o, 1 - flows[o + CLIENT])
-            for o in range(0, self.sweep.end, FLOW_WIDTH)
-            if flows[o + SERIAL_NUMBER] >= 0 and flows[o + CLIENT] >= 0
-        }
+        column = self.overview().column
+        sides = column(CLIENT), column(KEY + 4)
+        listening = set()
+        for server, at in ((1, KEY + 2), (0, KEY)):
+            ends = zip(column(at), column(at + 1), *sides, strict=True)
+            listening |= {
+                (high, low, ports & 0xFFFF if server else ports >> 16)
+                for high, low, client, ports in ends
+                if client == 1 - server
+            }
+        return listening
 
     def _guess(self, o: int, listening: set[tuple[int, int, int]]) -> int:
         """The client's side by who listens: known servers, then service ports, then the lower port."""
@@ -303,7 +319,7 @@ class CaptureFlows:
     def flow(self, o: int, client: int, how: str) -> Flow:
         if self.sweep.state.flows[o + CARRIER]:
             return self._pipe(o)
-        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        row = self._row(o)
         serial, server = row[SERIAL_NUMBER], 1 - client
         self.place[serial] = o
         icmp = self.icmp.get(serial, ())
@@ -316,8 +332,8 @@ class CaptureFlows:
             self.first + serial,
             self.capture,
             point,
-            self._endpoint(o, client),
-            self._endpoint(o, server),
+            self._endpoint(row, client),
+            self._endpoint(row, server),
             how,
             row[FIRST_PACKET],
             row[LAST_PACKET],
@@ -374,9 +390,8 @@ class CaptureFlows:
 
     def carrier(self, serial: int) -> Flow | None:
         """The flow with this serial number, listed or not; None where it was given up."""
-        flows = self.sweep.state.flows
         if self._places is None:
-            self._places = {flows[o + SERIAL_NUMBER]: o for o in self._records()}
+            self._places = dict(zip(self.overview().column(SERIAL_NUMBER), self._records(), strict=True))
         o = self._places.get(serial)
         return None if o is None else self.flow(o, *self._client(o))
 
@@ -394,7 +409,7 @@ class CaptureFlows:
         return self._last.get(point, 0)
 
     def sides(self, o: int, flow: Flow) -> tuple[int, int]:
-        client = 0 if self._endpoint(o, 0) == flow.client else 1
+        client = 0 if self._endpoint(self._row(o), 0) == flow.client else 1
         return client, 1 - client
 
     def stream(self, o: int, flow: Flow) -> Stream | None:
@@ -404,33 +419,47 @@ class CaptureFlows:
         row = self.sweep.stream(g)
         other = SIDE_WIDTH
         gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
-        return Stream(
-            place=g,
-            pdus=row[PDUS],
-            first_pdu=row[FIRST_PDU] or None,
-            last_pdu_ns=row[LAST_PDU_NS] if row[PDUS] else None,
-            total=row[POSITION] + row[POSITION + other],
-            in_pdus=row[IN_PDUS] + row[IN_PDUS + other],
-            skipped=row[BYTES_SKIPPED] + row[BYTES_SKIPPED + other],
-            missing=row[MISSING] + row[MISSING + other],
-            gap_ns=gaps if self.sides(o, flow)[0] == 0 else gaps[::-1],
-            requests=row[REQUESTS],
-            responses=row[RESPONSES],
-            faults=row[FAULTS],
-            orphan_answers=row[ORPHAN_ANSWERS],
-            orpc_calls=row[ORPC_CALLS],
-            waiting=tuple(
+        if gaps != _NO_GAPS and self.sides(o, flow)[0]:
+            gaps = gaps[::-1]
+        return Stream(  # in the order of its fields: names would cost as much again
+            g,
+            row[PDUS],
+            row[FIRST_PDU] or None,
+            row[LAST_PDU_NS] if row[PDUS] else None,
+            row[POSITION] + row[POSITION + other],
+            row[IN_PDUS] + row[IN_PDUS + other],
+            row[BYTES_SKIPPED] + row[BYTES_SKIPPED + other],
+            row[MISSING] + row[MISSING + other],
+            gaps,
+            row[REQUESTS],
+            row[RESPONSES],
+            row[FAULTS],
+            row[ORPHAN_ANSWERS],
+            row[ORPC_CALLS],
+            tuple([
                 Waiting(
                     record[O_PACKET], record[O_NS], record[O_CONTEXT], record[O_OPNUM], bool(record[O_BITS] & ORPC),
                     bool(record[O_BITS] & ONE_WAY),
                 )
                 for record in self._list(row[CALLS])
-            ),
-            contexts=tuple(
-                ContextUse(record[C_CALLS], _known(record[C_AUTH_TYPE]), _known(record[C_AUTH_LEVEL]))
-                for record in reversed(self._list(row[CONTEXTS]))
-            ),
+            ]),
+            self._contexts(row[CONTEXTS]),
         )  # fmt: skip
+
+    def _contexts(self, at: int) -> tuple[ContextUse, ...]:
+        """The contexts of a list that begins with the last; most connections use theirs alike."""
+        records = self.sweep.state.numbers
+        uses = []
+        while at >= 0:
+            uses.append((records[at + C_CALLS], records[at + C_AUTH_TYPE], records[at + C_AUTH_LEVEL]))
+            at = records[at + W_NEXT]
+        key = tuple(uses)
+        known = self._uses.get(key)
+        if known is None:
+            known = tuple([ContextUse(calls, _known(kind), _known(level)) for calls, kind, level in reversed(uses)])
+            if len(self._uses) < MAX_USES:
+                self._uses[key] = known
+        return known
 
     def _list(self, at: int) -> list[list[int]]:
         """The records of a list that begins at `at`."""
