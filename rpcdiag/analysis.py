@@ -172,6 +172,7 @@ def _case(
         flows=tuple(case_flows),
         conversations=joined,
         failed=tuple(one for one in joined if all(flow.flow.outcome in FAILED_TO_OPEN for flow in one.flows)),
+        unsettled=tuple(one for one in joined if one.near.rpc is not None and not one.near.rpc.settled),
         between_hosts=_grouped(joined, lambda one: (one.client, one.server)),
         referrals=case_referrals,
         told=_grouped(case_referrals, _pair_of),

@@ -179,6 +179,7 @@ class Case(NamedTuple):
     flows: tuple[CaseFlow, ...]
     conversations: tuple[Conversation, ...]
     failed: tuple[Conversation, ...]  # that no point saw open; where one did, the others hold one direction only
+    unsettled: tuple[Conversation, ...]  # with a bind that was not acknowledged or refused an interface, or with errors
     between_hosts: dict[tuple[Address, Address], tuple[Conversation, ...]]  # by client and server
     referrals: tuple[CaseReferral, ...]
     told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by client and server

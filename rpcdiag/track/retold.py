@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rpcdiag.flows.flow import Flow, Stream
-from rpcdiag.sweep.columns import NODE, S_CALL, S_GROUP, S_NS, S_PACKET, STEPS, W_NEXT
+from rpcdiag.sweep.columns import NODE, S_GROUP, STEPS
 from rpcdiag.sweep.engine import Sweep
 from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Connection, Fate, InterfaceUse, Referral
@@ -65,10 +65,11 @@ class Retold:
         if place < 0:
             return ()
         if not self._tracker.apart(serial):
-            stream = self._sweep.stream(place)
-            if not self._tracker.answers(stream[NODE]):
+            streams, shift = self._sweep.streams
+            node, first = streams[place - shift + NODE], streams[place - shift + STEPS]
+            if not self._tracker.answers(node):
                 return ()
-            story, numbers = self._story(stream[NODE], stream[STEPS])
+            story, numbers = self._story(node, first)
             if story is not None:
                 return _filled(story.referrals, numbers)
         return self._tracker.referrals(serial, place)
@@ -78,8 +79,9 @@ class Retold:
         if stream is None:
             return None
         if not stream.waiting and not self._tracker.apart(serial):
-            record = self._sweep.stream(stream.place)
-            story, numbers = self._story(record[NODE], record[STEPS])
+            streams, shift = self._sweep.streams
+            at = stream.place - shift
+            story, numbers = self._story(streams[at + NODE], streams[at + STEPS])
             if story is not None:
                 return _connection(_model(story, flow, stream, last_ns), stream, numbers)
         return self._tracker.connection(serial, flow, stream, last_ns)
@@ -90,9 +92,9 @@ class Retold:
         numbers: list[int] = []
         calls: list[int] = []
         while at >= 0:
-            numbers += records[at + S_PACKET], records[at + S_NS], records[at + S_GROUP]
-            calls.append(records[at + S_CALL])
-            at = records[at + W_NEXT]
+            at, packet, ns, call, group = records[at : at + S_GROUP + 1]  # from W_NEXT on
+            numbers += packet, ns, group
+            calls.append(call)
             if len(calls) > LONGEST:
                 return None, numbers
         alike = [*map(calls.index, calls)]  # ids of calls differ between connections, which are the same does not
@@ -124,26 +126,13 @@ def _model(story: _Story, flow: Flow, stream: Stream, last_ns: int) -> _Model:
 
 
 def _connection(model: _Model, stream: Stream, numbers: Sequence[int]) -> Connection:
+    """In the order of its fields; faults, open calls and carried errors are told of one connection alone."""
     return Connection(
-        pdus=stream.pdus,
-        first_pdu=stream.first_pdu,
-        binds=_filled(model.binds, numbers),
-        interfaces=model.interfaces,
-        requests=stream.requests,
-        fates=model.fates,
-        orphan_answers=stream.orphan_answers,
-        faults=(),  # that, and what follows, is told of one connection alone
-        open_calls=(),
-        carried=(),
-        damage=_filled(model.damage, numbers),
-        secondary_address=model.secondary_address,
-        orpc_calls=stream.orpc_calls,
-        bytes_in_pdus=stream.in_pdus,
-        bytes_skipped=stream.skipped,
-        bytes_missing=stream.missing,
-        last_pdu_ns=stream.last_pdu_ns,
-        stream_bytes=stream.total,
-    )
+        stream.pdus, stream.first_pdu, _filled(model.binds, numbers), model.interfaces, stream.requests, model.fates,
+        stream.orphan_answers, (), (), (), _filled(model.damage, numbers) if model.damage else (),
+        model.secondary_address, stream.orpc_calls, stream.in_pdus, stream.skipped, stream.missing,
+        stream.last_pdu_ns, stream.total,
+    )  # fmt: skip
 
 
 def _forms(facts: Iterable[Any]) -> tuple[_Form, ...]:
