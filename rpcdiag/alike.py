@@ -10,13 +10,15 @@ was reset, stalled, was refused an interface, or was told a port by anything but
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import EPMAPPER
-from rpcdiag.flows.table import CaptureFlows, Ends, columns
+from rpcdiag.flows.overview import Ends, Overview
+from rpcdiag.flows.table import columns
 from rpcdiag.intake import Taken
-from rpcdiag.sweep.columns import S_NS, W_NEXT
+from rpcdiag.sweep.columns import START_NS
 from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS
@@ -57,23 +59,32 @@ class Folded(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Plain connections that are alike, by first packet: offsets of their records."""
+    """Plain connections that are alike: their places, by first packet; and by the steps that they took."""
 
     ends: Ends
-    nature: Nature
+    interfaces: tuple[Syntax, ...]
     members: list[int]
+    by_steps: list[tuple[Nature, list[int]]]
+
+
+class _Groups(NamedTuple):
+    """The groups; the pairs of hosts between which not everything went well; the connections that are in no group."""
+
+    plain: list[_Group]
+    troubled: set[tuple[int, ...]]
+    others: list[tuple[Ends, list[int]]]
 
 
 def fold(taken: Taken) -> tuple[Folded, ...]:
     """Take the connections that need not be looked at out of the capture's flows; `like` counts from its first."""
     if taken.flows.followed < WORTH_FOLDING:
         return ()
-    natures = _Natures(taken.tracker)
-    groups, troubled, elsewhere = _grouped(taken.flows, natures)
+    overview = taken.flows.overview()
+    groups, troubled, others = _grouped(overview, _Natures(taken.tracker))
     if all(len(group.members) <= LISTED for group in groups):
         return ()
-    told = _Told(taken.flows, natures, groups)
-    folded: list[tuple[_Group, list[int]]] = []
+    told = _Told(overview, groups)
+    foldable: list[tuple[_Group, int]] = []  # with how many of its members are listed
     spared: set[int] = set()
     for group in groups:
         begin: int | None = 0
@@ -82,51 +93,55 @@ def fold(taken: Taken) -> tuple[Folded, ...]:
             looked_at = group.members
             if begin is not None and group.ends.pair not in troubled:
                 looked_at = group.members[: begin + LISTED]
-            spared.update(o for one in looked_at for o in told.latest(group.ends, one))
+            spared.update(told.latest(group.ends, looked_at))
         if group.ends.pair not in troubled and begin is not None and len(group.members) - begin > LISTED:
-            folded.append((group, group.members[begin + LISTED :]))
-    spared.update(o for ends, one in elsewhere for o in told.latest(ends, one))
-    counted = (_folded(taken.flows, natures, group, rest, spared) for group, rest in folded)
-    return tuple(one for one in counted if one.flows)
+            foldable.append((group, begin + LISTED))
+    for ends, members in others:
+        spared.update(told.latest(ends, members))
+    folded: list[Folded] = []
+    for group, listed in foldable:
+        gone = [place for place in group.members[listed:] if place not in spared]
+        if gone:
+            taken.flows.folded.update(map(overview.records.__getitem__, gone))
+            folded.append(_folded(overview, group, group.members[listed - 1], gone))
+    return tuple(folded)
 
 
-def _folded(flows: CaptureFlows, natures: "_Natures", group: _Group, rest: list[int], spared: set[int]) -> Folded:
-    gone = [o for o in rest if o not in spared]
-    flows.folded.update(gone)
-    sums = [flows.sums(o) for o in gone]
+def _folded(overview: Overview, group: _Group, last_listed: int, gone: list[int]) -> Folded:
+    sums, these = overview.sums(gone), set(gone)
     return Folded(
-        like=flows.serial(group.members[len(group.members) - len(rest) - 1]),
+        like=overview.serial(last_listed),
         flows=len(gone),
-        first_ns=min((one.start_ns for one in sums), default=0),
-        last_ns=max((one.end_ns for one in sums), default=0),
-        requests=sum(one.requests for one in sums),
-        stream_bytes=sum(one.stream_bytes for one in sums),
-        referrals=sum(len(natures.of(flows.node(o)).answers) for o in gone),
+        first_ns=sums.first_ns,
+        last_ns=sums.last_ns,
+        requests=sums.requests,
+        stream_bytes=sums.stream_bytes,
+        referrals=sum(
+            len(nature.answers) * len(these.intersection(members))
+            for nature, members in group.by_steps
+            if nature.answers
+        ),
     )
 
 
-def _grouped(
-    flows: CaptureFlows, natures: "_Natures"
-) -> tuple[list[_Group], set[tuple[int, ...]], list[tuple[Ends, int]]]:
-    """The groups; the pairs of hosts between which not everything went well; the connections that are in no group."""
-    groups: dict[tuple[object, ...], _Group] = {}
+def _grouped(overview: Overview, natures: "_Natures") -> _Groups:
+    groups: dict[tuple[Ends, tuple[Syntax, ...]], _Group] = {}
     troubled: set[tuple[int, ...]] = set()
-    others: list[tuple[Ends, int]] = []
-    for o, ends, well, node in flows.outlines():
+    others: list[tuple[Ends, list[int]]] = []
+    for ends, well, node, members in overview.outlines():
         nature = natures.of(node) if node >= 0 else None
         on_mapper = ends.port in MAPPER_PORTS
         if not well or (nature is not None and _tells_more(nature, ends, on_mapper)):
             troubled.add(ends.pair)
         elif nature is not None and nature.plain:
-            key = (ends, nature.interfaces)
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = _Group(ends, nature, [])
-            group.members.append(o)
+            group = groups.setdefault((ends, nature.interfaces), _Group(ends, nature.interfaces, [], []))
+            group.by_steps.append((nature, members))
             continue
         if not on_mapper:
-            others.append((ends, o))
-    return list(groups.values()), troubled, others
+            others.append((ends, members))
+    for group in groups.values():
+        group.members.extend(sorted(chain.from_iterable(members for _, members in group.by_steps)))
+    return _Groups(list(groups.values()), troubled, others)
 
 
 def _tells_more(nature: Nature, ends: Ends, on_mapper: bool) -> bool:
@@ -139,50 +154,40 @@ def _tells_more(nature: Nature, ends: Ends, on_mapper: bool) -> bool:
 class _Told:
     """When clients were told of which ports, on which connection."""
 
-    def __init__(self, flows: CaptureFlows, natures: "_Natures", groups: list[_Group]) -> None:
-        self._flows = flows
-        self._by_end: dict[tuple[tuple[int, ...], int], dict[str, list[tuple[int, int]]]] = {}
+    def __init__(self, overview: Overview, groups: list[_Group]) -> None:
+        self._starts = overview.column(START_NS)
+        self._by_end: dict[Ends, dict[str, list[tuple[int, int]]]] = {}
         for group in groups:
             if group.ends.port in MAPPER_PORTS:
-                for o in group.members:
-                    for answer, ns in _answers(flows, natures.of(flows.node(o)), o):
-                        for port in answer.ports:
-                            told = self._by_end.setdefault((group.ends.pair, port), {})
-                            told.setdefault(answer.interface, []).append((ns, o))
+                for nature, members in group.by_steps:
+                    self._note(overview, group.ends.pair, nature, members)
         for told in self._by_end.values():
             for times in told.values():
                 times.sort()
 
+    def _note(self, overview: Overview, pair: tuple[int, ...], nature: Nature, members: list[int]) -> None:
+        """The lookups of connections that took the same steps."""
+        for answer in nature.answers:
+            noted = [*zip(overview.times(answer.step, members), members, strict=True)]
+            for port in answer.ports:
+                self._by_end.setdefault(Ends(pair, port), {}).setdefault(answer.interface, []).extend(noted)
+
     def first_place(self, group: _Group) -> int | None:
         """The first member that went to its port after its client had been told of it, for what it bound."""
-        told = self._by_end.get((group.ends.pair, group.ends.port), {})
-        firsts = [told[interface.uuid][0][0] for interface in group.nature.interfaces if interface.uuid in told]
+        told = self._by_end.get(group.ends, {})
+        firsts = [told[interface.uuid][0][0] for interface in group.interfaces if interface.uuid in told]
         if not firsts:
             return None
-        for place, o in enumerate(group.members):
-            if self._flows.start_ns(o) >= min(firsts):
-                return place
-        return None
+        first = min(firsts)
+        return next((number for number, place in enumerate(group.members) if self._starts[place] >= first), None)
 
-    def latest(self, ends: Ends, o: int) -> Iterator[int]:
-        """The connections on which the client was told last, for each interface, before it went there."""
-        start = self._flows.start_ns(o)
-        for times in self._by_end.get((ends.pair, ends.port), {}).values():
-            place = bisect_right(times, (start, 1 << 62))
-            if place:
-                yield times[place - 1][1]
-
-
-def _answers(flows: CaptureFlows, nature: Nature, o: int) -> Iterator[tuple[Answer, int]]:
-    """The lookups of one connection, with the time of their answers."""
-    wanted = {answer.step: answer for answer in nature.answers}
-    last = max(wanted, default=-1)
-    at, step = flows.first_step(o), 0
-    while at >= 0 and step <= last:
-        record = flows.sweep.record(at)
-        if step in wanted:
-            yield wanted[step], record[S_NS]
-        at, step = record[W_NEXT], step + 1
+    def latest(self, ends: Ends, places: list[int]) -> Iterator[int]:
+        """The connections on which the client was told last, for each interface, before it went to these."""
+        for times in self._by_end.get(ends, {}).values():
+            for place in places:
+                before = bisect_right(times, (self._starts[place], 1 << 62))
+                if before:
+                    yield times[before - 1][1]
 
 
 class _Natures:

@@ -21,7 +21,7 @@ from rpcdiag.case import (
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
 from rpcdiag.errors import RpcdiagError
-from rpcdiag.flows.flow import Flow
+from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import FlowTable
 from rpcdiag.intake import Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -30,6 +30,7 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
+from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
 if TYPE_CHECKING:  # loaded only where there is connectionless RPC
@@ -141,7 +142,7 @@ def _case(
     captures: tuple[CaptureFacts, ...], table: FlowTable, intake: Sequence[Taken], folded: Sequence[Folded]
 ) -> Case:
     """Join flows, connections and referrals."""
-    trackers = [taken.tracker for taken in intake]
+    trackers = [Retold(taken.tracker, taken.flows.sweep) for taken in intake]
     carriers = tuple(beside.named(table, intake))
     told = [
         Asking(referral, flow)
@@ -178,7 +179,8 @@ def _case(
         else:
             rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         origin = origins.of(flow, rpc)
-        same = tuple(f"f{other + 1}" for other in sorted(groups[member[position]]) if other != position)
+        group = groups[member[position]]
+        same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
         )
@@ -200,12 +202,16 @@ def _case(
     )
     smb = beside.sessions(intake, id_of)
     hosts = {address for flow in flows for address in (flow.client.address, flow.server.address)}
-    joined = tuple(Conversation(tuple(case_flows[position] for position in group)) for group in groups)
+    joined = tuple(
+        Conversation(case_flows[group[0]], tuple([case_flows[position] for position in group])) for group in groups
+    )
     return Case(
         captures=captures,
         logs=(),
         flows=tuple(case_flows),
         conversations=joined,
+        failed=tuple(one for one in joined if all(_failed(flow.flow) for flow in one.flows)),
+        unsettled=tuple(one for one in joined if one.near.rpc is not None and not one.near.rpc.settled),
         between_hosts=_grouped(joined, lambda one: (one.client, one.server)),
         referrals=case_referrals,
         told=_grouped(case_referrals, _pair_of),
@@ -224,6 +230,11 @@ def _case(
         tickets=beside.tickets(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
+
+
+def _failed(flow: Flow) -> bool:
+    """Whether TCP never opened; over UDP nothing opens."""
+    return flow.outcome in FAILED_TO_OPEN and flow.transport != UDP
 
 
 def _numbered(table: FlowTable, intake: Sequence[Taken]) -> "dict[int, DatagramFlow]":

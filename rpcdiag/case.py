@@ -75,11 +75,8 @@ class CaseReferral(NamedTuple):
 class Conversation(NamedTuple):
     """The copies of one flow at all capture points, the one nearest to the client first."""
 
-    flows: tuple[CaseFlow, ...]
-
-    @property
-    def near(self) -> CaseFlow:
-        return self.flows[0]
+    near: CaseFlow
+    flows: tuple[CaseFlow, ...]  # all of them
 
     @property
     def client(self) -> Address:
@@ -193,6 +190,10 @@ class Case(NamedTuple):
     logs: tuple[CaseLog, ...]
     flows: tuple[CaseFlow, ...]
     conversations: tuple[Conversation, ...]
+    failed: tuple[
+        Conversation, ...
+    ]  # over TCP, that no point saw open; where one did, the others hold one direction only
+    unsettled: tuple[Conversation, ...]  # with a bind that was not acknowledged or refused an interface, or with errors
     between_hosts: dict[tuple[Address, Address], tuple[Conversation, ...]]  # by client and server
     referrals: tuple[CaseReferral, ...]
     told: dict[tuple[Address, Address], tuple[CaseReferral, ...]]  # referrals by who was told and who told

@@ -6,7 +6,7 @@ from enum import Enum
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind
@@ -22,15 +22,7 @@ MAX_SHOWN = 8
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
     """TCP conversations that never opened, in one of these ways."""
-    for conversation in case.conversations:
-        flow = conversation.near.flow
-        if flow.outcome in outcomes and flow.transport != UDP and not opened_anywhere(conversation):
-            yield conversation
-
-
-def opened_anywhere(conversation: Conversation) -> bool:
-    """Whether some capture point saw the connection open: then the client's view is a capture artefact or a return path."""
-    return any(flow.flow.outcome not in FAILED_TO_OPEN for flow in conversation.flows)
+    return (conversation for conversation in case.failed if conversation.near.flow.outcome in outcomes)
 
 
 def silent_long_enough(case: Case, conversation: Conversation) -> bool:

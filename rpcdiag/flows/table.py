@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
 from rpcdiag.flows.flow import (
     ENDED_BADLY,
@@ -21,8 +20,10 @@ from rpcdiag.flows.flow import (
     TcpOutcome,
     Waiting,
 )
+from rpcdiag.flows.hosts import Hosts
+from rpcdiag.flows.overview import Overview
 from rpcdiag.flows.tcp import outcome, stalled_size
-from rpcdiag.model.packets import Address, Endpoint
+from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
 from rpcdiag.sweep.calls import ONE_WAY, ORPC
 from rpcdiag.sweep.columns import (
     ACKNOWLEDGED,
@@ -32,14 +33,12 @@ from rpcdiag.sweep.columns import (
     C_AUTH_LEVEL,
     C_AUTH_TYPE,
     C_CALLS,
-    CALL_COUNT,
     CALLS,
     CARRIER,
     CHANNEL,
     CLIENT,
     CLIENT_HOW,
     CONTEXTS,
-    DIRECT,
     END_NS,
     EV_ICMP,
     EV_REPEAT,
@@ -51,7 +50,6 @@ from rpcdiag.sweep.columns import (
     FIRST_PDU,
     FLOW_WIDTH,
     GAP_NS,
-    ICMP_ERRORS,
     IN_FLOWS,
     IN_PDUS,
     ISN,
@@ -63,7 +61,6 @@ from rpcdiag.sweep.columns import (
     MATTERS,
     MAYBE,
     MISSING,
-    NODE,
     O_BITS,
     O_CONTEXT,
     O_NS,
@@ -93,7 +90,6 @@ from rpcdiag.sweep.columns import (
     SILENCE_BEFORE,
     SILENCE_NS,
     START_NS,
-    STEPS,
     STREAM,
     SYN_ACK_NS,
     SYN_ACK_PACKET,
@@ -110,28 +106,9 @@ from rpcdiag.sweep.engine import Sweep
 
 HTTP_PORT = 593
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
-QUIET_NS = 30_000_000_000  # a silence that no rule looks at
+MAX_USES = 4096  # ways to use contexts that are remembered
+_NO_GAPS = (None, None)
 _MASK = (1 << 64) - 1
-
-
-class Ends(NamedTuple):
-    """The ends of a flow without its client's port; addresses as records hold them."""
-
-    pair: tuple[int, ...]  # client, server, point and family
-    port: int
-
-    @property
-    def server(self) -> tuple[int, int]:
-        return self.pair[2], self.pair[3]
-
-
-class Sums(NamedTuple):
-    """What is left of a flow that is only counted."""
-
-    start_ns: int
-    end_ns: int
-    requests: int
-    stream_bytes: int
 
 
 class FlowTable:
@@ -216,9 +193,10 @@ class CaptureFlows:
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
         self._last: dict[int, int] = {}
         self._listeners: set[tuple[int, int, int]] | None = None
-        self._addresses: dict[tuple[int, int, int], Address] = {}
-        self._hosts: dict[tuple[int, Address], Host] | None = None
-        self._order: list[int] | None = None
+        self._addresses: tuple[dict[tuple[int, int], Address], ...] = ({}, {})  # of version 4, and 6
+        self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
+        self._hosts: Hosts | None = None
+        self._order: Sequence[int] | None = None
         self._places: dict[int, int] | None = None
 
     def so_far(self) -> "CaptureFlows":
@@ -244,86 +222,27 @@ class CaptureFlows:
                 error = IcmpError(rows[e + 3], rows[e + 4], sender, version, rows[e + 5], rows[e + 6], True)
                 self.icmp.setdefault(rows[e + 1], []).append((rows[e + 2], error))
 
-    def _records(self) -> list[int]:
-        """Offsets of the records, by first packet."""
+    def _records(self) -> Sequence[int]:
+        """Offsets of the records, by first packet: a range where they stand in that order, which is usual."""
         if self._order is None:
-            flows = self.sweep.state.flows
-            serials = flows[SERIAL_NUMBER : self.sweep.end : FLOW_WIDTH]
-            order = sorted(range(len(serials)), key=serials.__getitem__)
-            self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
+            serials = list(self.sweep.state.flows[SERIAL_NUMBER : self.sweep.end : FLOW_WIDTH])
+            if serials == sorted(serials) and (not serials or serials[0] >= 0):
+                self._order = range(0, self.sweep.end, FLOW_WIDTH)
+            else:
+                order = sorted(range(len(serials)), key=serials.__getitem__)
+                self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
         return self._order
 
     def flows(self) -> Iterator[Flow]:
         """Those that matter, and the pipes that nothing went through."""
-        flows = self.sweep.state.flows
-        for o in self._records():
-            matters = flows[o + MATTERS] == YES or (flows[o + CARRIER] and flows[o + MATTERS] == MAYBE)
-            if matters and o not in self.folded:
+        records, column = self._records(), self.overview().column
+        for o, matters, carrier in zip(records, column(MATTERS), column(CARRIER), strict=True):
+            if (matters == YES or (carrier and matters == MAYBE)) and o not in self.folded:
                 yield self.flow(o, *self._client(o))
 
-    def outlines(self) -> Iterator[tuple[int, Ends, bool, int]]:
-        """Flows that matter or failed to open: record, ends, whether TCP went well, and the node of its steps.
-
-        The node is -1 where something was said of the flow that was said of no other.
-        """
-        flows = self.sweep.state.flows
-        streams, shift = self.sweep.streams
-        for o in self._records():
-            if flows[o + CARRIER]:
-                continue  # pipes are looked at one by one
-            matters = flows[o + MATTERS] == YES
-            if not matters and (flows[o + SYN_ACK_PACKET] or not flows[o + SYN_COUNT]):
-                continue
-            client = flows[o + CLIENT]
-            if client < 0:
-                continue
-            at, other, ports = o + KEY + 2 * client, o + KEY + 2 - 2 * client, flows[o + KEY + 4]
-            pair = flows[at], flows[at + 1], flows[other], flows[other + 1], flows[o + KEY + 5]
-            ends = Ends(pair, ports >> 16 if client else ports & 0xFFFF)
-            well = (
-                matters
-                and flows[o + CLIENT_HOW] == BY_SYN
-                and flows[o + SYN_ACK_PACKET] > 0
-                and (not flows[o + RESET_PACKET] or flows[o + RESET_SIDE] == client)  # that closes without ceremony
-                and not flows[o + ICMP_ERRORS]
-                and flows[o + REPEATS] + flows[o + REPEATS + 1] < 2
-                and flows[o + SILENCE_NS] < QUIET_NS
-            )
-            node = -1
-            g = flows[o + STREAM] - shift
-            if well and g >= 0:
-                odd = (
-                    streams[g + DIRECT] or streams[g + CALL_COUNT] or streams[g + ORPHAN_ANSWERS] or streams[g + FAULTS]
-                    or streams[g + ORPC_CALLS] or streams[g + MISSING] or streams[g + MISSING + SIDE_WIDTH]
-                    or streams[g + BYTES_SKIPPED] or streams[g + BYTES_SKIPPED + SIDE_WIDTH]
-                )  # fmt: skip
-                node = -1 if odd else streams[g + NODE]
-            yield o, ends, well, node
-
-    def serial(self, o: int) -> int:
-        return self.sweep.state.flows[o + SERIAL_NUMBER]
-
-    def start_ns(self, o: int) -> int:
-        return self.sweep.state.flows[o + START_NS]
-
-    def first_step(self, o: int) -> int:
-        """Place of the record of the first step of its connection, -1 for none."""
-        streams, shift = self.sweep.streams
-        place: int = streams[self.sweep.state.flows[o + STREAM] - shift + STEPS]
-        return place
-
-    def node(self, o: int) -> int:
-        """Where the steps of its connection ended."""
-        streams, shift = self.sweep.streams
-        node: int = streams[self.sweep.state.flows[o + STREAM] - shift + NODE]
-        return node
-
-    def sums(self, o: int) -> Sums:
-        flows = self.sweep.state.flows
-        streams, shift = self.sweep.streams
-        g = flows[o + STREAM] - shift
-        carried = streams[g + POSITION] + streams[g + POSITION + SIDE_WIDTH]
-        return Sums(flows[o + START_NS], flows[o + END_NS], streams[g + REQUESTS], carried)
+    def overview(self) -> Overview:
+        """All of them at once."""
+        return Overview(self.sweep, self._records())
 
     @property
     def followed(self) -> int:
@@ -332,7 +251,10 @@ class CaptureFlows:
 
     def others(self, wanted: set[tuple[int, int, int]]) -> Iterator[Flow]:
         flows = self.sweep.state.flows
-        for o in self._records():
+        near = {port for _, _, port in wanted}
+        for o, ports in zip(self._records(), self.overview().column(KEY + 4), strict=True):
+            if ports >> 16 not in near and ports & 0xFFFF not in near:
+                continue
             if flows[o + MATTERS] != YES and not flows[o + CARRIER]:
                 client, how = self._client(o)
                 if self._end(o, 1 - client) in wanted:
@@ -349,17 +271,16 @@ class CaptureFlows:
         return self._guess(o, self._listeners), "port"
 
     def failed(self) -> Iterator[Flow]:
-        flows = self.sweep.state.flows
-        for o in self._records():
-            if flows[o + SYN_COUNT] and not flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                how = "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
-                flow = self.flow(o, flows[o + CLIENT], how)
+        column = self.overview().column
+        columns = column(SYN_COUNT), column(SYN_ACK_PACKET), column(CLIENT), column(CLIENT_HOW)
+        for o, asked, answered, client, how in zip(self._records(), *columns, strict=True):
+            if asked and not answered and client >= 0:
+                flow = self.flow(o, client, "syn" if how == BY_SYN else "content")
                 if flow.outcome in FAILED_TO_OPEN:
                     yield flow
 
     def points(self) -> list[int]:
-        flows = self.sweep.state.flows
-        return sorted({flows[o + KEY + 5] >> 1 for o in range(0, self.sweep.end, FLOW_WIDTH)})
+        return sorted({point >> 1 for point in set(self.sweep.state.flows[KEY + 5 : self.sweep.end : FLOW_WIDTH])})
 
     def _end(self, o: int, side: int) -> tuple[int, int, int]:
         """Address and port of one side, as the record holds them."""
@@ -368,22 +289,32 @@ class CaptureFlows:
         ports = flows[o + KEY + 4]
         return flows[at], flows[at + 1], ports & 0xFFFF if side else ports >> 16
 
-    def _endpoint(self, o: int, side: int) -> Endpoint:
-        high, low, port = self._end(o, side)
-        key = self.sweep.state.flows[o + KEY + 5] & 1, high, low
-        address = self._addresses.get(key)
+    def _row(self, o: int) -> list[int]:
+        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        return row if isinstance(row, list) else row.tolist()
+
+    def _endpoint(self, row: Sequence[int], side: int) -> Endpoint:
+        at, ports = KEY + 2 * side, row[KEY + 4]
+        high, low = key = row[at], row[at + 1]
+        known = self._addresses[row[KEY + 5] & 1]
+        address = known.get(key)
         if address is None:
-            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if key[0] else IPv4Address(low)
-            self._addresses[key] = address
-        return Endpoint(address, port)
+            wide = row[KEY + 5] & 1
+            address = known[key] = KnownIPv6((high & _MASK) << 64 | low & _MASK) if wide else KnownIPv4(low)
+        return Endpoint(address, ports & 0xFFFF if side else ports >> 16)
 
     def _listening(self) -> set[tuple[int, int, int]]:
-        flows = self.sweep.state.flows
-        return {
-            self._end(o, 1 - flows[o + CLIENT])
-            for o in range(0, self.sweep.end, FLOW_WIDTH)
-            if flows[o + SERIAL_NUMBER] >= 0 and flows[o + CLIENT] >= 0
-        }
+        column = self.overview().column
+        sides = column(CLIENT), column(KEY + 4)
+        listening = set()
+        for server, at in ((1, KEY + 2), (0, KEY)):
+            ends = zip(column(at), column(at + 1), *sides, strict=True)
+            listening |= {
+                (high, low, ports & 0xFFFF if server else ports >> 16)
+                for high, low, client, ports in ends
+                if client == 1 - server
+            }
+        return listening
 
     def _guess(self, o: int, listening: set[tuple[int, int, int]]) -> int:
         """The client's side by who listens: known servers, then service ports, then the lower port."""
@@ -399,7 +330,7 @@ class CaptureFlows:
     def flow(self, o: int, client: int, how: str) -> Flow:
         if self.sweep.state.flows[o + CARRIER]:
             return self._pipe(o)
-        row = self.sweep.state.flows[o : o + FLOW_WIDTH]
+        row = self._row(o)
         serial, server = row[SERIAL_NUMBER], 1 - client
         self.place[serial] = o
         icmp = self.icmp.get(serial, ())
@@ -412,8 +343,8 @@ class CaptureFlows:
             self.first + serial,
             self.capture,
             point,
-            self._endpoint(o, client),
-            self._endpoint(o, server),
+            self._endpoint(row, client),
+            self._endpoint(row, server),
             how,
             row[FIRST_PACKET],
             row[LAST_PACKET],
@@ -470,9 +401,8 @@ class CaptureFlows:
 
     def carrier(self, serial: int) -> Flow | None:
         """The flow with this serial number, listed or not; None where it was given up."""
-        flows = self.sweep.state.flows
         if self._places is None:
-            self._places = {flows[o + SERIAL_NUMBER]: o for o in self._records()}
+            self._places = dict(zip(self.overview().column(SERIAL_NUMBER), self._records(), strict=True))
         o = self._places.get(serial)
         return None if o is None else self.flow(o, *self._client(o))
 
@@ -490,7 +420,7 @@ class CaptureFlows:
         return self._last.get(point, 0)
 
     def sides(self, o: int, flow: Flow) -> tuple[int, int]:
-        client = 0 if self._endpoint(o, 0) == flow.client else 1
+        client = 0 if self._endpoint(self._row(o), 0) == flow.client else 1
         return client, 1 - client
 
     def stream(self, o: int, flow: Flow) -> Stream | None:
@@ -500,33 +430,47 @@ class CaptureFlows:
         row = self.sweep.stream(g)
         other = SIDE_WIDTH
         gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
-        return Stream(
-            place=g,
-            pdus=row[PDUS],
-            first_pdu=row[FIRST_PDU] or None,
-            last_pdu_ns=row[LAST_PDU_NS] if row[PDUS] else None,
-            total=row[POSITION] + row[POSITION + other],
-            in_pdus=row[IN_PDUS] + row[IN_PDUS + other],
-            skipped=row[BYTES_SKIPPED] + row[BYTES_SKIPPED + other],
-            missing=row[MISSING] + row[MISSING + other],
-            gap_ns=gaps if self.sides(o, flow)[0] == 0 else gaps[::-1],
-            requests=row[REQUESTS],
-            responses=row[RESPONSES],
-            faults=row[FAULTS],
-            orphan_answers=row[ORPHAN_ANSWERS],
-            orpc_calls=row[ORPC_CALLS],
-            waiting=tuple(
+        if gaps != _NO_GAPS and self.sides(o, flow)[0]:
+            gaps = gaps[::-1]
+        return Stream(  # in the order of its fields: names would cost as much again
+            g,
+            row[PDUS],
+            row[FIRST_PDU] or None,
+            row[LAST_PDU_NS] if row[PDUS] else None,
+            row[POSITION] + row[POSITION + other],
+            row[IN_PDUS] + row[IN_PDUS + other],
+            row[BYTES_SKIPPED] + row[BYTES_SKIPPED + other],
+            row[MISSING] + row[MISSING + other],
+            gaps,
+            row[REQUESTS],
+            row[RESPONSES],
+            row[FAULTS],
+            row[ORPHAN_ANSWERS],
+            row[ORPC_CALLS],
+            tuple([
                 Waiting(
                     record[O_PACKET], record[O_NS], record[O_CONTEXT], record[O_OPNUM], bool(record[O_BITS] & ORPC),
                     bool(record[O_BITS] & ONE_WAY),
                 )
                 for record in self._list(row[CALLS])
-            ),
-            contexts=tuple(
-                ContextUse(record[C_CALLS], _known(record[C_AUTH_TYPE]), _known(record[C_AUTH_LEVEL]))
-                for record in reversed(self._list(row[CONTEXTS]))
-            ),
+            ]),
+            self._contexts(row[CONTEXTS]),
         )  # fmt: skip
+
+    def _contexts(self, at: int) -> tuple[ContextUse, ...]:
+        """The contexts of a list that begins with the last; most connections use theirs alike."""
+        records = self.sweep.state.numbers
+        uses = []
+        while at >= 0:
+            uses.append((records[at + C_CALLS], records[at + C_AUTH_TYPE], records[at + C_AUTH_LEVEL]))
+            at = records[at + W_NEXT]
+        key = tuple(uses)
+        known = self._uses.get(key)
+        if known is None:
+            known = tuple([ContextUse(calls, _known(kind), _known(level)) for calls, kind, level in reversed(uses)])
+            if len(self._uses) < MAX_USES:
+                self._uses[key] = known
+        return known
 
     def _list(self, at: int) -> list[list[int]]:
         """The records of a list that begins at `at`."""
@@ -539,39 +483,8 @@ class CaptureFlows:
 
     def host(self, point: int, address: Address) -> Host | None:
         if self._hosts is None:
-            self._hosts = {(host.point, host.address): host for host in self._all_hosts()}
-        return self._hosts.get((point, address))
-
-    def _all_hosts(self) -> Iterator[Host]:
-        flows = self.sweep.state.flows
-        ttls: dict[tuple[int, int, int], dict[int, int]] = {}
-        answered: dict[tuple[int, int, int], dict[int, int]] = {}
-        for o in self._records():
-            if flows[o + CARRIER]:
-                continue
-            point, both = flows[o + KEY + 5], flows[o + KEY : o + KEY + 4]
-            one, other = flows[o + TTL], flows[o + TTL + 1]
-            if one >= 0:
-                counted = ttls.setdefault((point, both[0], both[1]), {})
-                counted[one] = counted.get(one, 0) + 1
-            if other >= 0:
-                counted = ttls.setdefault((point, both[2], both[3]), {})
-                counted[other] = counted.get(other, 0) + 1
-            if flows[o + SYN_ACK_PACKET] and flows[o + CLIENT] >= 0:
-                high, low, port = self._end(o, 1 - flows[o + CLIENT])
-                ports = answered.setdefault((point, high, low), {})
-                if len(ports) < 64:
-                    ports.setdefault(port, flows[o + SYN_ACK_PACKET])
-        for key, counted in ttls.items():
-            point, high, low = key
-            address = IPv6Address((high & _MASK) << 64 | low & _MASK) if point & 1 else IPv4Address(low)
-            yield Host(
-                self.capture,
-                point >> 1,
-                address,
-                tuple(ttl for ttl, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
-                tuple(sorted(answered.get(key, {}).items())),
-            )
+            self._hosts = Hosts(self.capture, self.overview())
+        return self._hosts.host(point, address, columns(address))
 
 
 def _known(value: int) -> int | None:

@@ -7,6 +7,8 @@ from rpcdiag.dissect.dcerpc import Context, Result, Syntax
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.model.packets import Address
 
+REFUSALS = frozenset({1, 2})  # results of a context: by the user, by the provider. [C706] p_cont_def_result_t
+
 
 class Bind(NamedTuple):
     """A bind or alter_context and its answer: `ack`, `nak`, or None for silence."""
@@ -119,6 +121,19 @@ class Connection(NamedTuple):
     stream_bytes: int  # as the reassembly counts them: the three above add up to it
     com_version: tuple[int, int] | None = None  # of the client, as its calls on objects say that hand one on
     causalities: tuple[str, ...] = ()  # ids of the chains of calls that these belong to: hints, no facts
+
+    @property
+    def settled(self) -> bool:
+        """Whether every bind was acknowledged, no interface refused in it, and no call answered with an error."""
+        if self.faults or self.carried:
+            return False
+        for bind in self.binds:
+            if bind.answer != "ack":
+                return False
+            for result in bind.results:
+                if result.result in REFUSALS:
+                    return False
+        return True
 
 
 class ReferralKind(StrEnum):

@@ -4,7 +4,7 @@ Most connections say what others said before them: of those the pass keeps only 
 story is told again here when somebody asks for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -124,6 +124,17 @@ class Tracker:
         for number, body in enumerate(self.story(node)):
             _step(association, (0, number + 1, number, 0, 0), body)
             yield number
+
+    def follow(self, node: int, steps: Iterable[Sequence[int]]) -> Association:
+        """A connection that took these steps, see `W_NEXT`, to a node."""
+        association = Association()
+        for step, body in zip(steps, self.story(node), strict=True):
+            _step(association, step, body)
+        return association
+
+    def apart(self, serial: int) -> bool:
+        """Whether something was told of this connection alone."""
+        return serial in self._associations
 
     def answers(self, node: int) -> int:
         """How many of the steps to a node answer what may hand out an endpoint."""

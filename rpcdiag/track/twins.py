@@ -15,6 +15,8 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
     Copies have the same ends and the same initial sequence number, and never the same capture point; where no SYN
     was seen they overlap in time.
     """
+    if len({(flow.capture, flow.point) for flow in flows}) < 2:
+        return tuple((position,) for position in range(len(flows)))  # nothing can have been seen twice
     groups: list[list[int]] = []
     by_isn: dict[tuple[Endpoint, Endpoint, int], list[list[int]]] = {}
     by_ends: dict[tuple[Endpoint, Endpoint], list[list[int]]] = {}

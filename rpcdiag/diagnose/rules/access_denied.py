@@ -22,7 +22,7 @@ _DENIED = frozenset({5, ACCESS_DENIED})
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         for fault in near.rpc.faults if near.rpc else ():
             if fault.status not in _DENIED or (fault.interface and fault.interface.uuid == EPMAPPER):

@@ -19,7 +19,7 @@ _NAKS = {8: "authentication type not recognized", 9: "invalid checksum"}
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         if near.rpc is None:
             continue

@@ -15,14 +15,14 @@ from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.track.facts import Bind, ReferralKind
+from rpcdiag.track.facts import REFUSALS, Bind, ReferralKind
 
 UNKNOWN_INTERFACE = 0x800706B5
 _LOGON_NAKS = frozenset({8, 9})  # authentication type unknown, invalid checksum: see bad-credentials
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         if near.rpc is None:
             continue
@@ -43,7 +43,7 @@ def _rejected(bind: Bind) -> list[Syntax]:
     for context, result in zip(bind.contexts, bind.results, strict=False):
         results.setdefault(context.interface, []).append(result.result)
     return [
-        interface for interface, codes in results.items() if 0 not in codes and any(code in (1, 2) for code in codes)
+        interface for interface, codes in results.items() if 0 not in codes and any(code in REFUSALS for code in codes)
     ]
 
 

@@ -14,7 +14,7 @@ from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         if not observe.is_mapper(conversation) or near.rpc is None or not near.rpc.binds:
             continue

@@ -17,7 +17,7 @@ ACCESS_DENIED = 0x80070005
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         for fault in near.rpc.faults if near.rpc else ():
             if fault.interface is None or fault.interface.uuid != EPMAPPER or fault.status != 5:

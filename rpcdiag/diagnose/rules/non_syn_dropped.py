@@ -19,7 +19,9 @@ MAX_PAIRS = 16
 
 
 def check(case: Case) -> Iterator[Finding]:
-    known = {address for one in case.conversations for address in (one.client, one.server)}
+    known: set[Address] = set()
+    if case.logs:
+        known.update(address for one in case.conversations for address in (one.client, one.server))
     for log in case.logs:
         found: dict[tuple[Address, Address, int | None], list[int]] = {}
         for entry in log.file.entries:

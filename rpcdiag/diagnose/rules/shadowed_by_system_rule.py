@@ -16,7 +16,7 @@ from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, 
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         if not observe.is_mapper(conversation):
             continue
         governed = [row for row in case.rows_of(conversation) if row.entry.rule and observe.is_system(row.entry.rule)]

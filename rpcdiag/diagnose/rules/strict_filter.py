@@ -20,7 +20,7 @@ FULL_SEGMENT = 1200  # bytes; what is larger may have been lost for its size
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         if not observe.is_mapper(conversation) or near.rpc is None:
             continue

@@ -39,7 +39,7 @@ def check(case: Case) -> Iterator[Finding]:
                 subject=Subject(clsid=told.clsid, dcom=True, status=told.status),
                 next_observation=_next(str(asked.flow.server.address)),
             )  # fmt: skip
-    for conversation in case.conversations:
+    for conversation in case.unsettled:
         near = conversation.near
         for carried in near.rpc.carried if near.rpc else ():
             if carried.result != observe.UNAVAILABLE:

@@ -277,16 +277,24 @@ def _events(case: Case, pair: Pair) -> Iterator[Event]:
     """What was asked, answered, tried, and what came of it, by time; copies at other capture points left out."""
     found: list[Event] = []
     for referral in case.referrals:
-        asked = referral.asked_on.flow
-        if (asked.client.address, asked.server.address) == pair:
+        if (referral.told, referral.teller) == pair or _on(referral) == pair:
             found.append(_asked(referral))
     for conversation in case.between(*pair):
         found.extend(_tried(case, conversation))
     yield from sorted(found, key=lambda event: event.time_ns)
 
 
+def _on(referral: CaseReferral) -> Pair:
+    """The ends of the connection that carried it."""
+    asked = referral.asked_on.flow
+    return Pair(asked.client.address, asked.server.address)
+
+
 def _asked(referral: CaseReferral) -> Event:
     told = referral.referral
+    if told.kind is ReferralKind.OBJECT_REFERENCE:
+        what = f"{referral.teller} hands over an object of its own ({names.interface(told.interface)})"
+        return Event(told.request_ns, str(told.response_packet), what)
     status = "" if not told.status else f", {names.error(told.status)}"
     match told.kind:
         case ReferralKind.EPT_MAP:
@@ -301,6 +309,8 @@ def _asked(referral: CaseReferral) -> Event:
     ports = list(dict.fromkeys(str(one.port) for one in told.endpoints if one.port is not None))
     if told.readable == "sealed":
         answer = "the answer is sealed"
+    elif ports and told.readable == "carved":
+        answer = f"told, as far as what is left says: port {', '.join(ports[:6])}"
     elif ports:
         answer = f"told: port {', '.join(ports[:6])}{' ...' if len(ports) > 6 else ''}"
     else:
