@@ -462,7 +462,9 @@ def take_payload(
             flows[o + MATTERS] = YES
         elif 0 < captured < 16 and b[payload] == 5:
             flows[o + MATTERS] = MAYBE
-        elif captured >= 16 and is_smb(b, payload):
+        elif (captured >= 16 and is_smb(b, payload)) or (
+            0 < captured < 16 and b[payload] == 0 and on_smb_port(flows[o + KEY + 4])
+        ):
             carry(s, o, SMB, SMB_MODE)
         elif (
             captured >= 16
@@ -486,6 +488,12 @@ def take_payload(
     pause(s)
     if flows[o + MATTERS] == NO and flows[o + STREAM] >= 0:
         drop_stream(s, o)
+
+
+def on_smb_port(ports: int) -> bool:
+    """Whether one of the two is a port of SMB: there a few bytes tell as much as elsewhere a whole header."""
+    one, other = ports >> 16, ports & 0xFFFF
+    return one == 445 or other == 445 or one == 139 or other == 139
 
 
 def carry(s: State, o: int, matters: int, mode: int) -> None:

@@ -275,10 +275,11 @@ def _logon(one: CaseLogon) -> str | None:
 
 def _events(case: Case, pair: Pair) -> Iterator[Event]:
     """What was asked, answered, tried, and what came of it, by time; copies at other capture points left out."""
-    found: list[Event] = []
-    for referral in case.referrals:
-        if (referral.told, referral.teller) == pair or _on(referral) == pair:
-            found.append(_asked(referral))
+    found = [
+        _asked(referral)
+        for referral in case.referrals
+        if (referral.told, referral.teller) == pair or _on(referral) == pair
+    ]
     for conversation in case.between(*pair):
         found.extend(_tried(case, conversation))
     yield from sorted(found, key=lambda event: event.time_ns)

@@ -1,6 +1,7 @@
 """Pipes inside sessions of SMB 2 and 3: what was opened, what went through, what was refused."""
 
 from collections.abc import Callable
+from itertools import chain, repeat
 
 import pytest
 
@@ -336,3 +337,10 @@ def test_a_file_in_a_tree_that_was_not_seen_is_no_pipe() -> None:
     _read(session, file, b"text" * 1000)
     _write(session, file, b"text" * 1000)
     assert read(_from(session, first)).pipes == []
+
+
+@pytest.mark.parametrize("first", [1, 3, 4, 7, 15, 16])
+def test_a_session_whose_first_segment_is_tiny_is_found(first: int) -> None:
+    session = smb2.logged_on()
+    called(session)
+    assert said(session.messages, sizes=chain([first], repeat(1460))).pipes == [WHOLE]
