@@ -6,6 +6,8 @@ Run as a process of its own, `python -m rpcdiag.sweep.compiler`, because that ta
 import os
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -117,6 +119,49 @@ def _move() -> Any:
     return move
 
 
+@contextmanager
+def _whole_at_once() -> Iterator[None]:
+    """The compiler optimizes the whole, once.
+
+    By itself it optimizes and emits every function together with all that it calls, and does so again in each of its
+    callers: with chains of calls as deep as ours that is four fifths of the time (177 s of processor time before, 38 s
+    so). Where its inner workings are not as we know them, nothing is changed.
+    """
+    from numba.core.codegen import CPUCodeLibrary
+    from numba.core.cpu import CPUContext
+
+    try:
+        optimize, finish = CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module
+        note_globals, executable = CPUCodeLibrary._finalize_dynamic_globals, CPUContext.get_executable
+    except AttributeError:
+        yield
+        return
+
+    def optimized(library: Any) -> None:
+        if library.name == entry.__name__:
+            optimize(library)
+
+    def finished(library: Any) -> None:
+        if library.name == entry.__name__:
+            finish(library)
+            return
+        note_globals(library)
+        library._finalized = True
+
+    def made_executable(context: Any, library: Any, *others: Any) -> Any:
+        if library.name == entry.__name__:
+            return executable(context, library, *others)
+        return {}.get  # never called: something that is like no other
+
+    CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module = optimized, finished
+    CPUContext.get_executable = made_executable
+    try:
+        yield
+    finally:
+        CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module = optimize, finish
+        CPUContext.get_executable = executable
+
+
 def build(*, checked: bool = True) -> tuple[str, bytes]:
     """The name of the entry in the object, and the object (ELF or what the platform has)."""
     from numba import njit, types
@@ -156,7 +201,8 @@ def build(*, checked: bool = True) -> tuple[str, bytes]:
         number, number, number, octets, number, *(numbers, number) * 4, octets, number, *(numbers, number) * 2,
     )  # fmt: skip
     compiled = names["entry"]
-    compiled.compile(signature)
+    with _whole_at_once():
+        compiled.compile(signature)
     result = compiled.overloads[signature.args]
     return result.fndesc.llvm_func_name, result.library._get_compiled_object()
 
