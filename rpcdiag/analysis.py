@@ -74,8 +74,9 @@ def analyze(
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
-    unsealer = _unsealer(keys)
-    intake = take_in(paths, engine or Engine(), watch)
+    engine = engine or Engine()
+    unsealer = _unsealer(keys, engine)
+    intake = take_in(paths, engine, watch)
     if after_reading is not None:
         after_reading()
     troubles = list(intake.troubles)
@@ -103,7 +104,7 @@ def analyze(
     )
 
 
-def _unsealer(keys: "Keys | None") -> "Unsealer | None":
+def _unsealer(keys: "Keys | None", engine: Engine) -> "Unsealer | None":
     """Raises:
     InputError: the keys cannot be used.
     MissingPiece: tshark is not installed.
@@ -113,7 +114,7 @@ def _unsealer(keys: "Keys | None") -> "Unsealer | None":
     from rpcdiag.unseal import Unsealer
 
     keys.check()
-    return Unsealer(keys)
+    return Unsealer(keys, engine)
 
 
 def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
@@ -147,7 +148,11 @@ def _case(
     datagrams = _numbered(table, intake)
     told += [Asking(referral, one.flow) for one in datagrams.values() for referral in one.referrals]
     if unsealer is not None:
-        told = unsealer.open(told, intake, {flow.capture for flow in carriers if _seals(table, flow)})
+        sealing: dict[int, dict[int, int]] = {}
+        for flow in carriers:
+            if _seals(table, flow):
+                sealing.setdefault(flow.capture, {})[flow.number] = table.serial(flow)
+        told = unsealer.open(told, [taken.path for taken in intake], sealing)
         captures = tuple(_noted(one, unsealer.notes.get(one.number)) for one in captures)
     flows = sorted(
         [*_interesting(table, carriers, told), *(one.flow for one in datagrams.values())],

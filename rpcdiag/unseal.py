@@ -1,41 +1,46 @@
 """Sealed answers opened with keys that the user gave: tshark decrypts, we read.
 
-It knows one password for all accounts, and the keys of a keytab. NTLM's key stream has a state: every packet may come
-once only, so a capture with several capture points is taken apart first. Asked is only where something is sealed; of
-what comes back, bodies of MAX_STUB bytes each and MAX_PLAIN together are kept, and one run may take LIMIT_S.
+NTLM's key stream has a state, and tshark keeps it only where every PDU comes once, in order, and alone in its frame. So
+it is not shown the capture, but a copy of the connections on which something is sealed: one PDU a frame, of one capture
+point each, without repeats. Where a keytab opens nothing there, it is shown the capture as well: keys may have to be
+taken out of tickets. Bodies of MAX_STUB bytes each and MAX_PLAIN together are kept, and one run may take LIMIT_S.
 """
 
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from struct import pack
 from typing import IO, NamedTuple
 from xml.etree import ElementTree
 
 from rpcdiag import tshark
-from rpcdiag.capture.points import Point
+from rpcdiag.capture.choice import Engine
 from rpcdiag.errors import InputError, RpcdiagError
-from rpcdiag.intake import Taken
 from rpcdiag.track import referrals
 from rpcdiag.track.facts import Readable, Referral
 from rpcdiag.track.origin import Asking
 from rpcdiag.track.referrals import Opened
+from rpcdiag.track.wire import Row, Wire
 
 LIMIT_S = 900
 MAX_STUB = 4 << 20
 MAX_PLAIN = 64 << 20
 MAX_OUTPUT = 1 << 30
 MAX_LINE = 1 << 16
-MAX_WANTED = 8192  # packets of one capture point: their numbers are an argument
-MAX_SURVEYED = 256  # packets with sealed bodies that are counted where none of them is an answer that we want
+MAX_COPY = 1 << 30
+MAX_WANTED = 8192  # frames of one capture: their numbers are an argument
+MAX_SURVEYED = 256  # sealed PDUs that are counted where none of them is an answer that we want
 LONGEST_PASSWORD = 128  # that tshark takes
 KEYTAB = (b"\x05\x01", b"\x05\x02")  # MIT's format, both versions
 # with their own dissectors switched off the bodies come as bytes
 _BODIES = ("epm", "epm4", "isystemactivator", "remact", "oxid")
 _REQUEST, _RESPONSE = 0, 2
+_RAW = 101  # link type of plain IP
+SEGMENT = 32768
 _ANSWERS = "sealed answer", "sealed answers"
-_BODIES_COUNTED = "packet with a sealed body", "packets with sealed bodies"
+_PDUS = "sealed PDU", "sealed PDUs"
 _ONLY_NUMBERS = 'gui.column.format:"No.","%m"'
 _A_NUMBER = re.compile(rb"\s*\d+\s*$")
 _LAST_FRAGMENT = 0x02
@@ -107,7 +112,7 @@ def _why_not(password: str) -> str | None:
 class Body(NamedTuple):
     """The stub of one call in one direction, opened."""
 
-    packet: int
+    frame: int
     answers: bool
     call_id: int
     opnum: int
@@ -125,30 +130,34 @@ class Tally(NamedTuple):
 class Unsealer:
     """Opens what it can in the captures of a run; says for each, by its number, what came of it."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, engine: Engine) -> None:
         self._keys = keys
+        self._engine = engine
         self.notes: dict[int, str] = {}
         self.failed: list[str] = []  # of the notes those that say that nothing was opened, with the path
         self.troubles: list[RpcdiagError] = []
 
-    def open(self, told: Sequence[Asking], captures: Sequence[Taken], sealing: set[int]) -> list[Asking]:
+    def open(
+        self, told: Sequence[Asking], paths: Sequence[str], sealing: Mapping[int, Mapping[int, int]]
+    ) -> list[Asking]:
         """The referrals, sealed ones replaced where they could be opened.
 
-        `sealing` are the captures on whose connections bodies are sealed, whether they are answers that we want or not.
+        `sealing` are, by capture, the flows on which bodies are sealed: number -> serial number in the capture.
         """
         found = list(told)
         wanted: dict[int, list[int]] = {}  # by capture, positions
         for position, asking in enumerate(told):
             if asking.referral.readable is Readable.SEALED:
                 wanted.setdefault(asking.flow.capture, []).append(position)
-        for number in sorted(sealing | set(wanted)):
+        for number in sorted({*sealing, *wanted}):
+            flows = sealing.get(number, {})
             try:
                 if number in wanted:
-                    tally = self._answers(found, wanted[number], captures[number])
-                    self._say(number, captures[number].path, tally, _ANSWERS)
+                    tally = self._answers(found, wanted[number], paths[number], flows)
+                    self._say(number, paths[number], tally, _ANSWERS)
                 else:
-                    tally = self._survey(captures[number])
-                    self._say(number, captures[number].path, tally, _BODIES_COUNTED)
+                    tally = self._survey(paths[number], flows)
+                    self._say(number, paths[number], tally, _PDUS)
             except RpcdiagError as error:
                 self.troubles.append(error)
         return _rejoined(found) if wanted else found
@@ -167,62 +176,130 @@ class Unsealer:
             self.failed.append(f"{path}: {said}")
         self.notes[number] = said
 
-    def _answers(self, found: list[Asking], positions: Sequence[int], taken: Taken) -> Tally:
+    def _answers(self, found: list[Asking], positions: Sequence[int], path: str, flows: Mapping[int, int]) -> Tally:
         """Open the referrals at these positions, all of one capture."""
-        by_point: dict[int, list[int]] = {}
-        for position in positions:
-            by_point.setdefault(found[position].flow.point, []).append(position)
-        opened = senseless = 0
-        room = MAX_PLAIN
-        for point, places in sorted(by_point.items()):
-            packets = {packet for place in places for packet in _packets(found[place].referral)}
-            with _OnePoint(taken, point) as (path, numbers):
-                shown = [shown for shown, packet in enumerate(numbers, start=1) if packet in packets] if numbers \
-                    else sorted(packets)  # fmt: skip
-                bodies: dict[int, list[Body]] = {}
-                for body in _bodies(path, taken.path, self._keys, shown[:MAX_WANTED]):
-                    packet = numbers[body.packet - 1] if numbers else body.packet
-                    room -= len(body.stub.data)
-                    if room < 0:
-                        break
-                    bodies.setdefault(packet, []).append(body)
-            for place in places:
-                answer, made = _open(found[place].referral, bodies)
-                if made is not None:
-                    found[place] = found[place]._replace(referral=made)
-                opened += made is not None
-                senseless += made is None and answer
-        return Tally(len(positions), opened, senseless)
+        serials = {flows[found[place].flow.number] for place in positions if found[place].flow.number in flows}
+        packets = {packet for place in positions for packet in _packets(found[place].referral)}
+        with tempfile.TemporaryDirectory(prefix="rpcdiag-") as folder:
+            copy = _Copy(path, self._engine, serials, folder)
+            shown = [number for number, (_, packet) in copy.frames.items() if packet in packets]
+            bodies = _by_frame(_bodies(copy.path, path, self._keys, shown), copy.frames)
+        left = []
+        senseless = set()
+        for place in positions:
+            serial = flows.get(found[place].flow.number, -1)
+            answer, made = _open(found[place].referral, bodies, serial)
+            if made is not None:
+                found[place] = found[place]._replace(referral=made)
+                continue
+            left.append(place)
+            if answer:
+                senseless.add(place)
+        if left and self._keys.keytab is not None:
+            left = self._in_the_capture(found, left, path)
+        return Tally(len(positions), len(positions) - len(left), len(senseless.intersection(left)))
 
-    def _survey(self, taken: Taken) -> Tally:
+    def _in_the_capture(self, found: list[Asking], positions: Sequence[int], path: str) -> list[int]:
+        """The same where tickets are beside the connections; which of them are still sealed."""
+        packets = sorted({packet for place in positions for packet in _packets(found[place].referral)})
+        frames = {packet: (-1, packet) for packet in packets}
+        bodies = _by_frame(_bodies(path, path, self._keys, packets), frames)
+        left = []
+        for place in positions:
+            _, made = _open(found[place].referral, bodies, -1)
+            if made is not None:
+                found[place] = found[place]._replace(referral=made)
+            else:
+                left.append(place)
+        return left
+
+    def _survey(self, path: str, flows: Mapping[int, int]) -> Tally:
         """How many sealed bodies the keys open, whatever they are."""
-        sealed = opened = 0
-        for point in sorted(taken.points):
-            with _OnePoint(taken, point) as (path, _):
-                tally = _surveyed(path, taken.path, self._keys)
-            sealed, opened = sealed + tally.sealed, opened + tally.opened
-        return Tally(sealed, opened)
+        with tempfile.TemporaryDirectory(prefix="rpcdiag-") as folder:
+            tally = _surveyed(_Copy(path, self._engine, set(flows.values()), folder).path, path, self._keys)
+        if not tally.opened and self._keys.keytab is not None:
+            tally = tally._replace(opened=min(tally.sealed, _surveyed(path, path, self._keys).opened))
+        return tally
 
 
 def _packets(referral: Referral) -> tuple[int, int]:
     return referral.request_packet, referral.response_packet
 
 
-def _open(referral: Referral, bodies: Mapping[int, list[Body]]) -> tuple[bool, Referral | None]:
+_Bodies = dict[tuple[int, int], list[Body]]  # by serial number and packet
+
+
+def _by_frame(bodies: Iterable[Body], frames: Mapping[int, tuple[int, int]]) -> _Bodies:
+    found: _Bodies = {}
+    room = MAX_PLAIN
+    for body in bodies:
+        room -= len(body.stub.data)
+        if room < 0:
+            break
+        if body.frame in frames:
+            found.setdefault(frames[body.frame], []).append(body)
+    return found
+
+
+class _Copy:
+    """Connections of a capture, every PDU alone in a frame; `frames` has what was whole: number -> (serial, packet)."""
+
+    def __init__(self, path: str, engine: Engine, serials: Set[int], folder: str) -> None:
+        self.path = os.path.join(folder, "copy.pcap")  # noqa: PTH118  as PTH112 and PTH113
+        self.frames: dict[int, tuple[int, int]] = {}
+        self._next: dict[tuple[int, int], int] = {}  # sequence number of a connection's side
+        self._numbers = 0
+        room = MAX_COPY
+        with open(self.path, "wb") as file:
+            file.write(pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, _RAW))
+            if not serials:
+                return
+            for row in Wire(path, engine).rows():
+                room -= row.length if row.serial in serials else 0
+                if room < 0:
+                    break
+                if row.serial in serials:
+                    self._write(file, row)
+
+    def _write(self, file: IO[bytes], row: Row) -> None:
+        # what the capture does not hold moves the key stream on all the same
+        data = row.data + bytes(row.length - len(row.data))
+        for at in range(0, len(data), SEGMENT):
+            piece = data[at : at + SEGMENT]
+            self._numbers += 1
+            frame = _segment(row, self._next.get((row.serial, row.from_client), 1), piece)
+            self._next[row.serial, row.from_client] = self._next.get((row.serial, row.from_client), 1) + len(piece)
+            seconds, rest = divmod(row.time_ns, 1_000_000_000)
+            file.write(pack("<IIII", seconds & 0xFFFFFFFF, rest // 1000, len(frame), len(frame)) + frame)
+        if len(row.data) == row.length:
+            self.frames[self._numbers] = row.serial, row.packet
+
+
+def _segment(row: Row, sequence: int, data: bytes) -> bytes:
+    """IPv4 and TCP, checksums left out: every connection between a client of its own and the same server."""
+    ends = (10 << 24 | row.serial & 0xFFFFFF, 50000 + (row.serial >> 24)), (0xC0000201, 135)
+    source, destination = ends if row.from_client else ends[::-1]
+    tcp = pack(">HHIIBBHHH", source[1], destination[1], sequence & 0xFFFFFFFF, 1, 0x50, 0x18, 8192, 0, 0)
+    length = 20 + len(tcp) + len(data)
+    return pack(">BBHHHBBHII", 0x45, 0, length, 0, 0x4000, 64, 6, 0, source[0], destination[0]) + tcp + data
+
+
+def _open(referral: Referral, bodies: _Bodies, serial: int) -> tuple[bool, Referral | None]:
     """Whether tshark gave a body for its answer, and the referral that it is."""
     call = referral.call
-    for place, body in enumerate(bodies.get(referral.response_packet, ())):
+    asked, answered = ((serial, packet) for packet in _packets(referral))
+    for place, body in enumerate(bodies.get(answered, ())):
         if call is None or not body.answers or body.opnum != call.opnum:
             continue
         question = next(
             (
                 one.stub
-                for one in bodies.get(referral.request_packet, ())
+                for one in bodies.get(asked, ())
                 if not one.answers and one.call_id == body.call_id and one.opnum == call.opnum
             ),
             None,
         )
-        del bodies[referral.response_packet][place]  # the next one is another's
+        del bodies[answered][place]  # the next one is another's
         return True, referrals.opened(referral, question, body.stub)
     return False, None
 
@@ -242,57 +319,11 @@ def _rejoined(told: Sequence[Asking]) -> list[Asking]:
     return found
 
 
-class _OnePoint:
-    """The path of a capture with the packets of one point only, and their numbers in the original, none if the same."""
-
-    def __init__(self, taken: Taken, point: int) -> None:
-        self._taken = taken
-        self._point = point
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> tuple[str, list[int]]:
-        if len(self._taken.points) < 2:
-            return self._taken.path, []
-        self._folder = tempfile.TemporaryDirectory(prefix="rpcdiag-")
-        try:
-            path = os.path.join(self._folder.name, "point.pcapng")  # noqa: PTH118
-            return path, _split(self._taken.path, path, _filter(self._taken.points, self._point))
-        except BaseException:
-            self._folder.cleanup()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-
-
-def _filter(points: Mapping[int, Point], number: int) -> str:
-    """tshark's words for the packets of a capture point."""
-    point = points[number]
-    terms = []
-    if any((one.section or 1) > 1 for one in points.values()):
-        terms.append(f"frame.section_number == {point.section}")
-    if point.interface is not None:
-        terms.append(f"frame.interface_id == {point.interface}")
-    if point.ifindex is not None:
-        terms.append(f"sll.ifindex == {point.ifindex}")
-    return " && ".join(terms) or "frame"
-
-
-def _split(path: str, into: str, of: str) -> list[int]:
-    """Write what passes the filter to a file; the numbers of the packets in it."""
-    arguments = [*tshark.reading(path), "-Y", of, "-w", into, "-P", "-T", "fields", "-e", "frame.number"]
-    with tshark.Run(arguments, limit_s=LIMIT_S) as run:
-        numbers = [int(line) for line in _lines(run.output) if line.strip().isdigit()]
-    _check(run, path)
-    return numbers
-
-
-def _bodies(path: str, whose: str, keys: Keys, packets: Sequence[int]) -> Iterator[Body]:
-    """The opened stubs in these packets, in the order of the file."""
-    if not packets:
+def _bodies(path: str, whose: str, keys: Keys, frames: Sequence[int]) -> Iterator[Body]:
+    """The opened stubs in these frames, in the order of the file."""
+    if not frames:
         return
-    wanted = f"frame.number in {{{', '.join(map(str, packets))}}}"
+    wanted = f"frame.number in {{{', '.join(map(str, frames[:MAX_WANTED]))}}}"
     arguments = [*tshark.reading(path), "-Y", wanted, "-T", "pdml", "-J", "dcerpc", *keys.arguments]
     for name in _BODIES:
         arguments += ["--disable-protocol", name]
@@ -349,7 +380,7 @@ def _frame(packet: ElementTree.Element) -> Iterator[Body]:
                 yield body
 
 
-def _body(proto: ElementTree.Element, packet: int) -> Body | None:
+def _body(proto: ElementTree.Element, frame: int) -> Body | None:
     """The whole stub stands in the last of a call's fragments, without padding."""
     kind = _number(proto, "dcerpc.pkt_type")
     found = proto.find(".//field[@name='dcerpc.decrypted_stub_data']")
@@ -364,7 +395,7 @@ def _body(proto: ElementTree.Element, packet: int) -> Body | None:
         return None
     big = _number(proto, "dcerpc.drep.byteorder") == 0
     return Body(
-        packet,
+        frame,
         kind == _RESPONSE,
         _number(proto, "dcerpc.cn_call_id"),
         _number(proto, "dcerpc.opnum"),
@@ -381,7 +412,7 @@ def _number(proto: ElementTree.Element, name: str) -> int:
 
 
 def _surveyed(path: str, whose: str, keys: Keys) -> Tally:
-    """Packets with sealed bodies: the dumps of those that are opened have a name."""
+    """Sealed requests and answers: the dumps of those that are opened have a name."""
     wanted = f"dcerpc.auth_level == 6 && dcerpc.pkt_type in {{{_REQUEST}, {_RESPONSE}}}"
     arguments = [*tshark.reading(path), "-Y", wanted, "-P", "-x", "-o", _ONLY_NUMBERS, *keys.arguments]
     sealed = opened = 0

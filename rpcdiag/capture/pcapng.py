@@ -54,7 +54,6 @@ class PcapngFile:
         self.unread: dict[int, int] = {}  # packets of link types that are not read, of sections that ended
         self._sweep = sweep
         self._order = "<"
-        self._sections = 0
         sweep.state.counters[FORMAT] = PCAPNG
 
     def other(self, b: bytearray, at: int, count: int) -> int:
@@ -76,9 +75,7 @@ class PcapngFile:
             raise Damaged(at, f"a block after packet {self._number} claims {length} bytes")
         if at + length > count:
             return 0
-        if kind == _SECTION:
-            self._sections += 1
-        elif kind == _INTERFACE:
+        if kind == _INTERFACE:
             self._describe(b, at, length)
         elif kind == _SIMPLE_PACKET:
             self._simple_packet(b, at, length)
@@ -117,8 +114,7 @@ class PcapngFile:
                 offset = Struct(self._order + "q").unpack(value)[0] * 1_000_000_000
             option += 4 + (size + 3 & ~3)
         point = len(self.points)
-        here = self._sweep.state.counters[INTERFACES]
-        self.points[point] = Point(name or f"interface {point}", link_name(link), self._sections, here)
+        self.points[point] = Point(name or f"interface {point}", link_name(link))
         if link not in self.links:
             self.links.append(link)
         self._add(link, point, snaplen, resolution, offset)

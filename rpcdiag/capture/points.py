@@ -4,16 +4,10 @@ from typing import NamedTuple
 
 
 class Point(NamedTuple):
-    """One place where packets were recorded: an interface of a pcapng file, or of a cooked-v2 capture on `any`.
-
-    In the file it is interface `interface`, from 0, of section `section`, from 1; or that of the machine `ifindex`.
-    """
+    """One place where packets were recorded: an interface of a pcapng file, or of a cooked-v2 capture on `any`."""
 
     name: str
     link_type: str
-    section: int | None = None
-    interface: int | None = None
-    ifindex: int | None = None
 
 
 LINK_TYPES = {

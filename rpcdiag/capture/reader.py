@@ -132,9 +132,7 @@ class CaptureReader:
         """The capture point that flows call `number`."""
         below = self._file.points.get(number & 0xFFFFF, Point(f"interface {number}", "unknown"))
         index = number >> 20
-        if not index:
-            return below
-        return below._replace(name=f"{below.name + ' ' if below.name else ''}ifindex {index}", ifindex=index)
+        return Point(f"{below.name + ' ' if below.name else ''}ifindex {index}", below.link_type) if index else below
 
     def events(self, on_block: Callable[[int], None] | None = None) -> Iterator[Events]:
         """Everything that the pass has to say, in the order of the file.
