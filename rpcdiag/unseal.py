@@ -262,7 +262,7 @@ class _Copy:
                     self._write(file, row)
 
     def _write(self, file: IO[bytes], row: Row) -> None:
-        # what the capture does not hold moves the key stream on all the same
+        # where the capture does not hold all of it, what follows begins at the right place all the same
         data = row.data + bytes(row.length - len(row.data))
         for at in range(0, len(data), SEGMENT):
             piece = data[at : at + SEGMENT]

@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,12 @@ C, S = "10.0.0.1", "10.0.0.2"
 CLASS = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
 GOOD = Keys(nt_password=PASSWORD)
 WRONG = "Autumn-in-Bergen 8#"
+
+
+def _version() -> str:
+    """All that tshark says of itself: what it was built with, over several lines."""
+    run = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=False)
+    return " ".join(run.stdout.split())
 
 
 def _mapper(recording: Recording, port: int = 49670, *, password: str = PASSWORD, client_port: int = 50000) -> None:
@@ -256,6 +263,68 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with tshark.Run(tshark.reading(str(fifo)), limit_s=0.2) as run:
         assert run.output.read() == b""
     assert run.late
+
+
+# --- Kerberos
+
+
+def _by_kerberos(recording: Recording) -> None:
+    from tests.build import sealed_kerberos as made
+
+    logon = made.Logon()
+    tcp = Tcp(recording, C, 50000, S, 135)
+    tcp.open()
+    made.bound(tcp, logon, (pdus.EPM, "3.0"), 135)
+    wanted = pdus.map_request(pdus.tower(*DRSUAPI, 135, S))
+    tcp.send(logon.seal(0, pdus.request(3, wanted, auth=made.AUTH)))
+    answer = pdus.map_response([pdus.tower(*DRSUAPI, 49670, S)])
+    tcp.reply(logon.seal(1, pdus.response(answer, auth=made.AUTH)))
+    recording.wait(MS)
+    used = Tcp(recording, C, 50001, S, 49670)
+    used.open()
+    exchanges.session(used, DRSUAPI)
+
+
+def _keytab(folder: Path, key: bytes | None = None) -> Keys:
+    made = pytest.importorskip(
+        "tests.build.sealed_kerberos", reason="this scapy makes no tickets", exc_type=ImportError
+    )
+    path = folder / "server.keytab"
+    path.write_bytes(sealed.keytab(made.AES256, key or made.SERVICE_KEY, made.SERVICE))
+    return Keys(keytab=str(path))
+
+
+needs_kerberos = pytest.mark.skipif(
+    shutil.which("tshark") is None or "with Kerberos" not in _version(), reason="no tshark that knows Kerberos"
+)
+
+
+@needs_kerberos
+def test_a_lookup_sealed_by_kerberos_is_read_with_the_server_s_keytab(tmp_path: Path) -> None:
+    keys = _keytab(tmp_path)
+    diagnosis = analyze([str(_saved(tmp_path, _by_kerberos))], keys=keys)
+    assert diagnosis.case.captures[0].notes == ("the given keytab opened 1 of 1 sealed answer",)
+    assert [one.text for one in diagnosis.case.referrals[0].referral.endpoints] == [f"{S}[49670]"]
+    assert _origins(diagnosis) == [("mapper", "proven"), ("ept_map", "proven")]
+
+
+@needs_kerberos
+def test_another_server_s_keytab_opens_nothing(tmp_path: Path) -> None:
+    keys = _keytab(tmp_path, bytes(32))
+    diagnosis = analyze([str(_saved(tmp_path, _by_kerberos))], keys=keys)
+    (remark,) = diagnosis.remarks
+    assert "the given keytab did not open the only sealed answer: wrong key" in remark
+    assert diagnosis.case.referrals[0].referral.readable == "sealed"
+
+
+@needs_kerberos
+def test_what_the_copy_does_not_open_is_looked_for_in_the_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = _keytab(tmp_path)
+    path = str(_saved(tmp_path, _by_kerberos))
+    monkeypatch.setattr("rpcdiag.unseal.MAX_COPY", 0)
+    assert _origins(analyze([path], keys=keys))[1] == ("ept_map", "proven")
 
 
 # --- the command line
