@@ -263,7 +263,7 @@ class _Copy:
 
     def _write(self, file: IO[bytes], row: Row) -> None:
         # where the capture does not hold all of it, what follows begins at the right place all the same
-        data = row.data + bytes(row.length - len(row.data))
+        data = row.data + bytes(max(0, row.length - len(row.data)))
         for at in range(0, len(data), SEGMENT):
             piece = data[at : at + SEGMENT]
             self._numbers += 1
