@@ -20,6 +20,7 @@ from rpcdiag.case import (
 )
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
+from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import FlowTable
@@ -33,8 +34,9 @@ from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
-if TYPE_CHECKING:  # loaded only where there is connectionless RPC
+if TYPE_CHECKING:  # loaded only where there is connectionless RPC, and where there are keys
     from rpcdiag.track.datagram_calls import DatagramFlow
+    from rpcdiag.unseal import Keys, Unsealer
 
 _T = TypeVar("_T")
 
@@ -57,6 +59,7 @@ class Diagnosis(NamedTuple):
     troubles: tuple[RpcdiagError, ...]
     cuts: tuple[RpcdiagError, ...]
     interrupted: bool = False  # by the user: what was known by then is here
+    remarks: tuple[str, ...] = ()  # on captures of which the given keys opened nothing
 
 
 def analyze(
@@ -67,23 +70,31 @@ def analyze(
     engine: Engine | None = None,
     watch: Watch | None = None,
     brief: bool = False,
+    keys: "Keys | None" = None,
     after_reading: Callable[[], None] | None = None,
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
-    are alike are only counted. `after_reading` is called when all captures are read.
+    are alike are only counted. What is sealed is opened with `keys`. `after_reading` is called when all captures are
+    read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
-    intake = take_in(paths, engine or Engine(), _Counting(watch) if watch else None)
+    engine = engine or Engine()
+    unsealer = _unsealer(keys, engine)
+    intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
     troubles = list(intake.troubles)
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])
     folded: tuple[Folded, ...] = ()
-    if brief and not logs and len(facts) == 1 and len(facts[0].points) == 1:  # copies and log rows have to be found
+    if (
+        brief and not logs and unsealer is None and len(facts) == 1 and len(facts[0].points) == 1
+    ):  # copies and log rows have to be found
         folded = fold(intake.captures[0])
-    case = _case(facts, table, intake.captures, folded)
+    case = _case(facts, table, intake.captures, folded, unsealer)
+    if unsealer is not None:
+        troubles += unsealer.troubles
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
     findings = judge(case)
@@ -94,6 +105,7 @@ def analyze(
         troubles=tuple(troubles),
         cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
         interrupted=intake.interrupted,
+        remarks=tuple(unsealer.failed) if unsealer is not None else (),
     )
 
 
@@ -119,7 +131,20 @@ class _Counting:
 def _findings_so_far(taken: Taken) -> int:
     with taken.tracker.looking():
         table = FlowTable([taken.flows])
-        return len(judge(_case((_capture_facts(0, taken),), table, (taken,), ())))
+        return len(judge(_case((_capture_facts(0, taken),), table, (taken,), (), None)))
+
+
+def _unsealer(keys: "Keys | None", engine: Engine) -> "Unsealer | None":
+    """Raises:
+    InputError: the keys cannot be used.
+    MissingPiece: tshark is not installed.
+    """
+    if keys is None:
+        return None
+    from rpcdiag.unseal import Unsealer
+
+    keys.check()
+    return Unsealer(keys, engine)
 
 
 def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
@@ -139,8 +164,9 @@ def _capture_facts(index: int, taken: Taken) -> CaptureFacts:
 
 
 def _case(
-    captures: tuple[CaptureFacts, ...], table: FlowTable, intake: Sequence[Taken], folded: Sequence[Folded]
-) -> Case:
+    captures: tuple[CaptureFacts, ...], table: FlowTable, intake: Sequence[Taken], folded: Sequence[Folded],
+    unsealer: "Unsealer | None",
+) -> Case:  # fmt: skip
     """Join flows, connections and referrals."""
     trackers = [Retold(taken.tracker, taken.flows.sweep) for taken in intake]
     carriers = tuple(beside.named(table, intake))
@@ -151,6 +177,13 @@ def _case(
     ]
     datagrams = _numbered(table, intake)
     told += [Asking(referral, one.flow) for one in datagrams.values() for referral in one.referrals]
+    if unsealer is not None:
+        sealing: dict[int, dict[int, int]] = {}
+        for flow in carriers:
+            if _seals(table, flow):
+                sealing.setdefault(flow.capture, {})[flow.number] = table.serial(flow)
+        told = unsealer.open(told, [taken.path for taken in intake], sealing)
+        captures = tuple(_noted(one, unsealer.notes.get(one.number)) for one in captures)
     flows = sorted(
         [*_interesting(table, carriers, told), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
@@ -235,6 +268,16 @@ def _case(
 def _failed(flow: Flow) -> bool:
     """Whether TCP never opened; over UDP nothing opens."""
     return flow.outcome in FAILED_TO_OPEN and flow.transport != UDP
+
+
+def _seals(table: FlowTable, flow: Flow) -> bool:
+    """Whether bodies on the flow are sealed."""
+    stream = table.stream(flow)
+    return stream is not None and any(context.auth_level == PRIVACY for context in stream.contexts)
+
+
+def _noted(capture: CaptureFacts, note: str | None) -> CaptureFacts:
+    return capture if note is None else capture._replace(notes=(*capture.notes, note))
 
 
 def _numbered(table: FlowTable, intake: Sequence[Taken]) -> "dict[int, DatagramFlow]":

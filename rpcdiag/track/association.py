@@ -271,12 +271,7 @@ class Association:
         return self._stubs[side].add(call_id, flags, data, length, packet)
 
     def _refer(self, referral: Referral) -> None:
-        for index in range(len(self.referrals) - 1, max(-1, len(self.referrals) - 5), -1):
-            both = referrals.joined(self.referrals[index], referral)
-            if both is not None:
-                self.referrals[index] = both
-                return
-        if len(self.referrals) < MAX_REFERRALS:
+        if not referrals.note(self.referrals, referral) and len(self.referrals) < MAX_REFERRALS:
             self.referrals.append(referral)
 
     def take_fault(self, row: Sequence[int]) -> None:

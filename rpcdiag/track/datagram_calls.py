@@ -289,12 +289,7 @@ class Conversation:
 
     def refer(self, referral: Referral) -> None:
         """Keep a referral, joined with the one that it goes on with."""
-        for index in range(len(self.referrals) - 1, max(-1, len(self.referrals) - 5), -1):
-            both = referrals.joined(self.referrals[index], referral)
-            if both is not None:
-                self.referrals[index] = both
-                return
-        if len(self.referrals) < MAX_REFERRALS:
+        if not referrals.note(self.referrals, referral) and len(self.referrals) < MAX_REFERRALS:
             self.referrals.append(referral)
 
     def damaged(self, damage: Damage) -> None:

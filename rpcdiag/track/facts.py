@@ -175,6 +175,14 @@ class Try(NamedTuple):
     status: int | None
 
 
+class SealedCall(NamedTuple):
+    """What has to be known of a call to read its bodies once somebody has opened them; `wide` is NDR64."""
+
+    interface: Syntax
+    opnum: int
+    wide: bool
+
+
 class Referral(NamedTuple):
     """A server telling a client where something lives.
 
@@ -201,3 +209,4 @@ class Referral(NamedTuple):
     results: tuple[int, ...] = ()  # HRESULT of each interface that an activation asked for
     by_client: bool = False
     unbound: bool = False  # the bind is not in the capture
+    call: SealedCall | None = None  # where the answer is sealed

@@ -14,7 +14,7 @@ from rpcdiag.dissect.fragments import Stub
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.errors import DecodeError, Truncated
-from rpcdiag.track.facts import Readable, Referral, ReferralKind, Referred, Try
+from rpcdiag.track.facts import Readable, Referral, ReferralKind, Referred, SealedCall, Try
 
 MAX_ENDPOINTS = 4096
 MAX_REFERENCES = 16  # of one stub
@@ -92,7 +92,41 @@ def make(asked: Asked, answered: Answered) -> Referral:
         asked.packet, asked.time_ns, packet, answered.time_ns, content.readable, answered.stub.length,
         (Try(asked.packet, packet, content.status),), content.asked_address, content.results,
         unbound=asked.unbound,
+        call=SealedCall(asked.interface, asked.opnum, asked.wide) if content.readable is Readable.SEALED else None,
     )  # fmt: skip
+
+
+class Opened(NamedTuple):
+    """A sealed stub, decrypted by somebody else."""
+
+    data: bytes
+    big: bool
+
+
+def opened(referral: Referral, question: Opened | None, answer: Opened) -> Referral | None:
+    """What a sealed referral says now that its answer is open, and perhaps its question.
+
+    None where the answer makes no sense: the wrong key stream, or bytes that the capture lacks.
+    """
+    call = referral.call
+    if call is None:
+        return None
+    asked = Asked(
+        call.interface, call.opnum, referral.request_packet, referral.request_ns, _whole(question, referral),
+        question is None, bool(question and question.big), call.wide,
+    )  # fmt: skip
+    answered = Answered(
+        referral.response_packet, referral.response_ns, _whole(answer, referral), False, answer.big, call.wide
+    )
+    found = make(asked, answered)
+    if found.readable is not Readable.CLEAR:
+        return None
+    return found._replace(readable=Readable.CARVED, unbound=True) if referral.unbound else found
+
+
+def _whole(stub: Opened | None, referral: Referral) -> Stub:
+    data = stub.data if stub is not None else b""
+    return Stub(data, len(data), False, referral.response_packet)
 
 
 # Clients ask the same again and again: what was read once is looked up.
@@ -148,6 +182,16 @@ def joined(before: Referral, after: Referral) -> Referral | None:
             tries=before.tries[:1] + after.tries if done else (*before.tries[:1], *after.tries),
         )
     return None
+
+
+def note(found: list[Referral], referral: Referral) -> bool:
+    """Join it to one of the last few, where it goes on with that; whether it did."""
+    for index in range(len(found) - 1, max(-1, len(found) - 5), -1):
+        both = joined(found[index], referral)
+        if both is not None:
+            found[index] = both
+            return True
+    return False
 
 
 def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:

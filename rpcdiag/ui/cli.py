@@ -16,6 +16,7 @@ from rpcdiag.model.version import __version__
 if TYPE_CHECKING:  # to start quickly: --help loads nothing else
     from rpcdiag.analysis import Diagnosis
     from rpcdiag.diagnose.finding import Rule
+    from rpcdiag.unseal import Keys
 
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
@@ -116,8 +117,20 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-flows", type=_count, default=0, metavar="N",
         help="connections remembered at a time; beyond that the oldest that do not matter are given up, and counted",
     )  # fmt: skip
+    _key_arguments(parser)
     _looks(parser)
     parser.set_defaults(run=_analyze)
+
+
+def _key_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keytab", metavar="FILE", help="open what is sealed with these Kerberos keys (tshark decrypts)"
+    )
+    parser.add_argument(
+        "--nt-password", metavar="SOURCE",
+        help="the same with the password of an NTLM logon: 'prompt', 'env:NAME', or a file whose first line it is; "
+        "never the password itself",
+    )  # fmt: skip
 
 
 def _count(text: str) -> int:
@@ -179,6 +192,11 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     except MissingPiece as error:
         complain(error)
         return MISSING
+    try:
+        keys = _keys(chosen)
+    except (InputError, MissingPiece) as error:
+        complain(error)
+        return MISSING if isinstance(error, MissingPiece) else UNREADABLE
     offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
     with shown(chosen.captures) as watch:
         diagnosis = analyze(
@@ -188,6 +206,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             engine=engine,
             watch=watch,
             brief=chosen.output == "json" and not chosen.all_flows,
+            keys=keys,
             after_reading=patience.begin,
         )
     if patience.tried:
@@ -196,6 +215,8 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         complain(trouble)
     for cut in diagnosis.cuts:
         complain(cut)
+    for remark in diagnosis.remarks:
+        complain(remark)
     if diagnosis.case.captures:
         from rpcdiag.ui.show import show
 
@@ -210,6 +231,26 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             complain(f"{chosen.file}: {error.strerror or error}")
             return UNREADABLE
     return _exit_code(diagnosis, chosen.fail_on)
+
+
+def _keys(chosen: argparse.Namespace) -> "Keys | None":
+    """What sealed bodies may be opened with.
+
+    Raises:
+        InputError: the keys cannot be used, or the capture cannot be read twice.
+        MissingPiece: tshark is not installed.
+    """
+    if chosen.keytab is None and chosen.nt_password is None:
+        return None
+    from rpcdiag.errors import InputError
+    from rpcdiag.ui.secret import secret
+    from rpcdiag.unseal import Keys
+
+    if "-" in chosen.captures:
+        raise InputError("-", "what is sealed is read a second time, and standard input can be read once: name a file")
+    keys = Keys(chosen.keytab, None if chosen.nt_password is None else secret("--nt-password", chosen.nt_password))
+    keys.check()
+    return keys
 
 
 def _exit_code(diagnosis: "Diagnosis", fail_on: str) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 from rpcdiag.errors import InputError, MissingPiece, RpcdiagError
 from rpcdiag.report.names import clean
 from rpcdiag.track.wire import Wire
+from rpcdiag.tshark import version
 from rpcdiag.ui.show import write
 from rpcdiag.verify import ours
 from rpcdiag.verify.compare import Comparison, Difference
-from rpcdiag.verify.peer import Peer, version
+from rpcdiag.verify.peer import Peer
 from rpcdiag.verify.reading import Reading
 
 OK, FOUND, UNREADABLE, CUT, MISSING = 0, 1, 2, 3, 4

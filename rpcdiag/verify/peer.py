@@ -4,21 +4,16 @@ Its PDML says which field stands in which PDU, also where several share a frame;
 knows nothing of the user's own settings, so that everybody gets the same reading.
 """
 
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
+from rpcdiag import tshark
 from rpcdiag.dissect.interfaces import pipe_endpoint
-from rpcdiag.errors import InputError, MissingPiece
+from rpcdiag.errors import InputError
 from rpcdiag.verify.reading import HTTP, NIL, PIPE, TCP, UDP, Fields, Reading, end, kind, listed, plain
 
-REMEDY = "install tshark: apt install tshark, dnf install wireshark-cli, brew install wireshark, or from wireshark.org"
 PREFERENCES = (
     "ip.defragment:TRUE", "tcp.desegment_tcp_streams:TRUE", "tcp.reassemble_out_of_order:FALSE",
     "tcp.try_heuristic_first:TRUE", "dcerpc.desegment_dcerpc:TRUE", "dcerpc.reassemble_dcerpc:TRUE",
@@ -28,26 +23,7 @@ _BELOW = frozenset({"ip", "ipv6", "tcp", "udp", "smb", "smb_pipe", "smb2", "http
 _BODIES = frozenset({"epm", "epm4", "oxid", "remact", "isystemactivator", "dcom"})
 _WITH_PORT = re.compile(r"\[\d{1,5}\]$")
 _PORT_FIELDS = frozenset({"epm.proto.tcp_port", "epm.proto.udp_port", "epm.proto.http_port", "epm.proto.named_pipe"})
-MAX_COMPLAINT = 500
-CUT_SHORT = "cut short"
 _HANDLE = "GUID handle File: "
-
-
-def version() -> str:
-    """The first line that tshark says of itself.
-
-    Raises:
-        MissingPiece: it is not installed.
-    """
-    done = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=False, errors="replace")
-    return done.stdout.splitlines()[0] if done.stdout else "tshark"
-
-
-def _program() -> str:
-    found = shutil.which("tshark")
-    if found is None:
-        raise MissingPiece("tshark is not installed", REMEDY)
-    return found
 
 
 class Peer:
@@ -60,10 +36,10 @@ class Peer:
     def __init__(self, path: str) -> None:
         self.path = path
         self.trouble: str | None = None
-        whole = str(Path(path).absolute())  # begins with a slash: never an option, never standard input
-        self._command = [_program(), "-n", "-r", whole, "-Y", "dcerpc", "-T", "pdml", "-J", _LAYERS]
+        arguments = [*tshark.reading(path), "-Y", "dcerpc", "-T", "pdml", "-J", _LAYERS]
         for preference in PREFERENCES:
-            self._command += ["-o", preference]
+            arguments += ["-o", preference]
+        self._run = tshark.Run(arguments)
 
     def readings(self) -> Iterator[Reading]:
         """Every PDU that tshark finds in the capture, by frame.
@@ -71,38 +47,16 @@ class Peer:
         Raises:
             InputError: it cannot read the capture, or failed on it.
         """
-        with tempfile.TemporaryDirectory(prefix="rpcdiag-") as settings, tempfile.TemporaryFile() as complaints:
-            own = {"WIRESHARK_CONFIG_DIR": settings, "XDG_CONFIG_HOME": settings, "LC_ALL": "C.UTF-8"}
-            run = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env={**os.environ, **own},
-            )
-            assert run.stdout is not None  # a pipe was asked for
-            broken: ElementTree.ParseError | None = None
+        broken: ElementTree.ParseError | None = None
+        with self._run as run:
             try:
-                yield from _frames(run.stdout)
-                run.wait()
+                yield from _frames(run.output)
             except ElementTree.ParseError as error:
                 broken = error
-            finally:
-                run.stdout.close()  # whoever has had enough of it ends it
-                run.kill()
-                code = run.wait()
-            said = _said(complaints)
-        if CUT_SHORT in said:
-            self.trouble = said
-        elif code or broken:
-            raise InputError(self.path, f"tshark: {said or broken or f'ended with code {code}'}")
-
-
-def _said(complaints: IO[bytes]) -> str:
-    """The last lines of its standard error, without the usual one about root."""
-    complaints.seek(0)
-    lines = complaints.read(1 << 16).decode("utf-8", "replace").splitlines()
-    return " ".join(line for line in lines if line and not line.startswith("Running as user"))[-MAX_COMPLAINT:]
+        if tshark.CUT_SHORT in run.said:
+            self.trouble = run.said
+        elif run.code or broken:
+            raise InputError(self.path, f"tshark: {run.said or broken or f'ended with code {run.code}'}")
 
 
 def _frames(stream: IO[bytes]) -> Iterator[Reading]:

@@ -74,6 +74,8 @@ def _inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         if capture.cut_short:
             why = capture.cut_short.removeprefix(f"{capture.path}: ")
             yield from style.bad(_wrapped(f"  cut short: {clean(why)}", width))
+        for note in capture.notes:
+            yield from _wrapped(f"  {clean(note)}", width)
     for log in case.logs:
         drops = sum(entry.drops for entry in log.file.entries)
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
