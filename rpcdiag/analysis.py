@@ -21,7 +21,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, Flow
-from rpcdiag.flows.table import FlowTable
+from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
@@ -212,14 +212,16 @@ def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Aski
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
     flows = [*carriers, *table.others(tcp_endpoints(told))]
     listed = {flow.number for flow in flows}
-    pairs = {(flow.client.address, flow.server.address) for flow in flows}
-    failed: dict[tuple[Address, Address], list[Flow]] = {}
-    for flow in table.failed():
-        failed.setdefault((flow.client.address, flow.server.address), []).append(flow)
+    hosts = {(flow.client.address, flow.server.address) for flow in flows}
+    pairs = {pair_of(client, server) for client, server in hosts}
+    failed: dict[tuple[int, ...], list[Attempt]] = {}
+    for attempt in table.failed():
+        failed.setdefault(attempt.pair, []).append(attempt)
     for pair, attempts in failed.items():
-        ports = {flow.server.port for flow in attempts}
-        if len(ports) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [flow for flow in attempts if flow.number not in listed and flow.server.port in DYNAMIC_PORTS]
+        if len({one.port for one in attempts}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
+            flows += [
+                table.attempted(one) for one in attempts if one.number not in listed and one.port in DYNAMIC_PORTS
+            ]
     return flows
 
 
