@@ -145,6 +145,7 @@ def _case(
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
         )
+    trackers.clear()  # their room is for what follows
     id_of = {flow.flow.number: flow.id for flow in case_flows}
     by_id = {flow.id: flow for flow in case_flows}
     used: dict[int, list[str]] = {}

@@ -1,5 +1,6 @@
 """Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -210,7 +211,7 @@ class CaptureFlows:
         self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
         self._hosts: Hosts | None = None
         self._order: Sequence[int] | None = None
-        self._places: dict[int, int] | None = None
+        self._serials: Sequence[int] | None = None
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
@@ -413,10 +414,13 @@ class CaptureFlows:
 
     def carrier(self, serial: int) -> Flow | None:
         """The flow with this serial number, listed or not; None where it was given up."""
-        if self._places is None:
-            self._places = dict(zip(self.overview().column(SERIAL_NUMBER), self._records(), strict=True))
-        o = self._places.get(serial)
-        return None if o is None else self.flow(o, *self._client(o))
+        if self._serials is None:
+            self._serials = self.overview().column(SERIAL_NUMBER)
+        place = bisect_left(self._serials, serial)  # records are in that order
+        if place == len(self._serials) or self._serials[place] != serial:
+            return None
+        o = self._records()[place]
+        return self.flow(o, *self._client(o))
 
     def _syns(self, row: Sequence[int], serial: int) -> tuple[Syn, ...]:
         if not row[SYN_COUNT]:
