@@ -9,13 +9,14 @@ was reset, stalled, was refused an interface, or was told a port by anything but
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import EPMAPPER
-from rpcdiag.flows.overview import Ends, Overview
+from rpcdiag.flows.overview import Ends, Outline, Overview
 from rpcdiag.flows.table import columns
 from rpcdiag.intake import Taken
 from rpcdiag.sweep.columns import START_NS
@@ -80,7 +81,10 @@ def fold(taken: Taken) -> tuple[Folded, ...]:
     if taken.flows.followed < WORTH_FOLDING:
         return ()
     overview = taken.flows.overview()
-    groups, troubled, others = _grouped(overview, _Natures(taken.tracker))
+    outlines = overview.outlines()
+    if not _many(outlines):
+        return ()
+    groups, troubled, others = _grouped(outlines, _Natures(taken.tracker))
     if all(len(group.members) <= LISTED for group in groups):
         return ()
     told = _Told(overview, groups)
@@ -124,11 +128,19 @@ def _folded(overview: Overview, group: _Group, last_listed: int, gone: list[int]
     )
 
 
-def _grouped(overview: Overview, natures: "_Natures") -> _Groups:
+def _many(outlines: list[Outline]) -> bool:
+    """Whether any group can have more than LISTED members: natures take their time and room."""
+    counts: Counter[Ends] = Counter()
+    for outline in outlines:
+        counts[outline.ends] += len(outline.members)
+    return max(counts.values(), default=0) > LISTED
+
+
+def _grouped(outlines: list[Outline], natures: "_Natures") -> _Groups:
     groups: dict[tuple[Ends, tuple[Syntax, ...]], _Group] = {}
     troubled: set[tuple[int, ...]] = set()
     others: list[tuple[Ends, list[int]]] = []
-    for ends, well, node, members in overview.outlines():
+    for ends, well, node, members in outlines:
         nature = natures.of(node) if node >= 0 else None
         on_mapper = ends.port in MAPPER_PORTS
         if not well or (nature is not None and _tells_more(nature, ends, on_mapper)):

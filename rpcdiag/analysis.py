@@ -23,7 +23,7 @@ from rpcdiag.diagnose.judge import judge
 from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
-from rpcdiag.flows.table import FlowTable
+from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
@@ -217,6 +217,7 @@ def _case(
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
         )
+    trackers.clear()  # their room is for what follows
     id_of = {flow.flow.number: flow.id for flow in case_flows}
     by_id = {flow.id: flow for flow in case_flows}
     used: dict[int, list[str]] = {}
@@ -308,14 +309,16 @@ def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Aski
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
     flows = [*carriers, *table.others(tcp_endpoints(told))]
     listed = {flow.number for flow in flows}
-    pairs = {(flow.client.address, flow.server.address) for flow in flows}
-    failed: dict[tuple[Address, Address], list[Flow]] = {}
-    for flow in table.failed():
-        failed.setdefault((flow.client.address, flow.server.address), []).append(flow)
+    hosts = {(flow.client.address, flow.server.address) for flow in flows}
+    pairs = {pair_of(client, server) for client, server in hosts}
+    failed: dict[tuple[int, ...], list[Attempt]] = {}
+    for attempt in table.failed():
+        failed.setdefault(attempt.pair, []).append(attempt)
     for pair, attempts in failed.items():
-        ports = {flow.server.port for flow in attempts}
-        if len(ports) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [flow for flow in attempts if flow.number not in listed and flow.server.port in DYNAMIC_PORTS]
+        if len({one.port for one in attempts}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
+            flows += [
+                table.attempted(one) for one in attempts if one.number not in listed and one.port in DYNAMIC_PORTS
+            ]
     return flows
 
 

@@ -1,7 +1,9 @@
 """Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from rpcdiag.flows.flow import (
     ENDED_BADLY,
@@ -108,7 +110,20 @@ HTTP_PORT = 593
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
 MAX_USES = 4096  # ways to use contexts that are remembered
 _NO_GAPS = (None, None)
+_HOW = ("content", "syn")
 _MASK = (1 << 64) - 1
+
+
+class Attempt(NamedTuple):
+    """A connection that never opened; `pair` is what `pair_of` makes of its client and server."""
+
+    number: int
+    pair: tuple[int, ...]
+    port: int
+    capture: int
+    record: int
+    client: int
+    how: str
 
 
 class FlowTable:
@@ -147,9 +162,13 @@ class FlowTable:
         ends = {(*columns(address), port) for address, port in wanted}
         return tuple(flow for seen in self._seen for flow in seen.others(ends)) if ends else ()
 
-    def failed(self) -> Iterable[Flow]:
-        """All flows that never opened, whatever their port."""
-        return (flow for seen in self._seen for flow in seen.failed())
+    def failed(self) -> Iterable["Attempt"]:
+        """All attempts that never opened, whatever their port: few of very many are looked at."""
+        return (attempt for seen in self._seen for attempt in seen.failed())
+
+    def attempted(self, attempt: "Attempt") -> Flow:
+        """The attempt as a flow."""
+        return self._seen[attempt.capture].flow(attempt.record, attempt.client, attempt.how)
 
     def serial(self, flow: Flow) -> int:
         """The flow's number within its capture."""
@@ -197,7 +216,7 @@ class CaptureFlows:
         self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
         self._hosts: Hosts | None = None
         self._order: Sequence[int] | None = None
-        self._places: dict[int, int] | None = None
+        self._serials: Sequence[int] | None = None
 
     def so_far(self) -> "CaptureFlows":
         """The same flows, to be looked at while the capture is still read: what is remembered of them will be stale."""
@@ -265,19 +284,24 @@ class CaptureFlows:
         flows = self.sweep.state.flows
         client = flows[o + CLIENT]
         if client >= 0:
-            return client, "syn" if flows[o + CLIENT_HOW] == BY_SYN else "content"
+            return client, _HOW[flows[o + CLIENT_HOW] == BY_SYN]
         if self._listeners is None:
             self._listeners = self._listening()
         return self._guess(o, self._listeners), "port"
 
-    def failed(self) -> Iterator[Flow]:
+    def failed(self) -> Iterator[Attempt]:
         column = self.overview().column
         columns = column(SYN_COUNT), column(SYN_ACK_PACKET), column(CLIENT), column(CLIENT_HOW)
         for o, asked, answered, client, how in zip(self._records(), *columns, strict=True):
-            if asked and not answered and client >= 0:
-                flow = self.flow(o, client, "syn" if how == BY_SYN else "content")
-                if flow.outcome in FAILED_TO_OPEN:
-                    yield flow
+            if not asked or answered or client < 0:
+                continue
+            row = self._row(o)
+            serial = row[SERIAL_NUMBER]
+            if outcome(row, client, self.icmp.get(serial, ())) in FAILED_TO_OPEN:
+                near, far = KEY + 2 * client, KEY + 2 - 2 * client
+                pair = row[near], row[near + 1], row[far], row[far + 1], row[KEY + 5] & 1
+                port = self._end(o, 1 - client)[2]
+                yield Attempt(self.first + serial, pair, port, self.capture, o, client, _HOW[how == BY_SYN])
 
     def points(self) -> list[int]:
         return sorted({point >> 1 for point in set(self.sweep.state.flows[KEY + 5 : self.sweep.end : FLOW_WIDTH])})
@@ -401,10 +425,13 @@ class CaptureFlows:
 
     def carrier(self, serial: int) -> Flow | None:
         """The flow with this serial number, listed or not; None where it was given up."""
-        if self._places is None:
-            self._places = dict(zip(self.overview().column(SERIAL_NUMBER), self._records(), strict=True))
-        o = self._places.get(serial)
-        return None if o is None else self.flow(o, *self._client(o))
+        if self._serials is None:
+            self._serials = self.overview().column(SERIAL_NUMBER)
+        place = bisect_left(self._serials, serial)  # records are in that order
+        if place == len(self._serials) or self._serials[place] != serial:
+            return None
+        o = self._records()[place]
+        return self.flow(o, *self._client(o))
 
     def _syns(self, row: Sequence[int], serial: int) -> tuple[Syn, ...]:
         if not row[SYN_COUNT]:
@@ -507,6 +534,11 @@ def columns(address: Address) -> tuple[int, int]:
     if address.version == 4:
         return 0, number
     return _signed(number >> 64), _signed(number & _MASK)
+
+
+def pair_of(client: Address, server: Address) -> tuple[int, ...]:
+    """Two hosts as records hold them, and whether by version 6."""
+    return *columns(client), *columns(server), int(client.version == 6)
 
 
 def _signed(number: int) -> int:

@@ -6,18 +6,20 @@ the numbers of any connection are then put where the marks are. What the pass to
 followed by the tracker as ever.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from rpcdiag.flows.flow import Flow, Stream
-from rpcdiag.sweep.columns import NODE, S_GROUP, STEPS
+from rpcdiag.flows.flow import ContextUse, Flow, Stream
+from rpcdiag.sweep.columns import NODE, S_GROUP, STEPS, STREAM_WIDTH, STREAMS_AT, STREAMS_TOP
 from rpcdiag.sweep.engine import Sweep
 from rpcdiag.track.association import Association
 from rpcdiag.track.facts import Connection, Fate, InterfaceUse, Referral
 from rpcdiag.track.tracker import Tracker
 
+WORTH_TELLING = 3  # connections with the same steps
 MAX_STORIES = 4096
-MAX_MODELS = 256  # of one story
+MAX_USES = 256  # of the contexts of one story
 LONGEST = 64  # steps; longer stories are hardly shared
 
 
@@ -34,22 +36,18 @@ class _Form(NamedTuple):
     inner: tuple[tuple[int, tuple["_Form", ...]], ...]
 
 
-class _Story(NamedTuple):
-    """A connection with marks, the facts in which they stand, and what else is said of it, by what was counted on it."""
+class _Story:
+    """A connection with marks, the facts in which they stand, and the use of its interfaces by that of its contexts."""
 
-    association: Association
-    referrals: tuple[_Form, ...]
-    models: dict[tuple[object, ...], "_Model"]
+    __slots__ = ("association", "binds", "damage", "interfaces", "referrals", "secondary_address")
 
-
-class _Model(NamedTuple):
-    """What connections have in common that took the same steps, used their contexts alike and wait for nothing."""
-
-    binds: tuple[_Form, ...]
-    damage: tuple[_Form, ...]
-    interfaces: tuple[InterfaceUse, ...]
-    fates: dict[Fate, int]
-    secondary_address: str | None
+    def __init__(self, association: Association) -> None:
+        self.association = association
+        self.referrals = _forms(association.referrals)
+        self.binds: tuple[_Form, ...] = ()
+        self.damage: tuple[_Form, ...] = ()
+        self.secondary_address: str | None = None
+        self.interfaces: dict[tuple[ContextUse, ...], tuple[InterfaceUse, ...]] = {}
 
 
 class Retold:
@@ -59,6 +57,10 @@ class Retold:
         self._tracker = tracker
         self._sweep = sweep
         self._stories: dict[tuple[int, ...], _Story] = {}  # by node, and which steps are of the same call
+        streams, shift = sweep.streams
+        end = sweep.state.counters[STREAMS_TOP] - shift
+        self._taken = Counter(streams[STREAMS_AT - shift + NODE : end : STREAM_WIDTH])  # how often the steps to a node
+        self._fates: dict[tuple[int, int], dict[Fate, int]] = {}  # by the number of responses and of faults
 
     def referrals(self, serial: int, place: int) -> tuple[Referral, ...]:
         """Those that were made on the flow whose stream record is at `place`, -1 for none."""
@@ -83,13 +85,15 @@ class Retold:
             at = stream.place - shift
             story, numbers = self._story(streams[at + NODE], streams[at + STEPS])
             if story is not None:
-                return _connection(_model(story, flow, stream, last_ns), stream, numbers)
+                return self._connection(story, flow, stream, last_ns, numbers)
         return self._tracker.connection(serial, flow, stream, last_ns)
 
     def _story(self, node: int, first: int) -> tuple[_Story | None, list[int]]:
         """The story of a connection that took the steps to a node, and its numbers; None where nothing is gained by it."""
-        records, at = self._sweep.state.numbers, first
         numbers: list[int] = []
+        if self._taken[node] < WORTH_TELLING:
+            return None, numbers
+        records, at = self._sweep.state.numbers, first
         calls: list[int] = []
         while at >= 0:
             at, packet, ns, call, group = records[at : at + S_GROUP + 1]  # from W_NEXT on
@@ -110,29 +114,28 @@ class Retold:
         steps = [
             (0, packet, ns, call, group) for call, packet, ns, group in zip(calls, marks, marks, marks, strict=True)
         ]
-        association = self._tracker.follow(node, steps)
-        return _Story(association, _forms(association.referrals), {})
+        return _Story(self._tracker.follow(node, steps))
 
-
-def _model(story: _Story, flow: Flow, stream: Stream, last_ns: int) -> _Model:
-    key = stream.responses, stream.faults, stream.contexts
-    model = story.models.get(key)
-    if model is None:
-        told = story.association.connection(flow, stream, last_ns)
-        model = _Model(_forms(told.binds), _forms(told.damage), told.interfaces, told.fates, told.secondary_address)
-        if len(story.models) < MAX_MODELS:
-            story.models[key] = model
-    return model
-
-
-def _connection(model: _Model, stream: Stream, numbers: Sequence[int]) -> Connection:
-    """In the order of its fields; faults, open calls and carried errors are told of one connection alone."""
-    return Connection(
-        stream.pdus, stream.first_pdu, _filled(model.binds, numbers), model.interfaces, stream.requests, model.fates,
-        stream.orphan_answers, (), (), (), _filled(model.damage, numbers) if model.damage else (),
-        model.secondary_address, stream.orpc_calls, stream.in_pdus, stream.skipped, stream.missing,
-        stream.last_pdu_ns, stream.total,
-    )  # fmt: skip
+    def _connection(
+        self, story: _Story, flow: Flow, stream: Stream, last_ns: int, numbers: Sequence[int]
+    ) -> Connection:  # fmt: skip
+        """A connection on which nothing waits: what was counted, and the story with its numbers."""
+        interfaces = story.interfaces.get(stream.contexts)
+        fates = self._fates.get((stream.responses, stream.faults))
+        if interfaces is None or fates is None:
+            told = story.association.connection(flow, stream, last_ns)
+            story.binds, story.damage = _forms(told.binds), _forms(told.damage)
+            story.secondary_address = told.secondary_address
+            interfaces = told.interfaces
+            fates = self._fates.setdefault((stream.responses, stream.faults), told.fates)
+            if len(story.interfaces) < MAX_USES:
+                story.interfaces[stream.contexts] = interfaces
+        return Connection(  # in the order of its fields; faults, open calls and carried errors are told of one alone
+            stream.pdus, stream.first_pdu, _filled(story.binds, numbers), interfaces, stream.requests, fates,
+            stream.orphan_answers, (), (), (), _filled(story.damage, numbers) if story.damage else (),
+            story.secondary_address, stream.orpc_calls, stream.in_pdus, stream.skipped, stream.missing,
+            stream.last_pdu_ns, stream.total,
+        )  # fmt: skip
 
 
 def _forms(facts: Iterable[Any]) -> tuple[_Form, ...]:

@@ -52,7 +52,8 @@ class Surroundings:
     """Feed what the pass says; ask at the end. Nothing is decoded before that."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[int, bytes], tuple[int, int, bytes, int]] = {}  # by ends and answer
+        # by ends, answer and the size of an address; the port that asked and the number of the question are zero
+        self._names: dict[bytes, tuple[int, int, int]] = {}  # the first packet and its time, how often
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
 
@@ -75,19 +76,20 @@ class Surroundings:
             if len(self._tickets) < MAX_TICKETS:
                 self._tickets.append((packet, ns, ends, data, length))
             return
-        key = size, ends[: 2 * size] + ends[2 * size : 2 * size + 2] + data[2:]
+        key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
         known = self._names.get(key)
         if known is not None:
-            self._names[key] = (*known[:3], known[3] + 1)
+            self._names[key] = (*known[:2], known[2] + 1)
         elif len(self._names) < MAX_NAMES:
-            self._names[key] = (packet, ns, ends + data, 1)
+            self._names[key] = (packet, ns, 1)
 
     def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
         from rpcdiag.dissect import dns
 
         packed = {host.packed for host in hosts}
-        for (size, _), (packet, ns, whole, count) in self._names.items():
+        for key, (packet, ns, count) in self._names.items():
+            whole, size = key[:-1], key[-1]
             if not _concerns(whole, size, packed):
                 continue
             source, target = _ends(whole, size)

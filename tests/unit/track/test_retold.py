@@ -41,7 +41,8 @@ def _said(path: Path, told: type[Retold] | None) -> Said:
     return Said(referrals, connections)
 
 
-def test_all_captures_at_hand_say_the_same() -> None:
+def test_all_captures_at_hand_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retold, "WORTH_TELLING", 1)
     paths = [*STORIES, *(path for path in captures() if path.stat().st_size <= LARGEST)]
     found = 0
     for path in paths:
@@ -74,7 +75,9 @@ def test_no_number_is_that_of_another_connection(tmp_path: Path) -> None:
     assert all(type(packet) is int for packet in packets)
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_STORIES", 1), ("MAX_MODELS", 1), ("LONGEST", 1)])
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MAX_STORIES", 1), ("MAX_USES", 1), ("LONGEST", 1), ("WORTH_TELLING", 5)]
+)
 def test_the_bounds_cost_time_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
