@@ -205,7 +205,7 @@ def test_alike_flows_are_folded_after_a_hundred() -> None:
 
 def test_a_difference_is_told_in_a_line() -> None:
     figures = Truth().figures()
-    seen = {name: figures[name] for name in truth.COMPARED} | {"packets": 3, "referrals": {"ept_map": 1}}
+    seen = {name: figures[name] for name in (*truth.COMPARED, "pipes")} | {"packets": 3, "referrals": {"ept_map": 1}}
     assert differences(figures, seen) == ["packets: built 0, found 3", "referrals ept_map: built 0, found 1"]
 
 
