@@ -186,3 +186,8 @@ class Referral(NamedTuple):
     results: tuple[int, ...] = ()  # HRESULT of each interface that an activation asked for
     by_client: bool = False
     unbound: bool = False  # the bind is not in the capture
+
+    @property
+    def sure(self) -> bool:
+        """Whether it was read where it stands, of a call whose bind was seen."""
+        return self.readable is not Readable.CARVED and not self.unbound
