@@ -56,7 +56,7 @@ class Public(NamedTuple):
 class Ran(NamedTuple):
     """What a run came to."""
 
-    count: int
+    captures: int
     slowest: tuple[float, int]  # seconds, seed
     growth: int  # bytes
 
@@ -122,7 +122,7 @@ def run(first: int, count: int, folder: Path, seconds: float = float("inf")) -> 
 def _told(ran: Ran, seconds: float) -> str:
     took, seed = ran.slowest
     return (
-        f"{ran.count} captures in {seconds:.0f} s, the slowest {took:.2f} s (seed {seed}), "
+        f"{ran.captures} captures in {seconds:.0f} s, the slowest {took:.2f} s (seed {seed}), "
         f"grown by {ran.growth / (1 << 20):.1f} MB"
     )
 
@@ -209,7 +209,7 @@ def main() -> int:
         except Exception:  # noqa: BLE001  whatever it is, it is told with its traceback
             traceback.print_exc()
             return 1
-    print(_told(ran, time.monotonic() - began) + f"; seeds {wanted.seed} to {wanted.seed + ran.count - 1}")  # noqa: T201
+    print(_told(ran, time.monotonic() - began) + f"; seeds {wanted.seed} to {wanted.seed + ran.captures - 1}")  # noqa: T201
     if ran.growth >= MOST_GROWTH:
         print("too much is kept", file=sys.stderr)  # noqa: T201
         return 1

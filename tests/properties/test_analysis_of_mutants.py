@@ -10,7 +10,7 @@ KNOWN = (16, 5251)  # were too sure of what was carved; counted the bytes of an 
 
 
 def test_what_must_hold_of_them_holds(tmp_path: Path) -> None:
-    assert run(1, 60, tmp_path).count == 60
+    assert run(1, 60, tmp_path).captures == 60
 
 
 def test_what_went_wrong_once(tmp_path: Path) -> None:
