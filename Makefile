@@ -37,11 +37,13 @@ $(VENV)/bench.stamp: $(VENV)/test.stamp
 	$(BIN)/pip install --quiet dpkt
 	touch $@
 
-# mutated captures through both forms of the pass, until it is stopped: make fuzz SEED=1 COUNT=100000
+# mutated captures through both forms of the pass, then as many through the whole analysis: make fuzz SEED=1 COUNT=100000
+# SEED is that of the first and makes the same captures again, COUNT how many there are, each of the next seed
 SEED  ?= 1
 COUNT ?= 20000
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.fuzz_forms $(SEED) $(COUNT)
+	$(BIN)/python -m tests.fuzz.fuzz_analysis $(SEED) $(COUNT)
 
 system:
 	@command -v tshark >/dev/null || { \

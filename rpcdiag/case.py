@@ -228,6 +228,10 @@ class Case(NamedTuple):
         """The flow called `id`."""
         return self.flows[int(id[1:]) - 1]
 
+    def referral(self, id: str) -> CaseReferral:
+        """The referral called `id`."""
+        return self.referrals[int(id[1:]) - 1]
+
     def between(self, client: Address, server: Address) -> tuple[Conversation, ...]:
         """The conversations of one direction between two hosts."""
         return self.between_hosts.get((client, server), ())

@@ -28,31 +28,42 @@ def rule_of(id: str) -> Rule:
 def judge(case: Case) -> tuple[Finding, ...]:
     """What the rules find, the most severe and surest first."""
     known = rules()
-    folded = _folded([finding for rule in known for finding in rule.check(case)])
+    folded = _folded(case, [_as_sure_as_read(case, finding) for rule in known for finding in rule.check(case)])
     explained = _explained(folded, known)
     kept = [finding for place, finding in enumerate(folded) if place not in explained]
     kept.sort(key=lambda finding: _rank(case, finding))
     return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
 
 
-def _folded(findings: Sequence[Finding]) -> list[Finding]:
+def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
+    """At most likely where it rests on an answer of which only remains were read, or whose bind nobody saw."""
+    if all(case.referral(one).referral.sure for one in finding.referrals):
+        return finding
+    return finding._replace(confidence=finding.confidence.at_most_likely)
+
+
+def _folded(case: Case, findings: Sequence[Finding]) -> list[Finding]:
     """One for each rule, pair and direction: the first speaks, the others are counted and their evidence joined."""
     by_cause: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
         by_cause.setdefault((finding.rule, finding.client, finding.server, finding.direction), []).append(finding)
-    return [group[0] if len(group) == 1 else _one_for(group) for group in by_cause.values()]
+    return [group[0] if len(group) == 1 else _one_for(case, group) for group in by_cause.values()]
 
 
-def _one_for(group: Sequence[Finding]) -> Finding:
+def _one_for(case: Case, group: Sequence[Finding]) -> Finding:
+    """As sure as the surest; answers of which only remains were read are named where it is no surer than they are."""
     evidence = group[0].evidence
     for finding in group[1:MAX_NUMBERS]:
         evidence = _joined(evidence, finding.evidence)
+    confidence = min((one.confidence for one in group), key=_CONFIDENCES.index)
+    unsure = confidence is confidence.at_most_likely
+    referrals = dict.fromkeys(referral for one in group for referral in one.referrals)
     return group[0]._replace(
         severity=min((one.severity for one in group), key=_SEVERITIES.index),
-        confidence=min((one.confidence for one in group), key=_CONFIDENCES.index),
+        confidence=confidence,
         evidence=evidence,
         flows=tuple(dict.fromkeys(flow for one in group for flow in one.flows)),
-        referrals=tuple(dict.fromkeys(referral for one in group for referral in one.referrals)),
+        referrals=tuple(one for one in referrals if unsure or case.referral(one).referral.sure),
         errors=tuple(dict.fromkeys(error for one in group for error in one.errors)),
         times=len(group),
     )

@@ -63,6 +63,7 @@ from rpcdiag.sweep.columns import (
     MATTERS,
     MAYBE,
     MISSING,
+    MODE,
     O_BITS,
     O_CONTEXT,
     O_NS,
@@ -71,6 +72,7 @@ from rpcdiag.sweep.columns import (
     ORPC_CALLS,
     ORPHAN_ANSWERS,
     PACKETS,
+    PDU_MODE,
     PDUS,
     PIPE_CLOSED,
     POINT_ID,
@@ -455,6 +457,8 @@ class CaptureFlows:
         if g < 0:
             return None
         row = self.sweep.stream(g)
+        if row[MODE] != PDU_MODE:
+            return None  # it carries others, which have streams of their own; its columns mean something else
         other = SIDE_WIDTH
         gaps = _known(row[GAP_NS]), _known(row[GAP_NS + other])
         if gaps != _NO_GAPS and self.sides(o, flow)[0]:

@@ -13,6 +13,11 @@ class Confidence(StrEnum):
     POSSIBLE = "possible"
     OPEN = "open"
 
+    @property
+    def at_most_likely(self) -> "Confidence":
+        """This one, or likely where it is surer."""
+        return Confidence.LIKELY if self in (Confidence.PROVEN, Confidence.ESTABLISHED) else self
+
 
 class Severity(StrEnum):
     ERROR = "error"

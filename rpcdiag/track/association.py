@@ -82,7 +82,8 @@ def _decode(data: bytes, length: int) -> Pdu | DecodeError:
     try:
         return dcerpc.decode(data, length)
     except DecodeError as error:
-        return error
+        error.__context__ = None
+        return error.with_traceback(None)  # it is kept, and would keep the stack with the arrays of the pass
 
 
 class Association:

@@ -210,3 +210,8 @@ class Referral(NamedTuple):
     by_client: bool = False
     unbound: bool = False  # the bind is not in the capture
     call: SealedCall | None = None  # where the answer is sealed
+
+    @property
+    def sure(self) -> bool:
+        """Whether it was read where it stands, of a call whose bind was seen."""
+        return self.readable is not Readable.CARVED and not self.unbound

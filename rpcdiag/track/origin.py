@@ -64,10 +64,9 @@ class Asking(NamedTuple):
         """Who told."""
         return (self.flow.client if self.referral.by_client else self.flow.server).address
 
-    @property
-    def sure(self) -> bool:
-        """Whether it was read where it stands, of a call whose bind was seen."""
-        return self.referral.readable is not Readable.CARVED and not self.referral.unbound
+    def bears(self, confidence: Confidence) -> Confidence:
+        """That confidence, or likely where it is surer than the referral."""
+        return confidence if self.referral.sure else confidence.at_most_likely
 
 
 class _Told(NamedTuple):
@@ -167,7 +166,7 @@ class Origins:
             return Origin(OriginKind.MAPPER, None, Confidence.PROVEN, why)
         packet = self._askings[place].referral.response_packet
         why += f"; packet {packet} hands over an object of {flow.server.address}"
-        return Origin(OriginKind.MAPPER, place, Confidence.PROVEN, why)
+        return Origin(OriginKind.MAPPER, place, self._askings[place].bears(Confidence.PROVEN), why)
 
     def _object_before(self, flow: Flow) -> int | None:
         """The latest reference to an object of the flow's server that its client was given shortly before."""
@@ -192,7 +191,7 @@ class Origins:
         else:
             confidence, why = Confidence.POSSIBLE, "only the time speaks for it"
         return Origin(
-            OriginKind.OBJECT_REFERENCE, place, confidence,
+            OriginKind.OBJECT_REFERENCE, place, self._askings[place].bears(confidence),
             f"packet {referral.response_packet} hands over an object of {flow.server.address}; {why}",
         )  # fmt: skip
 
@@ -213,7 +212,7 @@ class Origins:
         if before:
             referral = self._askings[before[-1]].referral
             return Origin(
-                OriginKind(referral.kind.value), before[-1], Confidence.PROVEN,
+                OriginKind(referral.kind.value), before[-1], self._askings[before[-1]].bears(Confidence.PROVEN),
                 f"packet {referral.response_packet} names {flow.pipe}",
             )  # fmt: skip
         return Origin(OriginKind.WELL_KNOWN, None, Confidence.LIKELY, f"{flow.pipe} is a name that clients know")
@@ -250,13 +249,12 @@ class Origins:
         handed = self._object_of.get(referral.oxid) if referral.oxid is not None else None
         if referral.kind is ReferralKind.RESOLVE_OXID and handed is not None:
             why += f"; the object was handed over in packet {self._askings[handed].referral.response_packet}"
-        sure = self._askings[best].sure
         if referral.unbound:
             lost = "request" if referral.request_packet == referral.response_packet else "bind"
             why += f"; its {lost} is not in the capture"
-        elif not sure:
+        elif not referral.sure:
             why += ", in what is left of a damaged answer"
-        return Origin(OriginKind(referral.kind.value), best, Confidence.PROVEN if sure else Confidence.LIKELY, why)
+        return Origin(OriginKind(referral.kind.value), best, self._askings[best].bears(Confidence.PROVEN), why)
 
     def _fits(self, place: int, rpc: Connection | None, bound: set[str]) -> int:
         """2 where the referral is for what was bound, 1 where nothing was bound, 0 where something else was."""
@@ -286,10 +284,8 @@ class Origins:
         ports = self._ports_after(flow, referral.response_ns)
         if confidence is not Confidence.ESTABLISHED and len(ports) > 1:
             confidence, why = Confidence.POSSIBLE, f"{why}, and so do those to {len(ports) - 1} other ports"
-        elif referral.unbound and confidence is Confidence.ESTABLISHED:
-            confidence = Confidence.LIKELY
         return Origin(
-            OriginKind.INFERRED, best, confidence,
+            OriginKind.INFERRED, best, self._askings[best].bears(confidence),
             f"the answer in packet {referral.response_packet} is sealed; {why}",
         )  # fmt: skip
 

@@ -58,12 +58,19 @@ class Mutant(NamedTuple):
     adopt_at: int  # -1: one form reads all of it
 
 
-def mutant(seed: int) -> Mutant:
-    """The same for the same seed."""
+def _some(rng: random.Random) -> tuple[Frame, ...]:
+    """A capture of `pcaps/` or one that is made for this."""
+    if rng.random() < 0.4:
+        return original(rng.randrange(len(CAPTURES)))
+    return made(rng.randrange(len(MADE)))
+
+
+def mutant(seed: int, some: Callable[[random.Random], tuple[Frame, ...]] = _some) -> Mutant:
+    """The same for the same seed; `some` gives the captures that are spoilt."""
     rng = random.Random(seed)
-    packets = list(_some(rng))
+    packets = list(some(rng))
     if rng.random() < 0.2:
-        packets += _some(rng)
+        packets += some(rng)
     for _ in range(rng.choice((0, 1, 2, 3, 5, 9, 20))):
         if packets:
             rng.choice(CHANGES)(rng, packets)
@@ -77,13 +84,6 @@ def mutant(seed: int) -> Mutant:
         block=rng.choice((300, 900, 5000)) if rng.random() < 0.3 else 1 << 19,
         adopt_at=rng.randrange(len(data) + 1) if rng.random() < 0.3 else -1,
     )
-
-
-def _some(rng: random.Random) -> tuple[Frame, ...]:
-    """A capture of `pcaps/` or one that is made for this."""
-    if rng.random() < 0.4:
-        return original(rng.randrange(len(CAPTURES)))
-    return made(rng.randrange(len(MADE)))
 
 
 def check(seed: int, machine: Machine, folder: Path) -> None:
