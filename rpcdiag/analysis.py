@@ -30,7 +30,7 @@ from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
-from rpcdiag.track.origin import Asking, OriginKind, Origins, tcp_endpoints
+from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
@@ -184,8 +184,9 @@ def _case(
                 sealing.setdefault(flow.capture, {})[flow.number] = table.serial(flow)
         told = unsealer.open(told, [taken.path for taken in intake], sealing)
         captures = tuple(_noted(one, unsealer.notes.get(one.number)) for one in captures)
+    aliases = beside.aliases(intake, told)
     flows = sorted(
-        [*_interesting(table, carriers, told), *(one.flow for one in datagrams.values())],
+        [*_interesting(table, carriers, told, aliases), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -201,7 +202,7 @@ def _case(
     ]
     told_ports = _without_known_objects(told_ports)
     kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
-    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows)
+    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows, aliases)
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
     case_flows: list[CaseFlow] = []
@@ -305,9 +306,9 @@ def _grouped(
     return {pair: tuple(group) for pair, group in groups.items()}
 
 
-def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking]) -> list[Flow]:
+def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking], aliases: Aliases) -> list[Flow]:
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
-    flows = [*carriers, *table.others(tcp_endpoints(told))]
+    flows = [*carriers, *table.others(tcp_endpoints(told, aliases))]
     listed = {flow.number for flow in flows}
     hosts = {(flow.client.address, flow.server.address) for flow in flows}
     pairs = {pair_of(client, server) for client, server in hosts}

@@ -9,7 +9,9 @@ from rpcdiag.flows.table import FlowTable
 from rpcdiag.intake import Taken
 from rpcdiag.model.packets import Address
 from rpcdiag.track.logons import RawToken, logons
+from rpcdiag.track.origin import Asking
 from rpcdiag.track.sessions import Setup
+from rpcdiag.track.surroundings import same_host
 
 MAX_LOGONS = 4  # between two hosts, of one type of security: ten thousand connections log on alike
 MAX_FACTS = 2048  # names, and tickets
@@ -85,6 +87,23 @@ def _tokens(setup: Setup) -> Iterator[RawToken]:
         yield RawToken(0, setup.request_packet, _SPNEGO, token)
         if place == 0 and setup.challenge:
             yield RawToken(1, setup.request_packet, _SPNEGO, setup.challenge)
+
+
+def aliases(captures: Sequence[Taken], told: Iterable[Asking]) -> dict[tuple[Address, str], tuple[Address, ...]]:
+    """Which addresses name services gave to clients for the names that stand in what they were told."""
+    wanted: dict[Address, set[str]] = {}
+    for asking in told:
+        for endpoint in asking.referral.endpoints:
+            if endpoint.address is None and endpoint.host:
+                wanted.setdefault(asking.told, set()).add(endpoint.host)
+    found: dict[tuple[Address, str], tuple[Address, ...]] = {}
+    for taken in captures if wanted else ():
+        for fact in taken.surroundings.names(wanted):
+            for host in wanted.get(fact.client, ()):
+                if same_host(host, fact.name):
+                    known = found.get((fact.client, host), ())
+                    found[(fact.client, host)] = tuple(dict.fromkeys((*known, *fact.addresses)))
+    return found
 
 
 def names(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseName, ...]:

@@ -9,7 +9,7 @@ from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNO
 from rpcdiag.flows.flow import PIPE, TCP, UDP, Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind
+from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind, Referred
 
 MAPPER_PORTS = frozenset({135, 593})
 MAPPER_PIPE = "\\pipe\\epmapper"
@@ -46,6 +46,10 @@ class Origin(NamedTuple):
     referral: int | None
     confidence: Confidence
     why: str
+
+
+# addresses that a client was told for a host's name, by name services
+Aliases = Mapping[tuple[Address, str], tuple[Address, ...]]
 
 
 class Asking(NamedTuple):
@@ -88,7 +92,10 @@ class _Told(NamedTuple):
 class Origins:
     """Looks origins up; built once for a case."""
 
-    def __init__(self, askings: Sequence[Asking], first_ns: Mapping[int, int], flows: Sequence[Flow] = ()) -> None:
+    def __init__(
+        self, askings: Sequence[Asking], first_ns: Mapping[int, int], flows: Sequence[Flow] = (),
+        aliases: Aliases | None = None,
+    ) -> None:  # fmt: skip
         self._askings = askings
         self._first_ns = first_ns  # of each capture
         self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it; UDP ports are negative
@@ -113,7 +120,7 @@ class Origins:
                 if endpoint.port is None or endpoint.protseq not in (TCP, UDP):
                     continue
                 port = endpoint.port if endpoint.protseq == TCP else -endpoint.port
-                for address in (endpoint.address, server):
+                for address in (endpoint.address, server, *called(endpoint, client, aliases)):
                     if address is None or (address, port) in seen:
                         continue
                     end = address, port
@@ -365,12 +372,21 @@ def _follows(referral: Referral, rpc: Connection | None) -> tuple[Confidence, st
 _EXPORTERS = frozenset({IREM_UNKNOWN, IREM_UNKNOWN2})
 
 
-def tcp_endpoints(askings: Sequence[Asking]) -> set[tuple[Address, int]]:
+def called(endpoint: Referred, client: Address, aliases: Aliases | None) -> tuple[Address, ...]:
+    """The addresses that the client was told for the name that stands in the place of one."""
+    if not aliases or endpoint.host is None:
+        return ()
+    return aliases.get((client, endpoint.host), ())
+
+
+def tcp_endpoints(askings: Sequence[Asking], aliases: Aliases | None = None) -> set[tuple[Address, int]]:
     """Every TCP endpoint that a referral names, the asked server's own address standing for names and 0.0.0.0."""
     return {
         (address, endpoint.port)
         for asking in askings
         for endpoint in asking.referral.endpoints
         if endpoint.port is not None and endpoint.protseq == "ncacn_ip_tcp"
-        for address in (endpoint.address or asking.teller, asking.teller)
-    }
+        for address in (
+            endpoint.address or asking.teller, asking.teller, *called(endpoint, asking.told, aliases),
+        )
+    }  # fmt: skip

@@ -130,6 +130,12 @@ class Surroundings:
         return bool(self._names or self._tickets or self._framed)
 
 
+def same_host(one: str, other: str) -> bool:
+    """Whether two names can be of one host: one of them may lack the domain."""
+    one, other = one.lower().rstrip("."), other.lower().rstrip(".")
+    return one == other or (one.partition(".")[0] == other.partition(".")[0] and not ("." in one and "." in other))
+
+
 def _concerns(whole: bytes, size: int, packed: set[bytes]) -> bool:
     """Whether the answer goes to one of these addresses, or holds one of them; nothing is decoded for that."""
     if whole[size : 2 * size] in packed:

@@ -1,7 +1,7 @@
 """An answer names an address that the client cannot reach.
 
 Looks like: the lookup, activation or resolution succeeds; its towers or bindings name another address than the one
-the client asked, and the client's attempts there fail. No address that it names works. The same for a server that a
+the client asked, or a host name that name services turn into one, and the client's attempts there fail. No address that it names works. The same for a server that a
 client hands an object of its own: its attempts to go where the reference points fail.
 Because: address translation, a second network card, a VPN or container address of the server.
 Not this: a server with several addresses one of which was used with success; 0.0.0.0, which means "the same host".
@@ -9,13 +9,14 @@ Not this: a server with several addresses one of which was used with success; 0.
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case, CaseReferral, Conversation
+from rpcdiag.case import Case, CaseName, CaseReferral, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Direction, Finding, Rule, Subject
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind
+from rpcdiag.track.surroundings import same_host
 
 WITHIN_NS = 120_000_000_000
 _MAPPER = frozenset({ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP})
@@ -23,7 +24,7 @@ _MAPPER = frozenset({ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP})
 
 def check(case: Case) -> Iterator[Finding]:
     for referral in (*case.referrals, *case.resolvers):
-        foreign = _foreign(referral)
+        foreign = _foreign(case, referral)
         if not foreign:
             continue
         attempts = _attempts(case, referral, foreign)
@@ -32,9 +33,24 @@ def check(case: Case) -> Iterator[Finding]:
             yield _finding(case, referral, tries)
 
 
-def _foreign(referral: CaseReferral) -> set[Address]:
-    """Addresses that it names, other than that of who told."""
-    addresses = {endpoint.address for endpoint in referral.referral.endpoints}
+def _resolved(case: Case, referral: CaseReferral) -> list[CaseName]:
+    """Answers of name services to who was told, about the host names that it was told."""
+    hosts = {endpoint.host for endpoint in referral.referral.endpoints if endpoint.address is None and endpoint.host}
+    if not hosts:
+        return []
+    return [
+        one
+        for one in case.names
+        if one.fact.client == referral.told and any(same_host(host, one.fact.name) for host in hosts)
+    ]
+
+
+def _foreign(case: Case, referral: CaseReferral) -> set[Address]:
+    """Addresses that it names, also by host name, other than that of who told."""
+    addresses: set[Address | None] = {endpoint.address for endpoint in referral.referral.endpoints}
+    resolved = {address for one in _resolved(case, referral) for address in one.fact.addresses}
+    if referral.teller not in resolved:  # a host with several addresses, of which one was used
+        addresses |= resolved
     return {
         address
         for address in addresses
@@ -105,6 +121,11 @@ def _finding(case: Case, referral: CaseReferral, tries: list[Conversation]) -> F
                 tuple(dict.fromkeys((told.request_packet, told.response_packet))),
             ),
             *_translated(case, referral),
+            *(
+                Seen(f"the name {one.fact.name} becomes {first.server}", one.capture, (one.fact.packet,))
+                for one in _resolved(case, referral)
+                if first.server in one.fact.addresses
+            ),
             observe.syns(case, first),
             *(observe.refuser(case, first)[1] if first.near.flow.outcome != "unanswered" else [observe.silence(first)]),
         ),

@@ -8,8 +8,8 @@ import pytest
 from rpcdiag.analysis import analyze
 from rpcdiag.diagnose.judge import rules
 from rpcdiag.model.evidence import Severity
-from tests.build import exchanges, logs, pdus
-from tests.build.conversation import MS, SECOND, Recording, Tcp
+from tests.build import exchanges, logs, names, pdus
+from tests.build.conversation import MS, SECOND, Recording, Tcp, datagram
 from tests.build.story import START
 
 C, S = "10.0.0.1", "10.0.0.2"
@@ -259,6 +259,29 @@ def test_bindings_of_which_none_works_are_not(tmp_path: Path) -> None:
         recording.wait(MS)
 
     assert _errors(tmp_path, build) == {"binding-unreachable": "established"}
+
+
+@pytest.mark.parametrize(("becomes", "expected"), [("192.168.7.7", "binding-unreachable"), (S, None)])
+def test_a_name_that_becomes_an_address_that_nobody_reaches(tmp_path: Path, becomes: str, expected: str | None) -> None:
+    def build(recording: Recording) -> None:
+        tcp = Tcp(recording, C, 50002, S, 135)
+        tcp.open()
+        exchanges.activator(tcp)
+        exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", ["SRV1[49670]"])
+        answer = names.dns_answer("srv1.lab.example", [becomes])
+        datagram(recording, "10.0.0.53", 53, C, 40053, answer)
+        Tcp(recording, C, 50003, becomes, 49670).syns()
+        recording.wait(MS)
+
+    found = _errors(tmp_path, build)
+    assert (found == {"binding-unreachable": "established"}) is (expected is not None)
+    if expected is None:
+        assert found == {"dynamic-port-blocked": "established"}
+        return
+    (finding,) = [one for one in analyze([str(tmp_path / "c.pcapng")]).findings if one.rule == expected]
+    assert any("srv1.lab.example becomes 192.168.7.7" in getattr(one, "says", "") for one in finding.evidence)
+    (flow,) = [one for one in analyze([str(tmp_path / "c.pcapng")]).case.flows if one.flow.server.port == 49670]
+    assert flow.origin.kind == "activation"
 
 
 def test_another_service_of_the_server_that_answers_does_not_make_its_bindings_reachable(tmp_path: Path) -> None:
