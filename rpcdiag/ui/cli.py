@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
     endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     endpoints.set_defaults(run=_endpoints)
+    calls = commands.add_parser("calls", help="every call in a capture, a line each, with its level of security")
+    calls.add_argument("captures", nargs="+", metavar="CAPTURE")
+    calls.add_argument("--json", action="store_true", help="one JSON object a line")
+    calls.set_defaults(run=_calls)
     verify = commands.add_parser(
         "verify", help="read captures as tshark does, PDU by PDU, and say where the two differ"
     )
@@ -297,6 +301,12 @@ def _endpoints(chosen: argparse.Namespace) -> int:
     if diagnosis.case.captures:
         write(endpoints(diagnosis.case, as_json=chosen.output == "json"), None)
     return _exit_code(diagnosis, "never")
+
+
+def _calls(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.calls import calls
+
+    return calls(chosen.captures, complain, as_json=chosen.json)
 
 
 def _verify(chosen: argparse.Namespace) -> int:
