@@ -68,34 +68,41 @@ def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
     """What a sequence of tokens says; those that cannot be read are left out."""
     from rpcdiag.dissect import spnego  # loaded only where somebody logs on
 
-    found: list[Logon] = []
+    found: list[dict[str, Any]] = []
     for raw in tokens:
         try:
             token = spnego.unwrap(raw.auth_type, raw.data)
         except DecodeError:
             continue
-        if token.kind == "unknown":
+        kind = token.kind
+        if kind == "unknown":
             continue
         told = _told(token.inner)
-        begins = not found or (
-            bool(told.get("begins")) and (found[-1].mechanism != token.kind or found[-1].user or found[-1].realm)
-        )
-        told.pop("begins", None)
-        if begins:
-            found.append(Logon(token.kind, ()))
-        going = found[-1]
-        kind = going.mechanism if token.kind == "spnego" else token.kind
-        error_packet = raw.packet if told.get("error") else going.error_packet
-        found[-1] = going._replace(
-            mechanism=kind, packets=(*going.packets, raw.packet), error_packet=error_packet,
-            **{name: value for name, value in told.items() if value},
-        )  # fmt: skip
-    return tuple(one for one in found if one.mechanism != "spnego" or len(one.packets) > 1)
+        begins = told.pop("begins", False)
+        last = found[-1] if found else None
+        if last is None or (begins and (last["mechanism"] != kind or last.get("user") or last.get("realm"))):
+            last = {"mechanism": kind, "packets": []}
+            found.append(last)
+        elif kind != "spnego":
+            last["mechanism"] = kind
+        last["packets"].append(raw.packet)
+        if told.get("error"):
+            last["error_packet"] = raw.packet
+        for name, value in told.items():
+            if value:
+                last[name] = value
+    return tuple(
+        Logon(**{**one, "packets": tuple(one["packets"])})
+        for one in found
+        if one["mechanism"] != "spnego" or len(one["packets"]) > 1
+    )
 
 
 def _told(inner: object) -> dict[str, Any]:
     """Fields of a logon; `begins` where the message can only be the first."""
-    from rpcdiag.dissect import kerberos, netlogon_auth, ntlm
+    if inner is None:
+        return {}
+    from rpcdiag.dissect import ntlm  # the others where there is something of theirs
 
     match inner:
         case ntlm.Negotiate():
@@ -112,6 +119,9 @@ def _told(inner: object) -> dict[str, Any]:
                 "user": inner.user, "domain": inner.domain, "workstation": inner.workstation,
                 "anonymous": inner.anonymous, "spn": inner.client_info.target_name,
             }  # fmt: skip
+    from rpcdiag.dissect import kerberos, netlogon_auth
+
+    match inner:
         case kerberos.ApReq():
             ticket = inner.ticket
             return {
