@@ -48,9 +48,13 @@ def details(spoken: Spoken) -> Details:
 
 def _read(found: Details, pdu: dcerpc.Request | dcerpc.Response, uuid: str, opnum: int, *, wide: bool) -> Details:
     asks = isinstance(pdu, dcerpc.Request)
-    ndr = Ndr(pdu.stub, pdu.stub_length, big=pdu.header.big, wide=wide)
+
+    def body() -> Ndr:
+        """From its beginning: each decoder reads the header of ORPC by itself."""
+        return Ndr(pdu.stub, pdu.stub_length, big=pdu.header.big, wide=wide)
+
     if uuid == IOBJECT_EXPORTER:
-        return found._replace(says=_ping(ndr, opnum) if asks else ())
+        return found._replace(says=_ping(body(), opnum) if asks else ())
     known = describe(uuid)
     if uuid not in (IREM_UNKNOWN, IREM_UNKNOWN2) and (known is None or known.kind != "com"):
         return found
@@ -59,13 +63,11 @@ def _read(found: Details, pdu: dcerpc.Request | dcerpc.Response, uuid: str, opnu
         for _, one in objref.find_all(pdu.stub, MAX_REFERENCES)
     )
     if not asks:
-        error = orpc.error_info(
-            orpc.decode_that(Ndr(pdu.stub, pdu.stub_length, big=pdu.header.big, wide=wide)).extensions
-        )
+        error = orpc.error_info(orpc.decode_that(body()).extensions)
         said = (f"error: {error.description}",) if error and error.description else ()
-        return found._replace(says=(*said, *references, *(_found(ndr) if _is_query(uuid, opnum) else ())))
-    this = orpc.decode_this(Ndr(pdu.stub, pdu.stub_length, big=pdu.header.big, wide=wide))
-    counted = _counted(ndr, opnum) if uuid in (IREM_UNKNOWN, IREM_UNKNOWN2) else ()
+        return found._replace(says=(*said, *references, *(_found(body()) if _is_query(uuid, opnum) else ())))
+    this = orpc.decode_this(body())
+    counted = _counted(body(), opnum) if uuid in (IREM_UNKNOWN, IREM_UNKNOWN2) else ()
     return found._replace(
         causality=this.causality, com_version=f"{this.version[0]}.{this.version[1]}", says=(*counted, *references)
     )

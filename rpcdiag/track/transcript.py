@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rpcdiag.dissect import dcerpc
-from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, MAYBE, PduType, Syntax
+from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, MAYBE, Syntax
 from rpcdiag.dissect.fragments import Assembler, Stub
 from rpcdiag.dissect.interfaces import NDR64
 from rpcdiag.dissect.reader import Reader
@@ -228,8 +228,3 @@ class _Connection:
         yield from self._orphans.values()
         for key, waiting in self._open.items():
             yield self._call(key, waiting, Outcome.UNANSWERED)
-
-
-def kind_name(kind: PduType) -> str:
-    """`bind_ack`, as the specification writes it."""
-    return kind.name.lower()

@@ -11,14 +11,15 @@ from rpcdiag.case import Case
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import TcpOutcome
-from rpcdiag.logs.match import drops_logged
 from rpcdiag.model.evidence import Confidence, Logged, Severity
 
 
 def check(case: Case) -> Iterator[Finding]:
     silent = [one for one in observe.failed(case, TcpOutcome.UNANSWERED) if observe.silent_long_enough(case, one)]
-    if not silent:
+    if not silent or not case.logs:
         return
+    from rpcdiag.logs.match import drops_logged  # loaded only where there is a log
+
     for log in case.logs:
         if log.file.format != "windows-firewall" or drops_logged(log.file):
             continue
