@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.case import Case
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.model.evidence import Confidence, Evidence, Severity
 from rpcdiag.model.packets import Address
+
+if TYPE_CHECKING:  # loaded only where the policy in force is given
+    from rpcdiag.policy.verdict import Applied
 
 
 class Direction(StrEnum):
@@ -56,7 +59,7 @@ class Rule(NamedTuple):
     """A plug-in of `diagnose/rules`. `cause` is the id in the failure catalogue.
 
     `explains`: rules whose findings on the same flows say the same thing less well.
-    `errors`: what the user is likely to have read.
+    `errors`: what the user is likely to have read. `under`: what it finds where the policy in force is known, besides.
     """
 
     id: str
@@ -65,3 +68,4 @@ class Rule(NamedTuple):
     check: Callable[[Case], Iterator[Finding]]
     explains: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
+    under: "Callable[[Case, Applied], Iterator[Finding]] | None" = None

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Seen, Severity
+
+if TYPE_CHECKING:  # loaded only where the policy in force is given
+    from rpcdiag.policy.verdict import Applied
 
 MAX_EVIDENCE = 12  # of one finding; what is alike is counted, not listed
 MAX_NUMBERS = 32  # packets or lines of one piece of evidence
@@ -25,10 +29,13 @@ def rule_of(id: str) -> Rule:
     return next(rule for rule in rules() if rule.id == id)
 
 
-def judge(case: Case) -> tuple[Finding, ...]:
-    """What the rules find, the most severe and surest first."""
+def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
+    """What the rules find, the most severe and surest first; `applied` is the policy in force, where it is known."""
     known = rules()
-    folded = _folded(case, [_as_sure_as_read(case, finding) for rule in known for finding in rule.check(case)])
+    found = [finding for rule in known for finding in rule.check(case)]
+    if applied is not None:
+        found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
+    folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
     explained = _explained(folded, known)
     kept = [finding for place, finding in enumerate(folded) if place not in explained]
     kept.sort(key=lambda finding: _rank(case, finding))

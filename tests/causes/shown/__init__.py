@@ -1,0 +1,1 @@
+"""One file = captures that show the causes of one kind, each with what has to be said of it."""

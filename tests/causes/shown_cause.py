@@ -1,0 +1,28 @@
+"""A small capture that shows one cause, or one that only looks like it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.build.conversation import Recording
+
+Build = Callable[[Recording], str | None]
+
+
+class Shown(NamedTuple):
+    """`build` fills a recording, and may return the text of a log whose file is called `log`.
+
+    `rule` is the finding that must come first among errors and warnings; None: there must be none of these.
+    `never` must not be found at all, or only as a runner-up: named in `runner_up`, and no surer than `possible`.
+    `twin_of`: the rule that it looks like, where it is a twin.
+    """
+
+    name: str
+    says: str  # what happened, in a sentence: it stands in docs/causes.md
+    build: Build
+    rule: str | None
+    confidence: str | None = None
+    cause: str | None = None
+    twin_of: str | None = None
+    runner_up: str | None = None
+    never: tuple[str, ...] = ()
+    log: str = "x.log"

@@ -1,0 +1,57 @@
+"""Every rule has a capture that shows it; where two causes look alike, the right one wins."""
+
+from pathlib import Path
+
+import pytest
+
+from rpcdiag import plugins
+from rpcdiag.analysis import analyze
+from rpcdiag.diagnose.finding import Finding
+from rpcdiag.model.evidence import Severity
+from tests.build.conversation import Recording
+from tests.build.story import START
+from tests.causes.shown_cause import Shown
+
+SHOWN: list[Shown] = [one for several in plugins.discover("tests.causes.shown", "SHOWN") for one in several]
+
+
+def _found(folder: Path, shown: Shown) -> tuple[Finding, ...]:
+    recording = Recording(START)
+    log = shown.build(recording)
+    capture = folder / "capture.pcapng"
+    capture.write_bytes(recording.pcapng())
+    given = []
+    if log is not None:
+        (folder / shown.log).write_text(log, encoding="utf-8")
+        given = [str(folder / shown.log)]
+    diagnosis = analyze([str(capture)], given)
+    assert not diagnosis.troubles
+    assert diagnosis.case.accounting.sums_hold
+    return diagnosis.findings
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.name)
+def test_the_cause_is_named_and_its_twin_is_not(tmp_path: Path, shown: Shown) -> None:
+    findings = _found(tmp_path, shown)
+    serious = [one for one in findings if one.severity is not Severity.NOTE]
+    named = [(one.rule, one.confidence.value) for one in serious]
+    if shown.rule is None:
+        assert not named
+    else:
+        first = next((one for one in findings if one.rule == shown.rule), None)
+        assert first is not None, named
+        assert serious[:1] in ([first], []), named
+        if shown.confidence is not None:
+            assert first.confidence.value == shown.confidence
+        if first.confidence.value in ("likely", "possible"):
+            assert first.next_observation, "says what would decide"
+    said = {one.rule: one.confidence.value for one in findings}
+    for rule in shown.never:
+        assert rule not in said
+    if shown.runner_up is not None:
+        assert said.get(shown.runner_up, "possible") == "possible"
+
+
+def test_names_are_used_once() -> None:
+    names = [one.name for one in SHOWN]
+    assert len(names) == len(set(names))
