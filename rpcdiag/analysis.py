@@ -93,6 +93,9 @@ def analyze(
     ):  # copies and log rows have to be found
         folded = fold(intake.captures[0])
     case = _case(facts, table, intake.captures, folded, unsealer)
+    cuts = tuple(taken.trouble for taken in intake.captures if taken.trouble is not None)
+    interrupted = intake.interrupted
+    del intake  # its room is for what follows
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
@@ -103,8 +106,8 @@ def analyze(
         findings=findings,
         remedies={finding.id: advise(case, finding) for finding in findings},
         troubles=tuple(troubles),
-        cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
-        interrupted=intake.interrupted,
+        cuts=cuts,
+        interrupted=interrupted,
         remarks=tuple(unsealer.failed) if unsealer is not None else (),
     )
 

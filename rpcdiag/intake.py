@@ -169,7 +169,7 @@ def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | Rpcdi
 
 def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagError:
     try:
-        reader = CaptureReader(path, engine.sweep(path))
+        reader = CaptureReader(path, engine.sweep(path), ahead=engine.reads_ahead(path))
     except RpcdiagError as error:
         return error
     taking, interrupted = _Taking(path, reader), False

@@ -57,6 +57,10 @@ class Engine:
         """The pass over the capture at `path`."""
         return Sweep(self._max_flows, machine() if self.compiled else None)
 
+    def reads_ahead(self, path: str) -> bool:
+        """Whether a thread may read the capture while the pass goes on: it is the only one, and no pipe that waits."""
+        return self.compiled and not self.several and self.jobs > 1 and path != "-"
+
     def interpreted(self) -> "Engine":
         """The same without the compiled pass."""
         return Engine(PYTHON, max_flows=self._max_flows, jobs=self.jobs)

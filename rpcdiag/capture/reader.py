@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rpcdiag.capture import pcap, pcapng
+from rpcdiag.capture.blocks import Ahead, InTurn
 from rpcdiag.capture.damage import Damaged
 from rpcdiag.capture.fragments import FragmentTable, Whole
 from rpcdiag.capture.points import Point, link_name
@@ -32,7 +33,6 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.engine import Sweep
 
-BLOCK = 1024 * 1024  # larger is no faster, half of it costs 10 %
 _RAW = 101
 _HINTS = (
     (b"ElfFile\x00", "a Windows event log (.evtx)"),
@@ -55,7 +55,7 @@ class Events(NamedTuple):
 
 
 class CaptureReader:
-    """One pass over one capture; `sweep` holds its flows.
+    """One pass over one capture; `sweep` holds its flows. `ahead`: a thread reads the next blocks meanwhile.
 
     After `events` has ended, `trouble` says why the file could not be read to its end, if so; everything before that
     place has been yielded.
@@ -65,8 +65,9 @@ class CaptureReader:
         MissingPiece: the package for its compression is not installed.
     """
 
-    def __init__(self, path: str, sweep: Sweep | None = None) -> None:
+    def __init__(self, path: str, sweep: Sweep | None = None, *, ahead: bool = False) -> None:
         self.path = path
+        self._ahead = ahead
         self.trouble: CorruptInput | None = None
         self.sweep = sweep or Sweep()
         self._source = Source(path)
@@ -139,37 +140,32 @@ class CaptureReader:
 
         `on_block` is told of every block: how many bytes were read so far.
         """
-        room = bytearray(BLOCK)
-        held = done = 0
+        blocks = Ahead(self._source) if self._ahead else InTurn(self._source)
+        left, done = b"", 0
         self._started = isinstance(self._file, pcapng.PcapngFile)
         try:
             while True:
-                if held == len(room):
-                    room.extend(bytes(len(room)))
-                with memoryview(room) as view, view[held:] as free:
-                    count = self._source.readinto(free)
-                held += count
+                room, at, end = blocks.next(left)
+                new = end - at - len(left)
                 if on_block is not None:
-                    on_block(done + held)
-                used = 0
-                for place in self._walked(room, held):
+                    on_block(done + end - at)
+                for place in self._walked(room, at, end):
                     yield from self._drained()
-                    used = place
-                held -= used
-                done += used
-                if used:
-                    room[:held] = room[used : used + held]
-                if not count:
+                    done += place - at
+                    at = place
+                left = bytes(room[at:end])
+                if not new:
                     break
-            if held:
-                self._trouble(done, f"the file ends in the middle of {self._file.needs}: {held} bytes of it are there")
+            if left:
+                needs = self._file.needs
+                self._trouble(done, f"the file ends in the middle of {needs}: {len(left)} bytes of it are there")
         except Damaged as damage:
             yield from self._drained()
-            self._trouble(done + damage.offset, damage.why)
+            self._trouble(done + damage.offset - at, damage.why)
         except CorruptInput as error:
-            self._trouble(done + held, error.why)
+            self._trouble(done + len(left), error.why)
         finally:
-            self._source.close()
+            blocks.close()
 
     def finish(self) -> Iterator[Events]:
         """What was left unfinished at the end of the capture."""
@@ -179,13 +175,13 @@ class CaptureReader:
                 yield from self._drained()
             yield from self._drained()
 
-    def _walked(self, room: bytearray, count: int) -> Iterator[int]:
-        """Walk what is whole in `room[:count]`; yields the bytes used at each pause, and at last in all.
+    def _walked(self, room: bytearray, at: int, count: int) -> Iterator[int]:
+        """Walk what is whole in `room[at:count]`; yields the place that was reached at each pause, and at last.
 
         Raises:
             Damaged: a record or block that cannot be.
         """
-        at, sweep = 0, self.sweep
+        sweep = self.sweep
         while True:
             if not self._started:
                 used = self._file.other(room, at, count)

@@ -1,5 +1,6 @@
 """What else the capture holds that explains RPC: names that were resolved or not, tickets that were given or not."""
 
+from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -53,7 +54,8 @@ class Surroundings:
 
     def __init__(self) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
-        self._names: dict[bytes, tuple[int, int, int]] = {}  # the first packet and its time, how often
+        self._names: dict[bytes, int] = {}  # where its three numbers stand
+        self._seen = array("q")  # the first packet and its time, how often
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
 
@@ -79,19 +81,21 @@ class Surroundings:
         key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
         known = self._names.get(key)
         if known is not None:
-            self._names[key] = (*known[:2], known[2] + 1)
+            self._seen[known + 2] += 1
         elif len(self._names) < MAX_NAMES:
-            self._names[key] = (packet, ns, 1)
+            self._names[key] = len(self._seen)
+            self._seen.extend((packet, ns, 1))
 
     def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
         from rpcdiag.dissect import dns
 
         packed = {host.packed for host in hosts}
-        for key, (packet, ns, count) in self._names.items():
+        for key, at in self._names.items():
             whole, size = key[:-1], key[-1]
             if not _concerns(whole, size, packed):
                 continue
+            packet, ns, count = self._seen[at : at + 3]
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
             try:
