@@ -24,7 +24,7 @@ from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
-from rpcdiag.intake import Reading, Taken, Watch, take_in
+from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
@@ -84,6 +84,18 @@ def analyze(
     intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
+    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer)
+
+
+def conclude(
+    intake: Intake,
+    logs: Sequence[str] = (),
+    *,
+    log_offset_ns: int | None = None,
+    brief: bool = False,
+    unsealer: "Unsealer | None" = None,
+) -> Diagnosis:
+    """What follows from captures that were read; the arguments are those of `analyze`."""
     troubles = list(intake.troubles)
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])
@@ -112,6 +124,15 @@ def analyze(
     )
 
 
+def so_far(taken: Taken, *, brief: bool = False) -> tuple[Case, tuple[Finding, ...]]:
+    """What is known of a capture that is still read, and what the rules find in that."""
+    with taken.tracker.looking():
+        facts = _capture_facts(0, taken)
+        folded = fold(taken) if brief and len(facts.points) == 1 else ()
+        case = _case((facts,), FlowTable([taken.flows]), (taken,), folded, None)
+        return case, judge(case)
+
+
 class _Counting:
     """Adds to what is told of the reading how many findings there are so far, as often as that costs little."""
 
@@ -125,16 +146,10 @@ class _Counting:
         if reading.so_far is not None and began >= self._next:
             taken = reading.so_far()
             if taken.flows.followed <= WORTH_COUNTING:
-                self._count = _findings_so_far(taken)
+                self._count = len(so_far(taken)[1])
             now = time.monotonic()
             self._next = now + max(COUNT_EVERY_S, COUNT_SHARE * (now - began))
         self._watch(reading._replace(findings=self._count))
-
-
-def _findings_so_far(taken: Taken) -> int:
-    with taken.tracker.looking():
-        table = FlowTable([taken.flows])
-        return len(judge(_case((_capture_facts(0, taken),), table, (taken,), (), None)))
 
 
 def _unsealer(keys: "Keys | None", engine: Engine) -> "Unsealer | None":

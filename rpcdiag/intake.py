@@ -21,9 +21,10 @@ from rpcdiag.track.sessions import Sessions
 from rpcdiag.track.surroundings import Surroundings
 from rpcdiag.track.tracker import Tracker
 
-if TYPE_CHECKING:  # loaded only where there are several captures, or connectionless RPC
+if TYPE_CHECKING:  # loaded only where there are several captures, live ones, or connectionless RPC
     from concurrent.futures import Executor, Future
 
+    from rpcdiag.capture.live import LiveSource
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.track.datagrams import Datagrams
 
@@ -39,6 +40,7 @@ class Reading(NamedTuple):
     flows: int
     pdus: int
     so_far: "Callable[[], Taken] | None" = None  # what is known by now, where the capture is read by itself
+    watched_until: Callable[[int], None] | None = None  # tell that nothing came until then
     findings: int | None = None
 
 
@@ -167,11 +169,25 @@ def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | Rpcdi
         return _take(path, engine.interpreted(), watch)
 
 
+def take_live(name: str, source: "LiveSource", engine: Engine, watch: Watch) -> Taken:
+    """One capture that is still being recorded, until its source ends; `watch` is told of it several times a second.
+
+    Raises:
+        InputError: it is no capture.
+    """
+    return _taken(CaptureReader(name, engine.sweep(name), live=source), engine, watch)
+
+
 def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagError:
     try:
         reader = CaptureReader(path, engine.sweep(path), ahead=engine.reads_ahead(path))
     except RpcdiagError as error:
         return error
+    return _taken(reader, engine, watch)
+
+
+def _taken(reader: CaptureReader, engine: Engine, watch: Watch | None) -> Taken:
+    path = reader.path
     taking, interrupted = _Taking(path, reader), False
     look = engine.watch(reader)
 
@@ -180,7 +196,8 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
             look(count)
         if watch is not None:
             so_far = None if engine.several else taking.so_far
-            watch(Reading(path, count, reader.packets, reader.sweep.flows_seen, reader.sweep.pdus_seen, so_far))
+            sweep = reader.sweep
+            watch(Reading(path, count, reader.packets, sweep.flows_seen, sweep.pdus_seen, so_far, reader.watched_until))
 
     try:
         for events in reader.events(on_block):

@@ -5,9 +5,12 @@ thread that reads ahead costs the pass no time.
 """
 
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.source import Source
+
+if TYPE_CHECKING:  # loaded only where a capture is still being recorded
+    from rpcdiag.capture.live import LiveSource
 
 BLOCK = 1024 * 1024  # larger is no faster, half of it costs 10 %
 _ROOMS = 3  # one is walked, one waits, one is being filled
@@ -25,12 +28,12 @@ class Block(NamedTuple):
 class InTurn:
     """Each block is read when it is asked for, into the same room."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: "Source | LiveSource") -> None:
         self._source = source
         self._room = bytearray(BLOCK)
 
-    def next(self, left: bytes) -> Block:
-        """What was left of the block before, and what follows; nothing follows at the end.
+    def next(self, left: bytes) -> Block | None:
+        """What was left of the block before, and what follows; nothing follows at the end. None: nothing has come yet.
 
         Raises:
             CorruptInput: the file cannot be read further; everything before that place has been returned.
@@ -40,7 +43,8 @@ class InTurn:
             room.extend(bytes(held))
         room[:held] = left
         with memoryview(room) as view, view[held:] as free:
-            return Block(room, 0, held + self._source.readinto(free))
+            count = self._source.readinto(free)
+        return None if count is None else Block(room, 0, held + count)
 
     def close(self) -> None:
         """Give the file back."""

@@ -1,7 +1,7 @@
 """A capture file, whatever its container and compression, through the pass."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture import pcap, pcapng
 from rpcdiag.capture.blocks import Ahead, InTurn
@@ -26,12 +26,18 @@ from rpcdiag.sweep.columns import (
     NUMBER,
     OTHER_BLOCK,
     OVERRUN,
+    POINT_LAST,
+    POINT_WIDTH,
     POINTS,
+    POINTS_AT,
     REASONS,
     SKIPPED,
     TOO_LONG,
 )
 from rpcdiag.sweep.engine import Sweep
+
+if TYPE_CHECKING:  # loaded only where a capture is still being recorded
+    from rpcdiag.capture.live import LiveSource
 
 _RAW = 101
 _HINTS = (
@@ -57,6 +63,8 @@ class Events(NamedTuple):
 class CaptureReader:
     """One pass over one capture; `sweep` holds its flows. `ahead`: a thread reads the next blocks meanwhile.
 
+    `live`: where the bytes come from, if they come as they are recorded; `path` is then only what it is called.
+
     After `events` has ended, `trouble` says why the file could not be read to its end, if so; everything before that
     place has been yielded.
 
@@ -65,12 +73,14 @@ class CaptureReader:
         MissingPiece: the package for its compression is not installed.
     """
 
-    def __init__(self, path: str, sweep: Sweep | None = None, *, ahead: bool = False) -> None:
+    def __init__(
+        self, path: str, sweep: Sweep | None = None, *, ahead: bool = False, live: "LiveSource | None" = None
+    ) -> None:
         self.path = path
         self._ahead = ahead
         self.trouble: CorruptInput | None = None
         self.sweep = sweep or Sweep()
-        self._source = Source(path)
+        self._source: Source | LiveSource = live or Source(path)
         self._fragments = FragmentTable()
         try:
             self._file = self._recognise(self._source.head)
@@ -110,6 +120,15 @@ class CaptureReader:
         counters = self.sweep.state.counters
         return counters[LAST_NS] if counters[POINTS] else None
 
+    def watched_until(self, ns: int) -> None:
+        """Nothing came until then, and whoever records would know."""
+        counters = self.sweep.state.counters
+        if not counters[POINTS]:
+            return
+        counters[LAST_NS] = max(counters[LAST_NS], ns)
+        for row in range(POINTS_AT, POINTS_AT + counters[POINTS] * POINT_WIDTH, POINT_WIDTH):
+            counters[row + POINT_LAST] = max(counters[row + POINT_LAST], ns)
+
     @property
     def link_types(self) -> tuple[str, ...]:
         return tuple(link_name(link) for link in self._file.links)
@@ -138,14 +157,20 @@ class CaptureReader:
     def events(self, on_block: Callable[[int], None] | None = None) -> Iterator[Events]:
         """Everything that the pass has to say, in the order of the file.
 
-        `on_block` is told of every block: how many bytes were read so far.
+        `on_block` is told of every block, and now and then where none comes: how many bytes were read so far.
         """
-        blocks = Ahead(self._source) if self._ahead else InTurn(self._source)
+        source = self._source
+        blocks = Ahead(source) if self._ahead and isinstance(source, Source) else InTurn(source)
         left, done = b"", 0
         self._started = isinstance(self._file, pcapng.PcapngFile)
         try:
             while True:
-                room, at, end = blocks.next(left)
+                block = blocks.next(left)
+                if block is None:
+                    if on_block is not None:
+                        on_block(done + len(left))
+                    continue
+                room, at, end = block
                 new = end - at - len(left)
                 if on_block is not None:
                     on_block(done + end - at)

@@ -26,7 +26,9 @@ def _bytes(reading: InTurn | Ahead, use: int) -> bytes:
     came, left = b"", b""
     try:
         while True:
-            room, at, end = reading.next(left)
+            block = reading.next(left)
+            assert block is not None
+            room, at, end = block
             assert bytes(room[at : at + len(left)]) == left
             if end - at == len(left):
                 return came + left
