@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
     verify.set_defaults(run=_verify)
     _live_arguments(commands.add_parser("live", help="watch an interface: what is asked, referred, tried and refused"))
+    doctor = commands.add_parser("doctor", help="what this machine can do, and how to mend what is missing")
+    doctor.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    doctor.set_defaults(run=_doctor)
     demo = commands.add_parser("demo", help="run the main job on the captures that ship with the program")
     demo.add_argument("story", nargs="?", help="one of them; all of them without")
     _looks(demo)
@@ -370,6 +373,14 @@ def _verify(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.verify import verify
 
     return verify(chosen.captures, complain, as_json=chosen.output == "json")
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.doctor import doctor
+    from rpcdiag.ui.show import write
+
+    doctor(lambda lines: write(lines, None), as_json=chosen.output == "json")
+    return OK
 
 
 def _demo(chosen: argparse.Namespace) -> int:
