@@ -175,6 +175,7 @@ def take_live(name: str, source: "LiveSource", engine: Engine, watch: Watch) -> 
     Raises:
         InputError: it is no capture.
     """
+    engine.endless = True
     return _taken(CaptureReader(name, engine.sweep(name), live=source), engine, watch)
 
 
@@ -194,6 +195,8 @@ def _taken(reader: CaptureReader, engine: Engine, watch: Watch | None) -> Taken:
     def on_block(count: int) -> None:
         if look is not None:
             look(count)
+        if engine.endless:
+            reader.goes_on()
         if watch is not None:
             so_far = None if engine.several else taking.so_far
             sweep = reader.sweep
@@ -206,6 +209,7 @@ def _taken(reader: CaptureReader, engine: Engine, watch: Watch | None) -> Taken:
         interrupted = True
     for events in reader.finish():
         taking.feed(events)
+    reader.sweep.on_gone = None
     reader.sweep.compact(more=engine.several)
     return taking.taken(taking.flows, interrupted=interrupted)
 
@@ -218,6 +222,11 @@ class _Taking:
         self.flows, self._tracker = CaptureFlows(reader.sweep), Tracker(reader.sweep)
         self._sessions, self._tokens, self._surroundings = Sessions(), Tokens(), Surroundings()
         self._datagrams = _Datagrams()
+        reader.sweep.on_gone = self._forget
+
+    def _forget(self, gone: set[int]) -> None:
+        for taker in (self.flows, self._tracker, self._sessions, self._tokens):
+            taker.forget(gone)
 
     def feed(self, events: Events) -> None:
         """Everybody takes what is for them."""

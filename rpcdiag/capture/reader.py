@@ -23,6 +23,7 @@ from rpcdiag.sweep.columns import (
     INTERFACE_WIDTH,
     LAST_NS,
     MORE,
+    NAMES_TOLD,
     NUMBER,
     OTHER_BLOCK,
     OVERRUN,
@@ -32,6 +33,7 @@ from rpcdiag.sweep.columns import (
     POINTS_AT,
     REASONS,
     SKIPPED,
+    TOKENS_TOLD,
     TOO_LONG,
 )
 from rpcdiag.sweep.engine import Sweep
@@ -119,6 +121,11 @@ class CaptureReader:
     def last_ns(self) -> int | None:
         counters = self.sweep.state.counters
         return counters[LAST_NS] if counters[POINTS] else None
+
+    def goes_on(self) -> None:
+        """It is a capture without an end: of what is told so often only, as much is told again."""
+        counters = self.sweep.state.counters
+        counters[NAMES_TOLD] = counters[TOKENS_TOLD] = 0
 
     def watched_until(self, ns: int) -> None:
         """Nothing came until then, and whoever records would know."""

@@ -226,6 +226,12 @@ class CaptureFlows:
         view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, set(self.folded)
         return view
 
+    def forget(self, gone: set[int]) -> None:
+        """Flows that were given up, by serial number."""
+        for known in (self.syns, self.repeated, self.icmp):
+            for serial in gone & known.keys():
+                del known[serial]
+
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
         for e in range(0, len(rows), EVENT_WIDTH):

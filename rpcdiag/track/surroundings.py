@@ -85,6 +85,9 @@ class Surroundings:
         elif len(self._names) < MAX_NAMES:
             self._names[key] = len(self._seen)
             self._seen.extend((packet, ns, 1))
+        else:  # the oldest goes
+            at = self._names[key] = self._names.pop(next(iter(self._names)))
+            self._seen[at : at + 3] = array("q", (packet, ns, 1))
 
     def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
