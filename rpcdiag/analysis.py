@@ -321,9 +321,7 @@ def _interesting(
         failed.setdefault(attempt.pair, []).append(attempt)
     for pair, tries in failed.items():
         if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [
-                table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS
-            ]
+            flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
 
 

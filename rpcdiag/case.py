@@ -206,7 +206,9 @@ class Case(NamedTuple):
     names: tuple[CaseName, ...]
     tickets: tuple[CaseTicket, ...]
     accounting: Accounting
-    unreached: tuple[Flow, ...] = ()  # connections to key distribution centres that never opened, of hosts that speak RPC
+    unreached: tuple[
+        Flow, ...
+    ] = ()  # connections to key distribution centres that never opened, of hosts that speak RPC
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

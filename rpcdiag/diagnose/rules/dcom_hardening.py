@@ -8,9 +8,10 @@ Not this: a refusal at packet integrity or privacy (access-denied).
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
+from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import IACTIVATION, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 
@@ -44,11 +45,13 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         if refusals:
             level = level_name(weak.auth_level)
+            higher = _raised(case, conversation, weak.interface)
             yield Finding(
                 rule=RULE.id,
-                summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity",
-                severity=Severity.ERROR,
-                confidence=Confidence.LIKELY,
+                summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity"
+                + (", with which it then works" if higher else ""),
+                severity=Severity.NOTE if higher else Severity.ERROR,
+                confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
@@ -57,10 +60,25 @@ def check(case: Case) -> Iterator[Finding]:
                     Seen("the activation is refused at once", near.flow.capture, tuple(refusals[:8])),
                 ),
                 errors=(ACCESS_DENIED,),
-                subject=Subject(dcom=True, interface=weak.interface, status=ACCESS_DENIED),
+                subject=Subject(
+                    dcom=True, interface=weak.interface, status=ACCESS_DENIED, level=weak.auth_level,
+                    needed_level=INTEGRITY,
+                ),
                 next_observation=f"DistributedCOM event 10036 in the System log of {conversation.server} names this client "
-                "and its level; without it, the refusal is a matter of rights.",
-            )
+                "and its level (10037 and 10038 on the client name the program); without it, the refusal is a matter of rights.",
+            )  # fmt: skip
+
+
+def _raised(case: Case, conversation: Conversation, interface: Syntax) -> bool:
+    """Whether an activation of the same two, at packet integrity or above, is answered and not refused."""
+    for other in case.between(conversation.client, conversation.server):
+        rpc = other.near.rpc
+        for use in rpc.interfaces if rpc else ():
+            strong = use.interface == interface and use.auth_level is not None and use.auth_level >= INTEGRITY
+            if strong and use.calls and rpc and not any(fault.interface == interface for fault in rpc.faults):
+                told = case.told.get((conversation.client, conversation.server), ())
+                return any(one.asked_on.id in other.ids and not one.referral.status for one in told)
+    return False
 
 
 RULE = Rule(

@@ -1,0 +1,209 @@
+"""Observations on logons: which connections fail at them, what Kerberos refused, and whether the client got on without."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import Fate
+from rpcdiag.track.surroundings import TicketFact, same_host
+
+ACCESS_DENIED = 0x80070005
+PROTOCOL_ERROR = 0x1C01000B
+NO_PROVIDER, REJECTED_TOKEN = 8, 9  # reasons of a bind_nak: authentication type unknown, invalid checksum
+# faults that a failed logon can look like
+FAULTS = frozenset({5, ACCESS_DENIED, PROTOCOL_ERROR, 0x721})
+SOON_NS = 60_000_000_000  # a logon that fails for want of a ticket fails by then
+NTLM_BLOCKED = 0xC0000418
+# statuses of an SMB session setup that say that user, password or account are wrong. [MS-ERREF] 2.3.1
+WRONG = {
+    0xC0000064: "no such user",
+    0xC000006A: "wrong password",
+    0xC000006D: "unknown user or wrong password",
+    0xC000006E: "the account is restricted",
+    0xC0000071: "the password has expired",
+    0xC0000072: "the account is disabled",
+    0xC0000193: "the account has expired",
+    0xC0000224: "the password must be changed",
+    0xC0000234: "the account is locked",
+    0xC000015B: "this kind of logon is not granted",
+}
+
+
+class Refusal(NamedTuple):
+    """A Kerberos error. `harmless`: what the client wanted it got all the same. `flows` are those that it spoiled."""
+
+    client: Address
+    server: Address
+    teller: Address  # who answered with it
+    error: str
+    spn: str | None
+    evidence: tuple[Evidence, ...]
+    flows: tuple[str, ...]
+    harmless: bool
+    confidence: Confidence
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.NOTE if self.harmless else Severity.ERROR
+
+
+def first_refusal(flow: CaseFlow, since_ns: int) -> tuple[int, int] | None:
+    """Time and packet of the first answer after `since_ns` that a failed logon can look like."""
+    rpc = flow.rpc
+    if rpc is None:
+        return None
+    naks = [
+        (bind.answer_ns, bind.answer_packet)
+        for bind in rpc.binds
+        if bind.answer == "nak" and bind.nak_reason in (NO_PROVIDER, REJECTED_TOKEN) and bind.answer_ns
+    ]
+    faults = [(fault.time_ns, fault.packet) for fault in rpc.faults if fault.status in FAULTS]
+    found = [(ns, packet) for ns, packet in (*naks, *faults) if ns >= since_ns and packet is not None]
+    return min(found, default=None)
+
+
+def works(flow: CaseFlow) -> bool:
+    """Whether calls of somebody who logged on are answered, and none refused."""
+    rpc = flow.rpc
+    if rpc is None or not rpc.fates.get(Fate.RESPONSE) or any(fault.status in FAULTS for fault in rpc.faults):
+        return False
+    return any(use.calls and use.auth_level is not None and use.auth_level > 1 for use in rpc.interfaces)
+
+
+class Clients:
+    """The conversations of each client, looked up once for all errors of a case."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._of: dict[Address, list[Conversation]] | None = None
+
+    def of(self, client: Address) -> list[Conversation]:
+        if self._of is None:
+            self._of = {}
+            for conversation in self._case.conversations:
+                if conversation.near.rpc is not None:
+                    self._of.setdefault(conversation.client, []).append(conversation)
+        return self._of.get(client, [])
+
+    def spoiled(
+        self, client: Address, since_ns: int, servers: frozenset[Address] | None
+    ) -> list[tuple[Conversation, int]]:
+        """Those that were refused soon after, with the packet that says so."""
+        found = []
+        for conversation in self.of(client):
+            refusal = first_refusal(conversation.near, since_ns)
+            if refusal is None or refusal[0] - since_ns > SOON_NS:
+                continue
+            if servers is None or conversation.server in servers:
+                found.append((conversation, refusal[1]))
+        return found
+
+    def get_on(self, client: Address, since_ns: int) -> bool:
+        """Whether calls of a user of that client are answered afterwards."""
+        return any(
+            (conversation.near.rpc.last_pdu_ns or 0) >= since_ns and works(conversation.near)
+            for conversation in self.of(client)
+            if conversation.near.rpc is not None
+        )
+
+
+def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[TicketFact], bool]) -> Iterator[Refusal]:
+    """Kerberos errors that a service answered instead of its token, and those of key distribution centres."""
+    clients = Clients(case)
+    yield from _at_services(case, by_service)
+    for one in case.tickets:
+        fact = one.fact
+        if fact.kind != "error" or not by_centre(fact):
+            continue
+        about = f" about {fact.spn}" if fact.spn else ""
+        seen = Seen(f"{fact.server} answers {fact.error}{about}", one.capture, (fact.packet,))
+        spoiled = clients.spoiled(fact.client, fact.time_ns, _addresses(case, fact.spn))
+        evidence = tuple(
+            Seen(f"then {hurt.server} refuses the logon", hurt.near.flow.capture, (packet,))
+            for hurt, packet in spoiled[:4]
+        )
+        got = _granted_later(case, fact)
+        yield Refusal(
+            client=fact.client,
+            server=spoiled[0][0].server if spoiled else fact.server,
+            teller=fact.server,
+            error=fact.error or "",
+            spn=fact.spn,
+            evidence=(seen, *evidence),
+            flows=tuple(id for hurt, _ in spoiled for id in hurt.ids),
+            harmless=got or (not spoiled and clients.get_on(fact.client, fact.time_ns)),
+            confidence=Confidence.LIKELY,
+        )
+
+
+def _at_services(case: Case, errors: frozenset[str]) -> Iterator[Refusal]:
+    for one in case.logons:
+        logon = one.logon
+        if logon.error not in errors:
+            continue
+        packet = logon.error_packet or logon.packets[-1]
+        flows: tuple[str, ...] = ()
+        if one.flow is not None:
+            conversation = case.conversations[case.flow(one.flow).conversation]
+            flows, harmless = conversation.ids, works(conversation.near)
+        else:
+            harmless = one.status == 0
+        others = case.between(one.client, one.server)
+        harmless = harmless or any(works(other.near) and other.near.flow.last_packet > packet for other in others)
+        yield Refusal(
+            client=one.client,
+            server=one.server,
+            teller=one.server,
+            error=logon.error,
+            spn=logon.spn,
+            evidence=(Seen(f"{one.server} answers the ticket with {logon.error}", one.capture, (packet,)),),
+            flows=flows,
+            harmless=harmless,
+            confidence=Confidence.ESTABLISHED,
+        )
+
+
+def _granted_later(case: Case, error: TicketFact) -> bool:
+    """Whether a centre gave that client afterwards what it had refused; a ticket's first answer speaks for all."""
+    return any(
+        fact.client == error.client
+        and fact.kind != "error"
+        and (fact.time_ns >= error.time_ns or fact.times > 1)
+        and _same_service(fact, error)
+        for fact in (one.fact for one in case.tickets)
+    )
+
+
+def _same_service(fact: TicketFact, error: TicketFact) -> bool:
+    if error.spn is None:
+        return True
+    return (fact.spn or "").partition("@")[0].lower() == error.spn.partition("@")[0].lower()
+
+
+def host_of(spn: str | None) -> str | None:
+    """The host of `RPCSS/srv1.lab.example`; None for a ticket-granting ticket and for names that are no host's."""
+    if spn is None or "/" not in spn:
+        return None
+    service, _, rest = spn.partition("@")[0].partition("/")
+    host = rest.partition("/")[0].partition(":")[0]
+    return host if host and service.lower() not in ("krbtgt", "kadmin") else None
+
+
+def _addresses(case: Case, spn: str | None) -> frozenset[Address] | None:
+    """Where the service is, as far as the capture knows; None where it does not."""
+    host = host_of(spn)
+    if host is None:
+        return None
+    try:
+        return frozenset({ip_address(host)})
+    except ValueError:
+        pass
+    found = {address for one in case.names if same_host(host, one.fact.name) for address in one.fact.addresses}
+    for one in case.logons:
+        names = (one.logon.server_name, one.logon.server_dns_name, host_of(one.logon.spn))
+        if any(name and same_host(host, name) for name in names):
+            found.add(one.server)
+    return frozenset(found) or None
