@@ -47,7 +47,10 @@ class Refusal(NamedTuple):
 
     @property
     def severity(self) -> Severity:
-        return Severity.NOTE if self.harmless else Severity.ERROR
+        """A warning where it is a key distribution centre's word only, and nothing of RPC is known to have failed by it."""
+        if self.harmless:
+            return Severity.NOTE
+        return Severity.ERROR if self.flows or self.confidence is Confidence.ESTABLISHED else Severity.WARNING
 
 
 def first_refusal(flow: CaseFlow, since_ns: int) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from rpcdiag.diagnose import logon, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import Fate
 
 LOGON_FAILURE = 0x8007052E
 _CENTRE = frozenset({18, 23, 24})  # revoked, key expired, pre-authentication failed. [RFC4120] 7.5.9
@@ -28,7 +29,9 @@ def check(case: Case) -> Iterator[Finding]:
     yield from _in_sessions(case)
     for refusal in logon.refusals(case, frozenset(), lambda fact: fact.code in _CENTRE):
         if not refusal.harmless:
-            yield _finding(refusal.client, refusal.server, refusal.evidence, refusal.flows, refusal.confidence)
+            yield _finding(
+                refusal.client, refusal.server, refusal.evidence, refusal.flows, refusal.confidence, refusal.severity
+            )
 
 
 def _on(conversation: Conversation) -> Iterator[Seen]:
@@ -67,19 +70,20 @@ def _in_sessions(case: Case) -> Iterator[Finding]:
                 says = f"the session setup of SMB is refused: {logon.WRONG[setup.status]} ({setup.status:#010x})"
                 bad.append((pair, Seen(says, session.flow.capture, packets), tuple(session.pipes.values())))
     for pair, seen, flows in bad:
-        served = any(logon.works(one.near) for one in case.between(*pair))
-        if pair not in good and not served:
-            yield _finding(*pair, (seen,), tuple(dict.fromkeys(flows)), Confidence.ESTABLISHED)
+        if pair not in good:
+            served = any(one.near.rpc and one.near.rpc.fates.get(Fate.RESPONSE) for one in case.between(*pair))
+            severity = Severity.NOTE if served else Severity.WARNING
+            yield _finding(*pair, (seen,), tuple(dict.fromkeys(flows)), Confidence.ESTABLISHED, severity)
 
 
 def _finding(
     client: Address, server: Address, seen: list[Seen] | tuple[Evidence, ...], flows: tuple[str, ...],
-    confidence: Confidence,
+    confidence: Confidence, severity: Severity = Severity.ERROR,
 ) -> Finding:  # fmt: skip
     return Finding(
         rule=RULE.id,
         summary=f"the logon of {client} at {server} fails: the network works",
-        severity=Severity.ERROR,
+        severity=severity,
         confidence=confidence,
         client=client,
         server=server,

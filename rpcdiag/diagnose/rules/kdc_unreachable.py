@@ -39,7 +39,7 @@ def check(case: Case) -> Iterator[Finding]:
             rule=RULE.id,
             summary=f"{client} does not reach the key distribution centre {centre} on port 88: {how}"
             + ("; it gets on without" if harmless else ", so it has no Kerberos"),
-            severity=Severity.NOTE if harmless else Severity.ERROR,
+            severity=Severity.NOTE if harmless else Severity.ERROR if spoiled else Severity.WARNING,
             confidence=Confidence.LIKELY,
             client=client,
             server=centre,

@@ -24,7 +24,14 @@ def check(case: Case) -> Iterator[Finding]:
         seen, sure = _on(conversation, by_flow.get(conversation.near.id))
         if seen:
             yield _finding(case, conversation, seen, sure)
+    good = {
+        (session.flow.client.address, session.flow.server.address)
+        for session in case.sessions
+        if any(setup.status == 0 for setup in session.said.setups)
+    }
     for session in case.sessions:
+        if (session.flow.client.address, session.flow.server.address) in good:
+            continue
         for setup in session.said.setups:
             if setup.status != BLOCKED or setup.response_packet is None:
                 continue
