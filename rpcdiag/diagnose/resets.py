@@ -11,6 +11,7 @@ from rpcdiag.model.evidence import Confidence, Evidence, Seen
 from rpcdiag.track.facts import Bind, Fate, OpenCall
 
 _ENDED = frozenset({TcpOutcome.RESET, TcpOutcome.IDLE_DROPPED})
+_NO_ANSWER = frozenset({Fate.REJECTED, Fate.UNANSWERED})
 
 
 class Cut(NamedTuple):
@@ -34,7 +35,7 @@ def cuts(case: Case) -> Iterator[Cut]:
         flow, rpc = conversation.near.flow, conversation.near.rpc
         if flow.outcome not in _ENDED or flow.reset is None or flow.reset.from_client or rpc is None:
             continue
-        calls = [call for call in rpc.open_calls if call.fate is Fate.REJECTED and call.time_ns <= flow.reset.time_ns]
+        calls = [call for call in rpc.open_calls if call.fate in _NO_ANSWER and call.time_ns <= flow.reset.time_ns]
         bind = next((bind for bind in rpc.binds if bind.answer is None), None)
         if calls:
             cut: OpenCall | Bind = calls[-1]
@@ -60,16 +61,14 @@ def sender(case: Case, conversation: Conversation) -> tuple[Refuser, list[Eviden
     return observe.refuser(case, conversation)
 
 
-def opens_again(case: Case, conversation: Conversation) -> tuple[bool | None, Seen | None]:
-    """Whether the next connection to the same port opened or was refused; None where nobody tried."""
+def next_try(case: Case, conversation: Conversation) -> Conversation | None:
+    """The next connection to the same port that opened or was refused."""
     flow = conversation.near.flow
     after = flow.reset.time_ns if flow.reset else flow.end_ns
     for other in case.between(conversation.client, conversation.server):
         later = other.near.flow
         if later.start_ns < after or later.server.port != flow.server.port or other is conversation:
             continue
-        if later.outcome is TcpOutcome.REFUSED:
-            return False, Seen("the next connection to that port is refused", later.capture, (later.first_packet,))
-        if later.syn_ack is not None:
-            return True, Seen("the next connection to that port opens", later.capture, (later.syn_ack,))
-    return None, None
+        if later.outcome is TcpOutcome.REFUSED or later.syn_ack is not None:
+            return other
+    return None

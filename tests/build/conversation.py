@@ -23,6 +23,7 @@ class Recording:
     def __init__(self, start_ns: int) -> None:
         self.now = start_ns
         self.frames: list[Frame] = []
+        self.interfaces: tuple[Interface, ...] = (Interface(),)
         self._ports = 0
 
     @property
@@ -43,8 +44,8 @@ class Recording:
         self._ports += 1
         return (0x1F3A55C7 * (self._ports + 1)) & 0xFFFFFFFF
 
-    def pcapng(self, interfaces: tuple[Interface, ...] = (Interface(),)) -> bytes:
-        return pcapng(self.frames, interfaces)
+    def pcapng(self, interfaces: tuple[Interface, ...] | None = None) -> bytes:
+        return pcapng(self.frames, interfaces or self.interfaces)
 
     def pcap(self) -> bytes:
         return pcap(self.frames)

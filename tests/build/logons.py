@@ -38,7 +38,9 @@ def kerberos_refused(tcp: Tcp, interface: tuple[str, str], code: int, level: int
     tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, str(tcp.ends[1][1]), auth=(KERBEROS, level, tokens.krb_error(code))))
 
 
-def nak(tcp: Tcp, interface: tuple[str, str], reason: int, *, kind: int = NTLM, token: bytes = b"", group: int = 0) -> None:
+def nak(
+    tcp: Tcp, interface: tuple[str, str], reason: int, *, kind: int = NTLM, token: bytes = b"", group: int = 0
+) -> None:
     """A bind that is refused."""
     auth = (kind, 6, token or tokens.negotiate()) if kind else None
     tcp.send(pdus.bind([(*interface, [pdus.NDR32])], auth=auth, group=group))

@@ -8,11 +8,12 @@ a logon that was lost (third-leg-lost).
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import resets
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.observe import Refuser
-from rpcdiag.model.evidence import Confidence, Severity
+from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.model.evidence import Confidence, Seen, Severity
 
 CALL_FAILED, NOT_EXECUTED = 0x800706BE, 0x800706BF
 
@@ -23,19 +24,20 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         conversation = one.conversation
         port = conversation.near.flow.server.port
-        opened, next_try = resets.opens_again(case, conversation)
-        sure = one.who is Refuser.SERVER and opened is False
+        again = resets.next_try(case, conversation)
+        gone = again is not None and again.near.flow.outcome is TcpOutcome.REFUSED
         yield Finding(
             rule=RULE.id,
             summary=f"{conversation.server} breaks the connection of {conversation.client} to port {port} off in the middle "
-            "of a call" + (", and nothing listens there afterwards: the service stopped" if opened is False else ""),
+            "of a call" + (", and nothing listens there afterwards: the service stopped" if gone else ""),
             severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED if sure else
+            confidence=Confidence.ESTABLISHED             if gone and one.who is Refuser.SERVER
+            else
             Confidence.LIKELY if one.who is Refuser.SERVER else Confidence.POSSIBLE,
             client=conversation.client,
             server=conversation.server,
-            flows=conversation.ids,
-            evidence=(*one.evidence, *([next_try] if next_try else [])),
+            flows=(*conversation.ids, *(again.ids if again is not None and gone else ())),
+            evidence=(*one.evidence, *([_after(again, gone=gone)] if again is not None else [])),
             errors=(CALL_FAILED, NOT_EXECUTED),
             subject=Subject(port=port, interface=getattr(one.cut, "interface", None)),
             next_observation=f"Events 7031 and 7034 in the System log and 1000 in the Application log of {conversation.server} "
@@ -43,11 +45,18 @@ def check(case: Case) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _after(again: Conversation, *, gone: bool) -> Seen:
+    flow = again.near.flow
+    packet = flow.reset.packet if gone and flow.reset else flow.syn_ack or flow.first_packet
+    says = "the next connection to that port is refused" if gone else "the next connection to that port opens"
+    return Seen(says, flow.capture, (flow.first_packet, packet))
+
+
 RULE = Rule(
     id="server-reset",
     cause="H3",
     title="The server resets the connection in the middle of a call",
     check=check,
-    explains=("idle-dropped",),
+    explains=("idle-dropped", "dynamic-port-closed"),
     errors=(CALL_FAILED, NOT_EXECUTED),
 )

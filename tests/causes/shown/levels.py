@@ -17,7 +17,12 @@ GET_DC_NAME, REQ_CHALLENGE, LOGON_SAM = 20, 4, 39
 
 
 def _call(
-    recording: Recording, interface: tuple[str, str], level: int | None, opnum: int, fault: int | None, port: int = 50001
+    recording: Recording,
+    interface: tuple[str, str],
+    level: int | None,
+    opnum: int,
+    fault: int | None,
+    port: int = 50001,
 ) -> None:
     """A connection of its own with one call."""
     tcp = Tcp(recording, C, port, S, PORT)
