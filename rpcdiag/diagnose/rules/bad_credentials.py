@@ -10,12 +10,11 @@ Not this: fault 5 (access-denied), which a wrong password can look like as well;
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case, Conversation
+from rpcdiag.case import Case, CaseSession, Conversation
 from rpcdiag.diagnose import logon, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import Fate
 
 LOGON_FAILURE = 0x8007052E
 _CENTRE = frozenset({18, 23, 24})  # revoked, key expired, pre-authentication failed. [RFC4120] 7.5.9
@@ -58,22 +57,30 @@ def _on(conversation: Conversation) -> Iterator[Seen]:
 
 def _in_sessions(case: Case) -> Iterator[Finding]:
     """Session setups of SMB that were refused, where no other between the two was accepted."""
-    good: set[tuple[Address, Address]] = set()
-    bad = []
+    good = {_ends(session) for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
+    named = {(one.client, one.server) for one in case.logons if one.over == "smb" and not _guest(one.logon.user)}
     for session in case.sessions:
-        pair = session.flow.client.address, session.flow.server.address
-        for setup in session.said.setups:
-            if setup.status == 0:
-                good.add(pair)
-            elif setup.status in logon.WRONG and setup.response_packet is not None:
-                packets = (setup.request_packet, setup.response_packet)
-                says = f"the session setup of SMB is refused: {logon.WRONG[setup.status]} ({setup.status:#010x})"
-                bad.append((pair, Seen(says, session.flow.capture, packets), tuple(session.pipes.values())))
-    for pair, seen, flows in bad:
-        if pair not in good:
-            served = any(one.near.rpc and one.near.rpc.fates.get(Fate.RESPONSE) for one in case.between(*pair))
-            severity = Severity.NOTE if served else Severity.WARNING
-            yield _finding(*pair, (seen,), tuple(dict.fromkeys(flows)), Confidence.ESTABLISHED, severity)
+        pair = _ends(session)
+        for setup in session.said.setups if pair not in good else ():
+            if setup.status not in logon.WRONG or setup.response_packet is None:
+                continue
+            seen = Seen(
+                f"the session setup of SMB is refused: {logon.WRONG[setup.status]} ({setup.status:#010x})",
+                session.flow.capture, (setup.request_packet, setup.response_packet),
+            )  # fmt: skip
+            served = any(logon.works(one.near) for one in case.between(*pair))
+            severity = Severity.NOTE if served or pair not in named else Severity.WARNING
+            flows = tuple(dict.fromkeys(session.pipes.values()))
+            yield _finding(*pair, (seen,), flows, Confidence.ESTABLISHED, severity)
+
+
+def _ends(session: CaseSession) -> tuple[Address, Address]:
+    return session.flow.client.address, session.flow.server.address
+
+
+def _guest(user: str | None) -> bool:
+    """Whether it is nobody in particular: clients try that on their own."""
+    return not user or user.lower() == "guest"
 
 
 def _finding(

@@ -8,7 +8,7 @@ C, S, DC = "10.0.0.1", "10.0.0.2", "10.0.0.53"
 PORT = 49670
 SVCCTL = exchanges.SVCCTL
 PROTOCOL_ERROR = 0x1C01000B
-NTLM_BLOCKED, LOGON_FAILURE = 0xC0000418, 0xC000006D
+NTLM_BLOCKED, LOGON_FAILURE, ACCOUNT_DISABLED = 0xC0000418, 0xC000006D, 0xC0000072
 
 
 def _open(recording: Recording, port: int = 50001) -> Tcp:
@@ -51,11 +51,11 @@ def _gap_where_the_third_leg_was(recording: Recording) -> None:
     tcp.close()
 
 
-def _session(status: int, *, then_good: bool = False) -> Build:
+def _session(status: int, *, then_good: bool = False, user: str = "anna") -> Build:
     def build(recording: Recording) -> None:
         session = smb2.Session()
         session.negotiate()
-        asked = (tokens.negotiate(), tokens.authenticate())
+        asked = (tokens.negotiate(), tokens.authenticate(user))
         session.setup(asked, (logons.CHALLENGE, b""), status=status)
         if then_good:
             session.setup(asked, (logons.CHALLENGE, b""))
@@ -161,6 +161,10 @@ SHOWN = (
     Shown(
         "wrong-password-then-the-right-one", "A second session setup is accepted, and the pipe works.",
         _session(LOGON_FAILURE, then_good=True), None, twin_of="bad-credentials", never=("bad-credentials",),
+    ),
+    Shown(
+        "guest-tried-by-itself", "The client tries the guest account, which is disabled, as clients do on their own.",
+        _session(ACCOUNT_DISABLED, user="guest"), None, twin_of="bad-credentials",
     ),
     Shown(
         "preauthentication-failed", "The key distribution centre does not accept the password, and RPC is refused.",
