@@ -265,6 +265,7 @@ def _case(
         names=beside.names(intake, hosts),
         tickets=beside.tickets(intake, hosts),
         unreached=beside.unreached(table, attempts, hosts),
+        pieces=beside.pieces(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
 

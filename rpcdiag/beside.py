@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rpcdiag.case import CaseFlow, CaseLogon, CaseName, CaseSession, CaseTicket
+from rpcdiag.case import CaseFlow, CaseLogon, CaseName, CasePiece, CaseSession, CaseTicket
 from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.flows.flow import PIPE, Flow
 from rpcdiag.flows.table import Attempt, FlowTable
@@ -149,3 +149,14 @@ def unreached(table: FlowTable, attempts: Iterable[Attempt], hosts: set[Address]
     return tuple(
         one for one, _ in zip((flow for flow in found if flow.client.address in hosts), range(MAX_FACTS), strict=False)
     )
+
+
+def pieces(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CasePiece, ...]:
+    """Datagrams of which fragments are missing, of hosts that speak RPC."""
+    found = (
+        CasePiece(capture, one)
+        for capture, taken in enumerate(captures)
+        for one in taken.incomplete
+        if one.source in hosts or one.destination in hosts
+    )
+    return tuple(sorted(found, key=lambda one: (one.fact.time_ns, one.capture, one.fact.packet)))

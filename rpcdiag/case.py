@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from rpcdiag.capture.fragments import Incomplete
 from rpcdiag.flows.flow import Flow, Host
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
@@ -148,6 +149,13 @@ class CaseTicket(NamedTuple):
     fact: TicketFact
 
 
+class CasePiece(NamedTuple):
+    """A datagram of which fragments are missing, from or to a host that speaks RPC."""
+
+    capture: int
+    fact: Incomplete
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -206,9 +214,8 @@ class Case(NamedTuple):
     names: tuple[CaseName, ...]
     tickets: tuple[CaseTicket, ...]
     accounting: Accounting
-    unreached: tuple[
-        Flow, ...
-    ] = ()  # connections to key distribution centres that never opened, of hosts that speak RPC
+    unreached: tuple[Flow, ...] = ()  # connections to key distribution centres that never opened
+    pieces: tuple[CasePiece, ...] = ()
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

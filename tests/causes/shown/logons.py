@@ -1,7 +1,7 @@
 """Logons that fail: the password, the policy, the ticket, the clock, a token that is missing."""
 
 from tests.build import exchanges, kerberos, logons, names, pdus, smb2, tokens
-from tests.build.conversation import SECOND, Recording, Tcp, datagram
+from tests.build.conversation import SECOND, Recording, Tcp, datagram, pieces
 from tests.causes.shown_cause import Build, Shown
 
 C, S, DC = "10.0.0.1", "10.0.0.2", "10.0.0.53"
@@ -142,6 +142,21 @@ def _no_centre(*, good: bool = False, too_big: bool = False, ticket: bool = Fals
     return build
 
 
+def _pieces(lost: tuple[int, ...], *, times: int = 3, then: Build = _refused_after) -> Build:
+    def build(recording: Recording) -> str | None:
+        ticket = kerberos.kdc_rep(kerberos.TGS_REP, *HOST) + bytes(900)
+        for number in range(times):
+            pieces(recording, (DC, 88), (C, 40088), ticket, number=100 + number, lost=lost)
+            recording.wait(2 * SECOND)
+        return then(recording)
+
+    return build
+
+
+def _served_after(recording: Recording) -> None:
+    logons.served(recording, C, 50012, S, PORT)
+
+
 HOST = ("host", "srv.lab.example")
 
 SHOWN = (
@@ -264,5 +279,17 @@ SHOWN = (
     Shown(
         "ticket-too-big-then-tcp", "Error 52 over UDP, then the ticket comes over TCP, as it does every day.",
         _no_centre(too_big=True, ticket=True), None, twin_of="ticket-too-big", never=("ticket-too-big",),
+    ),
+    Shown(
+        "fragments-lost", "Of the ticket's IP fragments only the first arrive, time and again.",
+        _pieces((1,)), "fragments-lost", "likely", "M2", "path-mtu", never=("path-mtu", "access-denied"),
+    ),
+    Shown(
+        "fragments-that-arrive", "The ticket comes in IP fragments, and all of them arrive.",
+        _pieces((), then=_served_after), None, twin_of="fragments-lost", never=("fragments-lost",),
+    ),
+    Shown(
+        "one-fragment-lost", "A fragment is lost once, and nothing suffers by it.",
+        _pieces((1,), times=1, then=_served_after), None, twin_of="fragments-lost", never=("fragments-lost",),
     ),
 )  # fmt: skip
