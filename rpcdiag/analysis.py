@@ -266,6 +266,7 @@ def _case(
         tickets=beside.tickets(intake, hosts),
         unreached=beside.unreached(table, attempts, hosts),
         pieces=beside.pieces(intake, hosts),
+        asked=beside.asked(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
 

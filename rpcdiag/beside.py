@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rpcdiag.case import CaseFlow, CaseLogon, CaseName, CasePiece, CaseSession, CaseTicket
+from rpcdiag.case import CaseAsked, CaseFlow, CaseLogon, CaseName, CasePiece, CaseSession, CaseTicket
 from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.flows.flow import PIPE, Flow
 from rpcdiag.flows.table import Attempt, FlowTable
@@ -160,3 +160,21 @@ def pieces(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CasePiece, .
         if one.source in hosts or one.destination in hosts
     )
     return tuple(sorted(found, key=lambda one: (one.fact.time_ns, one.capture, one.fact.packet)))
+
+
+def asked(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseAsked, ...]:
+    """Questions of hosts that speak RPC to centres that never answered them, in no capture."""
+    found = [
+        CaseAsked(capture, one)
+        for capture, taken in enumerate(captures)
+        for one in taken.surroundings.unanswered()
+        if one.client in hosts
+    ]
+    if len(captures) < 2:
+        return tuple(found)
+    everywhere = [
+        {(one.client, one.server) for one in taken.surroundings.unanswered()}
+        for taken in captures
+        if taken.surroundings
+    ]
+    return tuple(one for one in found if all((one.fact.client, one.fact.server) in pairs for pairs in everywhere))

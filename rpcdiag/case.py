@@ -11,7 +11,7 @@ from rpcdiag.track.logons import Logon
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
-from rpcdiag.track.surroundings import NameFact, TicketFact
+from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
@@ -156,6 +156,13 @@ class CasePiece(NamedTuple):
     fact: Incomplete
 
 
+class CaseAsked(NamedTuple):
+    """Questions to a key distribution centre that never said anything to that client."""
+
+    capture: int
+    fact: CentreAsked
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -216,6 +223,7 @@ class Case(NamedTuple):
     accounting: Accounting
     unreached: tuple[Flow, ...] = ()  # connections to key distribution centres that never opened
     pieces: tuple[CasePiece, ...] = ()
+    asked: tuple[CaseAsked, ...] = ()
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

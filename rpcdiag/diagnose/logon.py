@@ -128,7 +128,7 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
             Seen(f"then {hurt.server} refuses the logon", hurt.near.flow.capture, (packet,))
             for hurt, packet in spoiled[:4]
         )
-        got = _granted_later(case, fact)
+        harmless = _granted_later(case, fact) or (not spoiled and clients.get_on(fact.client, fact.time_ns))
         yield Refusal(
             client=fact.client,
             server=spoiled[0][0].server if spoiled else fact.server,
@@ -136,8 +136,8 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
             error=fact.error or "",
             spn=fact.spn,
             evidence=(seen, *evidence),
-            flows=tuple(id for hurt, _ in spoiled for id in hurt.ids),
-            harmless=got or (not spoiled and clients.get_on(fact.client, fact.time_ns)),
+            flows=() if harmless else tuple(id for hurt, _ in spoiled for id in hurt.ids),
+            harmless=harmless,
             confidence=Confidence.LIKELY,
         )
 

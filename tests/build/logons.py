@@ -31,11 +31,12 @@ def netlogon(tcp: Tcp, interface: tuple[str, str], level: int) -> None:
     tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, str(tcp.ends[1][1]), auth=(NETLOGON, level, NETLOGON_SECOND)))
 
 
-def kerberos_refused(tcp: Tcp, interface: tuple[str, str], code: int, level: int = 6) -> None:
-    """Bind with a ticket, which the server answers with an error in the place of its own token."""
+def with_ticket(tcp: Tcp, interface: tuple[str, str], code: int | None = None, level: int = 6) -> None:
+    """Bind with a ticket, which the server answers with its own token, or with an error."""
     ticket = tokens.ap_req(server="host/srv.lab.example")
+    answer = tokens.ap_rep() if code is None else tokens.krb_error(code)
     tcp.send(pdus.bind([(*interface, [pdus.NDR32])], auth=(KERBEROS, level, ticket)))
-    tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, str(tcp.ends[1][1]), auth=(KERBEROS, level, tokens.krb_error(code))))
+    tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, str(tcp.ends[1][1]), auth=(KERBEROS, level, answer)))
 
 
 def nak(

@@ -12,7 +12,7 @@ from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 
 TOO_BUSY = 0x800706BB
@@ -67,9 +67,17 @@ def _around(case: Case, conversation: Conversation) -> list[Seen]:
             continue
         if 0 <= flow.start_ns - one.start_ns <= AROUND_NS:
             before = Seen("a connection to that port before it opens", one.capture, (one.syn_ack,))
-        elif 0 < one.start_ns - flow.start_ns <= AROUND_NS and after is None:
+        elif 0 < one.start_ns - flow.start_ns <= AROUND_NS and after is None and not _asked_again(case, flow, one):
             after = Seen("a connection to that port after it opens", one.capture, (one.syn_ack,))
     return [one for one in (before, after) if one is not None]
+
+
+def _asked_again(case: Case, failed: Flow, opened: Flow) -> bool:
+    """Whether the client had the port named anew between the two: then a device may have learnt it by that."""
+    return any(
+        failed.start_ns <= told.referral.response_ns <= opened.start_ns
+        for told in case.told.get((failed.client.address, failed.server.address), ())
+    )
 
 
 def _finding(

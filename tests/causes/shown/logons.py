@@ -92,7 +92,7 @@ def _refused_after(recording: Recording) -> None:
 def _at_service(code: int, *, then_good: bool = False) -> Build:
     def build(recording: Recording) -> None:
         tcp = _open(recording)
-        logons.kerberos_refused(tcp, SVCCTL, code)
+        logons.with_ticket(tcp, SVCCTL, code)
         tcp.close()
         if then_good:
             logons.served(recording, C, 50002, S, PORT)
@@ -155,6 +155,20 @@ def _pieces(lost: tuple[int, ...], *, times: int = 3, then: Build = _refused_aft
 
 def _served_after(recording: Recording) -> None:
     logons.served(recording, C, 50012, S, PORT)
+
+
+def _asked(*, answered: bool) -> Build:
+    def build(recording: Recording) -> None:
+        for _ in range(3):
+            datagram(recording, C, 40088, DC, 88, kerberos.tgs_req(*HOST))
+            recording.wait(2 * SECOND)
+        if answered:
+            logons.tickets(recording, DC, C, *HOST)
+            _served_after(recording)
+        else:
+            _refused_after(recording)
+
+    return build
 
 
 HOST = ("host", "srv.lab.example")
@@ -267,6 +281,14 @@ SHOWN = (
     Shown(
         "kdc-unreachable", "SYNs to port 88 stay unanswered, and the logon that follows is refused.",
         _no_centre(), "kdc-unreachable", "likely", "P7", "ticket-too-big", never=("ticket-too-big", "access-denied"),
+    ),
+    Shown(
+        "kdc-silent-over-udp", "Questions over UDP port 88 are never answered, and the logon that follows is refused.",
+        _asked(answered=False), "kdc-unreachable", "likely", "P7", never=("access-denied",),
+    ),
+    Shown(
+        "kdc-slow-over-udp", "A question over UDP is repeated and then answered.",
+        _asked(answered=True), None, twin_of="kdc-unreachable", never=("kdc-unreachable",),
     ),
     Shown(
         "kdc-unreachable-then-ntlm", "SYNs to port 88 stay unanswered; NTLM works instead.",

@@ -169,6 +169,19 @@ def _every_third_syn(recording: Recording) -> None:
     tcp.close()
 
 
+def _named_anew(recording: Recording) -> None:
+    """A port that opens, then does not, and opens again once the mapper has named it again."""
+    for number in range(3):
+        if number != 1:
+            exchanges.lookup(recording, C, 50000 + number, S, DRSUAPI, PORT)
+            tcp = _open(recording, 50010 + number)
+            exchanges.session(tcp, DRSUAPI)
+            tcp.close()
+        else:
+            recording.wait(65 * SECOND)
+            Tcp(recording, C, 50010 + number, S, PORT).syns((0, 1, 3), until=10)
+
+
 def _no_syn(recording: Recording) -> None:
     _lookup(recording)
     for number in range(3):
@@ -320,6 +333,10 @@ SHOWN = (
     Shown(
         "every-third-connection", "Of the connections to one port every third gets no answer.",
         _every_third_syn, "server-busy", "likely", "H4", "dynamic-port-blocked", never=("dynamic-port-blocked",),
+    ),
+    Shown(
+        "opens-when-named-anew", "A port opens again only after the mapper has named it once more: no matter of load.",
+        _named_anew, "dynamic-port-blocked", None, None, "server-busy", never=("server-busy",),
     ),
     Shown(
         "no-connection-at-all", "No connection to the port opens: it is blocked, the server is not busy.",
