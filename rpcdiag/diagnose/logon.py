@@ -16,6 +16,7 @@ NO_PROVIDER, REJECTED_TOKEN = 8, 9  # reasons of a bind_nak: authentication type
 # faults that a failed logon can look like
 FAULTS = frozenset({5, ACCESS_DENIED, PROTOCOL_ERROR, 0x721})
 SOON_NS = 60_000_000_000  # a logon that fails for want of a ticket fails by then
+AT_ONCE_NS = 10_000_000_000  # the same, where nothing but time joins the two
 NTLM_BLOCKED = 0xC0000418
 # statuses of an SMB session setup that say that user, password or account are wrong. [MS-ERREF] 2.3.1
 WRONG = {
@@ -82,6 +83,11 @@ class Clients:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._of: dict[Address, list[Conversation]] | None = None
+        self._with_ticket = {
+            one.flow
+            for one in case.logons
+            if one.logon.mechanism == "kerberos" and one.logon.realm and not one.logon.error
+        }
 
     def of(self, client: Address) -> list[Conversation]:
         if self._of is None:
@@ -92,13 +98,20 @@ class Clients:
         return self._of.get(client, [])
 
     def spoiled(
-        self, client: Address, since_ns: int, servers: frozenset[Address] | None
+        self, client: Address, since_ns: int, servers: frozenset[Address] | None, within_ns: int = AT_ONCE_NS
     ) -> list[tuple[Conversation, int]]:
-        """Those that were refused soon after, with the packet that says so."""
+        """Those that bound and were refused soon after, with the packet that says so; none that had a ticket.
+
+        Where it is not known at which `servers` they would be, within `within_ns`.
+        """
         found = []
+        patience = SOON_NS if servers is not None else within_ns
         for conversation in self.of(client):
-            refusal = first_refusal(conversation.near, since_ns)
-            if refusal is None or refusal[0] - since_ns > SOON_NS:
+            near = conversation.near
+            refusal = first_refusal(near, since_ns)
+            if refusal is None or refusal[0] - since_ns > patience or near.id in self._with_ticket:
+                continue
+            if near.rpc is None or not any(bind.time_ns >= since_ns for bind in near.rpc.binds):
                 continue
             if servers is None or conversation.server in servers:
                 found.append((conversation, refusal[1]))
@@ -119,7 +132,7 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
     yield from _at_services(case, by_service)
     for one in case.tickets:
         fact = one.fact
-        if fact.kind != "error" or not by_centre(fact):
+        if fact.kind != "error" or not by_centre(fact) or not clients.of(fact.client):
             continue
         about = f" about {fact.spn}" if fact.spn else ""
         seen = Seen(f"{fact.server} answers {fact.error}{about}", one.capture, (fact.packet,))

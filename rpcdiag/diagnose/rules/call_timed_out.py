@@ -2,7 +2,8 @@
 
 Looks like: a call without an answer, acknowledged by TCP; the client closes the connection after a round time.
 Because: the method takes longer than the client's time limit: a slow query, a server that waits for something else.
-Not this: a call that TCP never acknowledged (idle-dropped, path-mtu); calls that wait by design, such as notifications.
+Not this: a call that TCP never acknowledged (idle-dropped, path-mtu); calls that wait by design, such as notifications; a
+call whose operation has no published name may be one of those (a note).
 """
 
 from collections.abc import Iterator
@@ -29,11 +30,12 @@ def check(case: Case) -> Iterator[Finding]:
         call, seconds = given_up
         limit = next((limit for limit in LIMITS_S if limit - 0.5 <= seconds <= limit * 1.03 + 0.5), None)
         name = _name(call)
+        known = call.interface is not None and operation_name(call.interface.uuid, call.opnum) is not None
         yield Finding(
             rule=RULE.id,
             summary=f"{conversation.client} gives up the call {name} to {conversation.server} after {seconds:.0f} s: the "
             "server has it and does not answer in time",
-            severity=Severity.WARNING if limit else Severity.NOTE,
+            severity=Severity.WARNING if limit and known else Severity.NOTE,
             confidence=Confidence.LIKELY if limit else Confidence.POSSIBLE,
             client=conversation.client,
             server=conversation.server,

@@ -36,7 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
         first = pieces[0]
         answers = first.fact.ports is not None and first.fact.ports[0] == port
         client, server = (destination, source) if answers else (source, destination)
-        spoiled = clients.spoiled(client, first.fact.time_ns, None)
+        spoiled = clients.spoiled(client, first.fact.time_ns, None, logon.SOON_NS)
         last = case.captures[first.capture].last_ns or first.fact.time_ns
         yield Finding(
             rule=RULE.id,

@@ -43,7 +43,7 @@ def check(case: Case) -> Iterator[Finding]:
         if any(fact.code == TOO_BIG and fact.server == centre for fact in told):
             continue
         served = any(fact.kind != "error" for fact in told)
-        spoiled = clients.spoiled(client, start_ns, None)
+        spoiled = clients.spoiled(client, start_ns, None, logon.SOON_NS)
         harmless = served or (not spoiled and clients.get_on(client, start_ns))
         then = [
             Seen(f"then {hurt.server} refuses the logon", hurt.near.flow.capture, (packet,))

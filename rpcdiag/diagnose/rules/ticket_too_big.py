@@ -41,7 +41,7 @@ def check(case: Case) -> Iterator[Finding]:
         silent = flow.outcome is TcpOutcome.UNANSWERED
         if silent and (flow.syn_count < 2 or flow.watched_ns < observe.SYN_PATIENCE_NS):
             continue
-        spoiled = clients.spoiled(fact.client, fact.time_ns, None)
+        spoiled = clients.spoiled(fact.client, fact.time_ns, None, logon.SOON_NS)
         yield Finding(
             rule=RULE.id,
             summary=f"the ticket of {fact.client} is too big for UDP, and {fact.server} is not reached over TCP port 88",

@@ -171,6 +171,22 @@ def _asked(*, answered: bool) -> Build:
     return build
 
 
+def _ticket_and_no_right(recording: Recording) -> None:
+    logons.from_centre(recording, DC, C, kerberos.krb_error(kerberos.S_UNKNOWN, "HTTP", "proxy"))
+    tcp = _open(recording)
+    logons.with_ticket(tcp, SVCCTL)
+    logons.call(tcp, 15, fault=5, kind=logons.KERBEROS)
+    tcp.close()
+
+
+def _long_before(recording: Recording) -> None:
+    logons.served(recording, C, 50012, S, PORT)
+    logons.from_centre(recording, DC, C, kerberos.krb_error(14, "HTTP", "proxy"))
+    recording.wait(40 * SECOND)
+    logons.served(recording, C, 50013, S, PORT)
+    _refused_after(recording)
+
+
 HOST = ("host", "srv.lab.example")
 
 SHOWN = (
@@ -273,6 +289,14 @@ SHOWN = (
     Shown(
         "encryption-type", "The centre has no encryption type for the service, and RPC is refused.",
         _at_centre(14, *HOST), "encryption-type", "likely", "P6", "wrong-spn", never=("wrong-spn", "access-denied"),
+    ),
+    Shown(
+        "a-ticket-and-no-right", "A ticket for another service is refused; here the client has its ticket and no right.",
+        _ticket_and_no_right, "access-denied", None, "P1", "wrong-spn", never=("wrong-spn",),
+    ),
+    Shown(
+        "long-before", "A service of which nothing is known was refused a minute before: that has nothing to do with it.",
+        _long_before, "access-denied", None, "P1", "encryption-type",
     ),
     Shown(
         "encryption-type-then-ntlm", "The centre has no encryption type for the service; NTLM works instead.",
