@@ -7,6 +7,7 @@ from rpcdiag.case import Case, CaseFlow, Conversation
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.model.evidence import Seen
+from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import InterfaceUse
 
 NONE, CONNECT, PACKET, INTEGRITY, PRIVACY = 1, 2, 4, 5, 6
@@ -78,15 +79,29 @@ def _of(conversation: Conversation, near: CaseFlow, use: InterfaceUse, *, carrie
     )
 
 
-def answered_higher(case: Case, one: Refused) -> tuple[CaseFlow, int] | None:
-    """A flow of the same two on which that interface is used at a higher level without a refusal, and that level."""
-    for other in case.between(one.conversation.client, one.conversation.server):
-        rpc = other.near.rpc
-        for use in rpc.interfaces if rpc else ():
-            if use.interface != one.interface or not use.calls or (use.auth_level or NONE) <= one.level:
-                continue
-            refusals = [fault for fault in rpc.faults if fault.interface == use.interface] if rpc else []
-            again = [fault for fault in refusals if (fault.auth_level or NONE) > one.level]
-            if use.calls > len(refusals) and not again:
-                return other.near, use.auth_level or NONE
-    return None
+class Higher:
+    """Where an interface answers at a higher level: looked up once for each pair of hosts."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._of: dict[tuple[Address, Address], dict[Syntax, list[tuple[int, CaseFlow]]]] = {}
+
+    def than(self, one: Refused) -> tuple[CaseFlow, int] | None:
+        """A flow of the same two on which it is used at a higher level without a refusal, and that level."""
+        pair = one.conversation.client, one.conversation.server
+        if pair not in self._of:
+            self._of[pair] = self._answered(pair)
+        known = self._of[pair].get(one.interface, [])
+        return next(((flow, level) for level, flow in known if level > one.level), None)
+
+    def _answered(self, pair: tuple[Address, Address]) -> dict[Syntax, list[tuple[int, CaseFlow]]]:
+        """By interface the flow that answers last at each level."""
+        found: dict[Syntax, dict[int, CaseFlow]] = {}
+        for other in self._case.between(*pair):
+            rpc = other.near.rpc
+            for use in rpc.interfaces if rpc else ():
+                level = use.auth_level or NONE
+                refusals = [fault for fault in rpc.faults if fault.interface == use.interface] if rpc else []
+                if use.calls > len(refusals) and not any((fault.auth_level or NONE) >= level for fault in refusals):
+                    found.setdefault(use.interface, {})[level] = other.near
+        return {interface: sorted(of.items(), key=lambda item: item[0]) for interface, of in found.items()}

@@ -1,6 +1,8 @@
 """Observations on logons: which connections fail at them, what Kerberos refused, and whether the client got on without."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ NO_PROVIDER, REJECTED_TOKEN = 8, 9  # reasons of a bind_nak: authentication type
 FAULTS = frozenset({5, ACCESS_DENIED, PROTOCOL_ERROR, 0x721})
 SOON_NS = 60_000_000_000  # a logon that fails for want of a ticket fails by then
 AT_ONCE_NS = 10_000_000_000  # the same, where nothing but time joins the two
+MAX_SPOILED = 256  # connections that one error is blamed for
 NTLM_BLOCKED = 0xC0000418
 # statuses of an SMB session setup that say that user, password or account are wrong. [MS-ERREF] 2.3.1
 WRONG = {
@@ -54,19 +57,15 @@ class Refusal(NamedTuple):
         return Severity.ERROR if self.flows or self.confidence is Confidence.ESTABLISHED else Severity.WARNING
 
 
-def first_refusal(flow: CaseFlow, since_ns: int) -> tuple[int, int] | None:
-    """Time and packet of the first answer after `since_ns` that a failed logon can look like."""
+def _refused_at(flow: CaseFlow) -> Iterator[tuple[int, int]]:
+    """Time and packet of the answers that a failed logon can look like."""
     rpc = flow.rpc
-    if rpc is None:
-        return None
-    naks = [
-        (bind.answer_ns, bind.answer_packet)
-        for bind in rpc.binds
-        if bind.answer == "nak" and bind.nak_reason in (NO_PROVIDER, REJECTED_TOKEN) and bind.answer_ns
-    ]
-    faults = [(fault.time_ns, fault.packet) for fault in rpc.faults if fault.status in FAULTS]
-    found = [(ns, packet) for ns, packet in (*naks, *faults) if ns >= since_ns and packet is not None]
-    return min(found, default=None)
+    for bind in rpc.binds if rpc else ():
+        if bind.answer == "nak" and bind.nak_reason in (NO_PROVIDER, REJECTED_TOKEN) and bind.answer_packet:
+            yield bind.answer_ns or bind.time_ns, bind.answer_packet
+    for fault in rpc.faults if rpc else ():
+        if fault.status in FAULTS:
+            yield fault.time_ns, fault.packet
 
 
 def works(flow: CaseFlow) -> bool:
@@ -77,25 +76,46 @@ def works(flow: CaseFlow) -> bool:
     return any(use.calls and use.auth_level is not None and use.auth_level > 1 for use in rpc.interfaces)
 
 
+class _Client:
+    """What became of the connections of one client; `refused` is by time."""
+
+    def __init__(self) -> None:
+        self.refused: list[tuple[int, int, Conversation]] = []
+        self.last_works_ns = 0
+        self.works_until: dict[Address, int] = {}  # by server, the last packet of a connection that works
+
+
 class Clients:
     """The conversations of each client, looked up once for all errors of a case."""
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._of: dict[Address, list[Conversation]] | None = None
         self._with_ticket = {
             one.flow
             for one in case.logons
             if one.logon.mechanism == "kerberos" and one.logon.realm and not one.logon.error
         }
 
-    def of(self, client: Address) -> list[Conversation]:
-        if self._of is None:
-            self._of = {}
-            for conversation in self._case.conversations:
-                if conversation.near.rpc is not None:
-                    self._of.setdefault(conversation.client, []).append(conversation)
-        return self._of.get(client, [])
+    @cached_property
+    def _clients(self) -> dict[Address, _Client]:
+        found: dict[Address, _Client] = {}
+        for conversation in self._case.conversations:
+            near = conversation.near
+            if near.rpc is None:
+                continue
+            client = found.setdefault(conversation.client, _Client())
+            client.refused += ((ns, packet, conversation) for ns, packet in _refused_at(near))
+            if works(near):
+                client.last_works_ns = max(client.last_works_ns, near.rpc.last_pdu_ns or 0)
+                until = max(client.works_until.get(conversation.server, 0), near.flow.last_packet)
+                client.works_until[conversation.server] = until
+        for client in found.values():
+            client.refused.sort(key=lambda one: one[:2])
+        return found
+
+    def speaks(self, client: Address) -> bool:
+        """Whether it calls anybody by RPC."""
+        return client in self._clients
 
     def spoiled(
         self, client: Address, since_ns: int, servers: frozenset[Address] | None, within_ns: int = AT_ONCE_NS
@@ -104,35 +124,38 @@ class Clients:
 
         Where it is not known at which `servers` they would be, within `within_ns`.
         """
-        found = []
-        patience = SOON_NS if servers is not None else within_ns
-        for conversation in self.of(client):
+        refused = self._clients[client].refused if client in self._clients else []
+        found: dict[str, tuple[Conversation, int]] = {}
+        end_ns = since_ns + (SOON_NS if servers is not None else within_ns)
+        for ns, packet, conversation in refused[bisect_left(refused, since_ns, key=lambda one: one[0]) :]:
             near = conversation.near
-            refusal = first_refusal(near, since_ns)
-            if refusal is None or refusal[0] - since_ns > patience or near.id in self._with_ticket:
+            if ns > end_ns or len(found) >= MAX_SPOILED:
+                break
+            if near.id in found or near.id in self._with_ticket or near.rpc is None:
                 continue
-            if near.rpc is None or not any(bind.time_ns >= since_ns for bind in near.rpc.binds):
+            if not any(bind.time_ns >= since_ns for bind in near.rpc.binds):
                 continue
             if servers is None or conversation.server in servers:
-                found.append((conversation, refusal[1]))
-        return found
+                found[near.id] = conversation, packet
+        return list(found.values())
 
     def get_on(self, client: Address, since_ns: int) -> bool:
         """Whether calls of a user of that client are answered afterwards."""
-        return any(
-            (conversation.near.rpc.last_pdu_ns or 0) >= since_ns and works(conversation.near)
-            for conversation in self.of(client)
-            if conversation.near.rpc is not None
-        )
+        return client in self._clients and self._clients[client].last_works_ns >= max(since_ns, 1)
+
+    def get_on_at(self, client: Address, server: Address, packet: int) -> bool:
+        """Whether a connection of the two works, at its end after that packet."""
+        known = self._clients.get(client)
+        return known is not None and known.works_until.get(server, -1) > packet
 
 
 def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[TicketFact], bool]) -> Iterator[Refusal]:
     """Kerberos errors that a service answered instead of its token, and those of key distribution centres."""
     clients = Clients(case)
-    yield from _at_services(case, by_service)
+    yield from _at_services(case, clients, by_service)
     for one in case.tickets:
         fact = one.fact
-        if fact.kind != "error" or not by_centre(fact) or not clients.of(fact.client):
+        if fact.kind != "error" or not by_centre(fact) or not clients.speaks(fact.client):
             continue
         about = f" about {fact.spn}" if fact.spn else ""
         seen = Seen(f"{fact.server} answers {fact.error}{about}", one.capture, (fact.packet,))
@@ -155,7 +178,7 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
         )
 
 
-def _at_services(case: Case, errors: frozenset[str]) -> Iterator[Refusal]:
+def _at_services(case: Case, clients: Clients, errors: frozenset[str]) -> Iterator[Refusal]:
     for one in case.logons:
         logon = one.logon
         if logon.error not in errors:
@@ -167,8 +190,7 @@ def _at_services(case: Case, errors: frozenset[str]) -> Iterator[Refusal]:
             flows, harmless = conversation.ids, works(conversation.near)
         else:
             harmless = one.status == 0
-        others = case.between(one.client, one.server)
-        harmless = harmless or any(works(other.near) and other.near.flow.last_packet > packet for other in others)
+        harmless = harmless or clients.get_on_at(one.client, one.server, packet)
         yield Refusal(
             client=one.client,
             server=one.server,

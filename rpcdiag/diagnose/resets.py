@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.attempts import Attempts
 from rpcdiag.diagnose.observe import Refuser
 from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Seen
@@ -61,14 +62,7 @@ def sender(case: Case, conversation: Conversation) -> tuple[Refuser, list[Eviden
     return observe.refuser(case, conversation)
 
 
-def next_try(case: Case, conversation: Conversation) -> Conversation | None:
+def next_try(attempts: Attempts, conversation: Conversation) -> Conversation | None:
     """The next connection to the same port that opened or was refused."""
     flow = conversation.near.flow
-    after = flow.reset.time_ns if flow.reset else flow.end_ns
-    for other in case.between(conversation.client, conversation.server):
-        later = other.near.flow
-        if later.start_ns < after or later.server.port != flow.server.port or other is conversation:
-            continue
-        if later.outcome is TcpOutcome.REFUSED or later.syn_ack is not None:
-            return other
-    return None
+    return attempts.decided_after(conversation, flow.reset.time_ns if flow.reset else flow.end_ns)

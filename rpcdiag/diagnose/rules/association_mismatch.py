@@ -13,6 +13,7 @@ from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Bind
 
 CALL_FAILED = 0x800706BF
@@ -21,6 +22,7 @@ _OTHERS = frozenset({1, 2, 4, 8, 9})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    known: dict[tuple[Address, Address], Evidence | None] = {}
     for conversation in case.unsettled:
         near = conversation.near
         for bind in near.rpc.binds if near.rpc else ():
@@ -31,7 +33,10 @@ def check(case: Case) -> Iterator[Finding]:
                 or not (bind.association_group or said)
             ):
                 continue
-            began = _began(case, conversation)
+            pair = conversation.client, conversation.server
+            if pair not in known:
+                known[pair] = _began(case, conversation)
+            began = known[pair]
             if not said and (bind.answer == "fault" or bind.nak_reason in _OTHERS or began is None):
                 continue
             yield _finding(conversation, bind, began, said)

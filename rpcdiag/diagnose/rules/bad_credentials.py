@@ -57,6 +57,7 @@ def _on(conversation: Conversation) -> Iterator[Seen]:
 
 def _in_sessions(case: Case) -> Iterator[Finding]:
     """Session setups of SMB that were refused, where no other between the two was accepted."""
+    clients = logon.Clients(case)
     good = {_ends(session) for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and not _guest(one.logon.user)}
     for session in case.sessions:
@@ -68,7 +69,7 @@ def _in_sessions(case: Case) -> Iterator[Finding]:
                 f"the session setup of SMB is refused: {logon.WRONG[setup.status]} ({setup.status:#010x})",
                 session.flow.capture, (setup.request_packet, setup.response_packet),
             )  # fmt: skip
-            served = any(logon.works(one.near) for one in case.between(*pair))
+            served = clients.get_on_at(*pair, 0)
             severity = Severity.NOTE if served or pair not in named else Severity.WARNING
             flows = tuple(dict.fromkeys(session.pipes.values()))
             yield _finding(*pair, (seen,), flows, Confidence.ESTABLISHED, severity)

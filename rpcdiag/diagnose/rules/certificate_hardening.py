@@ -20,11 +20,12 @@ _REQUEST = frozenset({"d99e6e70-fc88-11d0-b498-00a0c90312f3", "5422fd3a-d4b8-4ce
 
 
 def check(case: Case) -> Iterator[Finding]:
+    known = levels.Higher(case)
     for one in levels.refused(case, carried=True):
         if one.interface.uuid not in _REQUEST | {_PASSAGE} or one.level >= levels.PRIVACY:
             continue
         client, server = one.conversation.client, one.conversation.server
-        higher = levels.answered_higher(case, one)
+        higher = known.than(one)
         yield Finding(
             rule=RULE.id,
             summary=f"{client} asks {server} for a certificate at level {one.level_name} "

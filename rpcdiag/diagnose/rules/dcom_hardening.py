@@ -14,6 +14,7 @@ from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import IACTIVATION, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.packets import Address
 
 ACCESS_DENIED = 0x80070005
 INTEGRITY = 5
@@ -21,6 +22,7 @@ _ACTIVATORS = frozenset({IREMOTE_SCM_ACTIVATOR, IACTIVATION})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    raised: dict[tuple[Address, Address, Syntax], bool] = {}
     for conversation in case.conversations:
         near = conversation.near
         if near.rpc is None:
@@ -45,7 +47,10 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         if refusals:
             level = level_name(weak.auth_level)
-            higher = _raised(case, conversation, weak.interface)
+            pair = conversation.client, conversation.server
+            if (*pair, weak.interface) not in raised:
+                raised[(*pair, weak.interface)] = _raised(case, conversation, weak.interface)
+            higher = raised[(*pair, weak.interface)]
             yield Finding(
                 rule=RULE.id,
                 summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity"
@@ -71,14 +76,15 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _raised(case: Case, conversation: Conversation, interface: Syntax) -> bool:
     """Whether an activation of the same two, at packet integrity or above, is answered and not refused."""
+    strong_flows: set[str] = set()
     for other in case.between(conversation.client, conversation.server):
         rpc = other.near.rpc
         for use in rpc.interfaces if rpc else ():
             strong = use.interface == interface and use.auth_level is not None and use.auth_level >= INTEGRITY
             if strong and use.calls and rpc and not any(fault.interface == interface for fault in rpc.faults):
-                told = case.told.get((conversation.client, conversation.server), ())
-                return any(one.asked_on.id in other.ids and not one.referral.status for one in told)
-    return False
+                strong_flows.update(other.ids)
+    told = case.told.get((conversation.client, conversation.server), ())
+    return any(one.asked_on.id in strong_flows and not one.referral.status for one in told)
 
 
 RULE = Rule(

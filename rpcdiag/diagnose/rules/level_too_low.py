@@ -21,11 +21,12 @@ _ELSEWHERE = frozenset({EPMAPPER, IACTIVATION, IREMOTE_SCM_ACTIVATOR})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    known = levels.Higher(case)
     for one in levels.refused(case):
         if one.interface.uuid in _ELSEWHERE:
             continue
         said = bool(one.statuses & levels.UNSUPPORTED_LEVEL)
-        higher = levels.answered_higher(case, one)
+        higher = known.than(one)
         if not said and higher is None:
             continue
         client, server = one.conversation.client, one.conversation.server

@@ -21,11 +21,12 @@ _MAKES_CHANNEL = frozenset({4, 5, 15, 26})  # NetrServerReqChallenge, NetrServer
 
 
 def check(case: Case) -> Iterator[Finding]:
+    known = levels.Higher(case)
     for one in levels.refused(case):
         if one.interface.uuid != NETLOGON or one.level >= levels.PRIVACY:
             continue
         client, server = one.conversation.client, one.conversation.server
-        higher = levels.answered_higher(case, one)
+        higher = known.than(one)
         anonymous = one.level <= levels.NONE
         call = next((operation_name(NETLOGON, opnum) for opnum in one.opnums if opnum is not None), None) or "a call"
         if anonymous and not _MAKES_CHANNEL.isdisjoint(one.opnums):

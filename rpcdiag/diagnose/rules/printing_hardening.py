@@ -24,11 +24,12 @@ _SPOOLER = frozenset({
 
 
 def check(case: Case) -> Iterator[Finding]:
+    known = levels.Higher(case)
     for one in levels.refused(case):
         if one.interface.uuid not in _SPOOLER or one.level >= levels.PRIVACY:
             continue
         client, server = one.conversation.client, one.conversation.server
-        higher = levels.answered_higher(case, one)
+        higher = known.than(one)
         how = f"at level {one.level_name}" if one.level > levels.NONE else "without a logon of its own"
         yield Finding(
             rule=RULE.id,

@@ -18,13 +18,13 @@ UNKNOWN_SERVICE = 0x800706D3  # RPC_S_UNKNOWN_AUTHN_SERVICE
 
 
 def check(case: Case) -> Iterator[Finding]:
+    clients = logon.Clients(case)
     for conversation in case.unsettled:
         near = conversation.near
         for bind in near.rpc.binds if near.rpc else ():
             if bind.answer != "nak" or bind.nak_reason != logon.NO_PROVIDER or bind.answer_packet is None:
                 continue
-            others = case.between(conversation.client, conversation.server)
-            later = any(logon.works(one.near) and (one.near.flow.last_packet > bind.packet) for one in others)
+            later = clients.get_on_at(conversation.client, conversation.server, bind.packet)
             provider = type_name(bind.auth_type) if bind.auth_type is not None else "of the client"
             yield Finding(
                 rule=RULE.id,

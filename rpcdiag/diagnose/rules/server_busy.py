@@ -6,10 +6,12 @@ Because: a limit of calls or connections, or a backlog of connections that overf
 Not this: a port to which no connection opens (dynamic-port-blocked, mapper-blocked).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
+from rpcdiag.diagnose.attempts import Attempts
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import Flow, TcpOutcome
@@ -27,9 +29,10 @@ def check(case: Case) -> Iterator[Finding]:
         if seen:
             yield _finding(conversation, f"{conversation.server} says that it is too busy for {conversation.client}",
                            seen, Confidence.ESTABLISHED, Severity.ERROR)  # fmt: skip
+    attempts = Attempts(case)
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
-        around = _around(case, conversation)
-        if not observe.silent_long_enough(case, conversation) or case.drops_of(conversation) or len(around) < 2:
+        around = _around(case, attempts, conversation)
+        if not around or case.drops_of(conversation) or not observe.silent_long_enough(case, conversation):
             continue
         port = conversation.near.flow.server.port
         yield _finding(
@@ -57,27 +60,26 @@ def _said(conversation: Conversation) -> Iterator[Seen]:
             yield from observe.said_more(fault.extended, conversation.server, near.flow.capture, fault.packet)
 
 
-def _around(case: Case, conversation: Conversation) -> list[Seen]:
+def _around(case: Case, attempts: Attempts, conversation: Conversation) -> list[Seen]:
     """Connections to the same port that opened shortly before and shortly after: one of each."""
     flow = conversation.near.flow
-    before, after = None, None
-    for other in case.between(conversation.client, conversation.server):
-        one = other.near.flow
-        if one.server.port != flow.server.port or one.syn_ack is None:
-            continue
-        if 0 <= flow.start_ns - one.start_ns <= AROUND_NS:
-            before = Seen("a connection to that port before it opens", one.capture, (one.syn_ack,))
-        elif 0 < one.start_ns - flow.start_ns <= AROUND_NS and after is None and not _asked_again(case, flow, one):
-            after = Seen("a connection to that port after it opens", one.capture, (one.syn_ack,))
-    return [one for one in (before, after) if one is not None]
+    before, after = attempts.opened_before(conversation), attempts.opened_after(conversation)
+    if before is None or after is None or _asked_again(case, flow, after.near.flow):
+        return []
+    pairs = (("before", before.near.flow), ("after", after.near.flow))
+    if any(abs(one.start_ns - flow.start_ns) > AROUND_NS for _, one in pairs):
+        return []
+    return [
+        Seen(f"a connection to that port {when} it opens", one.capture, (one.syn_ack or one.first_packet,))
+        for when, one in pairs
+    ]
 
 
 def _asked_again(case: Case, failed: Flow, opened: Flow) -> bool:
     """Whether the client had the port named anew between the two: then a device may have learnt it by that."""
-    return any(
-        failed.start_ns <= told.referral.response_ns <= opened.start_ns
-        for told in case.told.get((failed.client.address, failed.server.address), ())
-    )
+    told = case.told.get((failed.client.address, failed.server.address), ())
+    place = bisect_left(told, failed.start_ns, key=lambda one: one.referral.response_ns)
+    return place < len(told) and told[place].referral.response_ns <= opened.start_ns
 
 
 def _finding(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import resets
+from rpcdiag.diagnose.attempts import Attempts
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.observe import Refuser
 from rpcdiag.flows.flow import TcpOutcome
@@ -19,12 +20,13 @@ CALL_FAILED, NOT_EXECUTED = 0x800706BE, 0x800706BF
 
 
 def check(case: Case) -> Iterator[Finding]:
+    attempts = Attempts(case)
     for one in resets.cuts(case):
         if one.who is Refuser.DEVICE or (one.who is Refuser.UNKNOWN and one.idle):
             continue
         conversation = one.conversation
         port = conversation.near.flow.server.port
-        again = resets.next_try(case, conversation)
+        again = resets.next_try(attempts, conversation)
         gone = again is not None and again.near.flow.outcome is TcpOutcome.REFUSED
         yield Finding(
             rule=RULE.id,
