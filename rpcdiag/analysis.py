@@ -203,8 +203,9 @@ def _case(
         told = unsealer.open(told, [taken.path for taken in intake], sealing)
         captures = tuple(_noted(one, unsealer.notes.get(one.number)) for one in captures)
     aliases = beside.aliases(intake, told)
+    attempts = tuple(table.failed())
     flows = sorted(
-        [*_interesting(table, carriers, told, aliases), *(one.flow for one in datagrams.values())],
+        [*_interesting(table, carriers, told, aliases, attempts), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -281,6 +282,9 @@ def _case(
         logons=beside.logons_of(case_flows, table, intake, smb),
         names=beside.names(intake, hosts),
         tickets=beside.tickets(intake, hosts),
+        unreached=beside.unreached(table, attempts, hosts),
+        pieces=beside.pieces(intake, hosts),
+        asked=beside.asked(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
 
@@ -324,20 +328,20 @@ def _grouped(
     return {pair: tuple(group) for pair, group in groups.items()}
 
 
-def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking], aliases: Aliases) -> list[Flow]:
+def _interesting(
+    table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking], aliases: Aliases, attempts: Sequence[Attempt]
+) -> list[Flow]:
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
     flows = [*carriers, *table.others(tcp_endpoints(told, aliases))]
     listed = {flow.number for flow in flows}
     hosts = {(flow.client.address, flow.server.address) for flow in flows}
     pairs = {pair_of(client, server) for client, server in hosts}
     failed: dict[tuple[int, ...], list[Attempt]] = {}
-    for attempt in table.failed():
+    for attempt in attempts:
         failed.setdefault(attempt.pair, []).append(attempt)
-    for pair, attempts in failed.items():
-        if len({one.port for one in attempts}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [
-                table.attempted(one) for one in attempts if one.number not in listed and one.port in DYNAMIC_PORTS
-            ]
+    for pair, tries in failed.items():
+        if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
+            flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
 
 

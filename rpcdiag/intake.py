@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.fragments import Incomplete
 from rpcdiag.capture.points import Point
 from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
@@ -66,6 +67,7 @@ class Taken(NamedTuple):
     surroundings: Surroundings
     datagrams: "tuple[DatagramFlow, ...]"  # numbered by nobody yet
     interrupted: bool
+    incomplete: tuple[Incomplete, ...] = ()  # datagrams of which fragments are missing
 
 
 class Intake(NamedTuple):
@@ -258,6 +260,7 @@ class _Taking:
             surroundings=self._surroundings,
             datagrams=self._datagrams.conversations(reader.last_ns),
             interrupted=interrupted,
+            incomplete=reader.incomplete,
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rpcdiag.capture import pcap, pcapng
 from rpcdiag.capture.blocks import Ahead, InTurn
 from rpcdiag.capture.damage import Damaged
-from rpcdiag.capture.fragments import FragmentTable, Whole
+from rpcdiag.capture.fragments import FragmentTable, Incomplete, Whole
 from rpcdiag.capture.points import Point, link_name
 from rpcdiag.capture.source import Source
 from rpcdiag.errors import CorruptInput, UnknownFormat
@@ -154,6 +154,11 @@ class CaptureReader:
                 name = f"link-type-{interfaces[row + IF_LINK]}"
                 skipped[name] = skipped.get(name, 0) + interfaces[row + IF_SKIPPED]
         return skipped
+
+    @property
+    def incomplete(self) -> tuple[Incomplete, ...]:
+        """Datagrams of which fragments are missing."""
+        return self._fragments.incomplete()
 
     def point(self, number: int) -> Point:
         """The capture point that flows call `number`."""

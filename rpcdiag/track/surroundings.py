@@ -12,6 +12,8 @@ from rpcdiag.sweep.packets import NAME_ANSWER, TICKET
 
 MAX_NAMES = 20_000
 MAX_TICKETS = 4096
+MAX_ASKED = 8
+_KDC = 88
 _NBNS, _LLMNR = 137, 5355
 _NAME_TYPES = {1, 28, 5, 33}  # A, AAAA, CNAME, SRV
 
@@ -47,6 +49,18 @@ class TicketFact(NamedTuple):
     etype: str | None
     text: str | None
     times: int = 1
+
+
+class CentreAsked(NamedTuple):
+    """Questions over UDP to a key distribution centre that never said anything to that client."""
+
+    packets: tuple[int, ...]  # the first few
+    first_ns: int
+    last_ns: int
+    client: Address
+    server: Address
+    spn: str | None  # of the first
+    times: int
 
 
 class Surroundings:
@@ -133,6 +147,27 @@ class Surroundings:
             if both is not None:
                 yield from _ticket(packet, ns, *both, data, length)
 
+    def unanswered(self) -> Iterator[CentreAsked]:
+        """Pairs of a client and a centre of which only the questions are here; none where not all was kept."""
+        asked: dict[tuple[Endpoint, Endpoint], list[int]] = {}
+        said: set[tuple[Address, Address]] = set()
+        for place, (_, _, whole, _, _) in enumerate(self._tickets if len(self._tickets) < MAX_TICKETS else ()):
+            source, target = _ends(whole, (len(whole) - 4) // 2)
+            if source.port == _KDC:
+                said.add((target.address, source.address))
+            else:
+                asked.setdefault((source._replace(port=0), target._replace(port=0)), []).append(place)
+        for (client, centre), places in asked.items():
+            if (client.address, centre.address) in said:
+                continue
+            spn = _asked_for(*self._tickets[places[0]][3:])
+            if spn is not None:
+                rows = [self._tickets[place] for place in places]
+                packets = tuple(row[0] for row in rows[:MAX_ASKED])
+                yield CentreAsked(
+                    packets, rows[0][1], rows[-1][1], client.address, centre.address, spn or None, len(rows)
+                )
+
     def __bool__(self) -> bool:
         return bool(self._names or self._tickets or self._framed)
 
@@ -164,6 +199,17 @@ def _ends(whole: bytes, size: int) -> tuple[Endpoint, Endpoint]:
         Endpoint(make(whole[:size]), int.from_bytes(whole[at : at + 2], "big")),
         Endpoint(make(whole[size:at]), int.from_bytes(whole[at + 2 : at + 4], "big")),
     )
+
+
+def _asked_for(data: bytes, length: int) -> str | None:
+    """The service that a question is about, empty where it names none; None where it is no question."""
+    from rpcdiag.dissect import kerberos
+
+    try:
+        message = kerberos.decode(data, length)
+    except DecodeError:
+        return None
+    return (message.server or "") if isinstance(message, kerberos.KdcRequest) else None
 
 
 def _ticket(packet: int, ns: int, client: Address, server: Address, data: bytes, length: int) -> Iterator[TicketFact]:
