@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.model.evidence import Confidence, Evidence, Logged, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Configured, Evidence, Logged, Seen, Severity
 
 if TYPE_CHECKING:  # loaded only where the policy in force is given
     from rpcdiag.policy.verdict import Applied
@@ -95,6 +95,8 @@ def _merged(one: Evidence, other: Evidence) -> Evidence:
         case Seen(), Seen() if one.capture == other.capture:
             return one._replace(packets=_both(one.packets, other.packets))
         case Logged(), Logged() if one.log == other.log:
+            return one._replace(lines=_both(one.lines, other.lines))
+        case Configured(), Configured() if one.path == other.path:
             return one._replace(lines=_both(one.lines, other.lines))
         case _:
             return one

@@ -11,6 +11,7 @@ from rpcdiag.policy.model import Action, Network, Ports, Rule, Scope
 from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, MAX_WORDS, Remarks, opened, short
 
 MAX_DEPTH = 16  # of jumps
+MAX_STEPS = 500_000  # that are looked at, jumps included
 
 
 class Match(NamedTuple):
@@ -28,6 +29,10 @@ class Match(NamedTuple):
     @property
     def everything(self) -> bool:
         return self == Match()
+
+    def at(self, sources: bool, scope: Scope) -> "Match":
+        """With that scope for the sources, or for the destinations."""
+        return self._replace(sources=scope) if sources else self._replace(destinations=scope)
 
 
 class Jump(NamedTuple):
@@ -55,7 +60,7 @@ def flat(
 ) -> tuple[Rule, ...]:
     """The rules that packets meet who enter at the chain `first`, numbered from `place`."""
     rules: list[Rule] = []
-    for step, match in _walk(chains, first, Match(), (), remarks):
+    for step, match in _walk(chains, first, Match(), (), remarks, iter(range(MAX_STEPS))):
         if len(rules) >= MAX_RULES:
             remarks.add(f"only the first {MAX_RULES} rules were read")
             break
@@ -65,9 +70,14 @@ def flat(
 
 
 def _walk(
-    chains: Mapping[str, Sequence[Step]], name: str, before: Match, way: tuple[str, ...], remarks: Remarks
+    chains: Mapping[str, Sequence[Step]],
+    name: str,
+    before: Match,
+    way: tuple[str, ...],
+    remarks: Remarks,
+    left: Iterator[int],
 ) -> Iterator[tuple[Step, Match]]:
-    """Steps that decide, with all that packets had to be to come there."""
+    """Steps that decide, with all that packets had to be to come there; `left` is what may still be looked at."""
     if name in way or len(way) >= MAX_DEPTH:
         remarks.add(f"chain {short(name)!r} is jumped to in a circle, or too deep: not followed")
         return
@@ -77,11 +87,14 @@ def _walk(
         yield Step(Match(), Action.DROP, None, name), unknown
         return
     for step in chains[name]:
+        if next(left, None) is None:
+            remarks.add(f"chains jump to one another too often: only {MAX_STEPS} rules were looked at")
+            return
         match = both(before, step.match)
         if match.never:
             continue
         if isinstance(step.target, Jump):
-            yield from _walk(chains, step.target.chain, match, (*way, name), remarks)
+            yield from _walk(chains, step.target.chain, match, (*way, name), remarks, left)
         elif isinstance(step.target, Action):
             yield step, match
         leaves = isinstance(step.target, Return) or (isinstance(step.target, Jump) and not step.target.back)
@@ -156,9 +169,10 @@ def _meet(one: Scope, other: Scope) -> tuple[Scope | None, bool]:
         return (other if one.any else one), True
     if one.negated or other.negated or one.ranges or other.ranges or one.names or other.names:
         return (other if one.negated or one.names else one), False
-    common: list[Network] = []
-    for a in one.networks[:256]:
-        for b in other.networks[:256]:
-            if a.version == b.version and a.overlaps(b):
-                common.append(a if a.prefixlen >= b.prefixlen else b)
+    common: list[Network] = [
+        a if a.prefixlen >= b.prefixlen else b
+        for a in one.networks[:256]
+        for b in other.networks[:256]
+        if a.version == b.version and a.overlaps(b)
+    ]
     return (Scope(tuple(common[:MAX_ITEMS])) if common else None), True

@@ -178,5 +178,3 @@ def _profiles(text: str) -> tuple[str, ...]:
         return ()
     known = tuple(name for bit, name in _PROFILES.items() if number & bit)
     return known if number < 8 else (*known, text)
-
-

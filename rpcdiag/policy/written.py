@@ -131,12 +131,18 @@ def opened(rule: Rule, why: str) -> Rule:
     rule excludes stays excluded; where both scopes say something, the words of the destinations are given up.
     """
     name = UNCLEAR + short(why, 200)
-    for field in ("destinations", "sources"):
-        there: Scope = getattr(rule, field)
-        if there.any or is_unclear(there):
-            names = tuple(dict.fromkeys((*there.names, name)))[:MAX_ITEMS]
-            return rule._replace(**{field: Scope(names=names)})
-    return rule._replace(destinations=Scope(names=(name,)))
+    if _says_nothing(rule.sources) and not _says_nothing(rule.destinations):
+        return rule._replace(sources=_with(rule.sources, name))
+    return rule._replace(destinations=_with(rule.destinations, name))
+
+
+def _says_nothing(scope: Scope) -> bool:
+    return scope.any or is_unclear(scope)
+
+
+def _with(scope: Scope, name: str) -> Scope:
+    there = scope.names if is_unclear(scope) else ()
+    return Scope(names=tuple(dict.fromkeys((*there, name)))[:MAX_ITEMS])
 
 
 def is_unclear(scope: Scope) -> bool:

@@ -18,10 +18,34 @@ from rpcdiag.policy.written import MAX_RULES, MAX_TEXT, Remarks, lines, short
 MAX_LINE = 16_384
 MAX_WORDS = 1_024
 LOOPBACK = written.scope([written.addresses("127.0.0.0/8"), written.addresses("::1")])
-_TARGETS = {"ACCEPT": Action.ALLOW, "DROP": Action.DROP, "REJECT": Action.REJECT, "RETURN": Return()}
+_TARGETS: dict[str, Action | Return] = {
+    "ACCEPT": Action.ALLOW,
+    "DROP": Action.DROP,
+    "REJECT": Action.REJECT,
+    "RETURN": Return(),
+}
 # packets that meet one of these go on with the next rule
 _GOES_ON = frozenset(
-    "LOG NFLOG ULOG MARK CONNMARK SECMARK CONNSECMARK TOS DSCP TTL HL TCPMSS CLASSIFY AUDIT TRACE SET CHECKSUM TEE".split()
+    [
+        "LOG",
+        "NFLOG",
+        "ULOG",
+        "MARK",
+        "CONNMARK",
+        "SECMARK",
+        "CONNSECMARK",
+        "TOS",
+        "DSCP",
+        "TTL",
+        "HL",
+        "TCPMSS",
+        "CLASSIFY",
+        "AUDIT",
+        "TRACE",
+        "SET",
+        "CHECKSUM",
+        "TEE",
+    ]
 )
 # chains that programs of container and virtual machine hosts make: FORWARD jumps to them on hosts, too
 _FOREIGN = re.compile(r"(DOCKER|KUBE|CNI|LIBVIRT|LXC|PODMAN|NETAVARK|cali|cilium|CILIUM|FLANNEL|f2b|ufw).*", re.S)
@@ -123,14 +147,14 @@ def _add(chains: dict[str, _Chain], line: str, number: int, remarks: Remarks) ->
     read = _Reading(words[2:])
     read.all()
     name = read.comment or f"{words[1]} {len(chain.steps) + 1}"
-    for says in read.match.unclear:
-        remarks.add(f"{says}: whether the rule matches is left open", number)
-    if read.match.never:
-        remarks.add("matches packets of no connection (INVALID) only: left out", number)
-        return
     target = read.target()
     if target is None:
         return
+    if read.match.never:
+        remarks.add("matches no packet that begins or continues a connection: left out", number)
+        return
+    for says in read.match.unclear:
+        remarks.add(f"{says}: whether the rule matches is left open", number)
     if isinstance(target, str):
         remarks.add(f"what {short(target)} does is not known: open whether it is a drop", number)
         read.doubt(f"what {short(target)} does")
@@ -197,39 +221,39 @@ class _Reading:
         self.doubt(("not " if negated else "") + short(" ".join(told)))
 
     def _source(self, negated: bool) -> None:
-        self._scoped("sources", negated)
+        self._scoped(True, negated)
 
     def _destination(self, negated: bool) -> None:
-        self._scoped("destinations", negated)
+        self._scoped(False, negated)
 
-    def _scoped(self, field: str, negated: bool) -> None:
+    def _scoped(self, sources: bool, negated: bool) -> None:
         found = [written.addresses(word) for word in self._next().split(",")]
         whole = not negated and any(not isinstance(one, tuple) and one.prefixlen == 0 for one in found)
         if not whole:
-            self._put(field, written.scope(found)._replace(negated=negated))
+            self._put(sources, written.scope(found)._replace(negated=negated))
 
-    def _put(self, field: str, scope: Scope) -> None:
+    def _put(self, sources: bool, scope: Scope) -> None:
         """Where the rule says something of that side already, one of the two is left open."""
-        there: Scope = getattr(self.match, field)
+        there = self.match.sources if sources else self.match.destinations
         if there.any:
-            self.match = self.match._replace(**{field: scope})
+            self.match = self.match.at(sources, scope)
         elif scope.names:
             self.doubt(f"interface {', '.join(scope.names)}")
         else:
-            self.match = self.match._replace(**{field: scope})
+            self.match = self.match.at(sources, scope)
             self.doubt(f"interface {', '.join(there.names)}" if there.names else "addresses, twice")
 
     def _from_interface(self, negated: bool) -> None:
-        self._interface("sources", negated)
+        self._interface(True, negated)
 
     def _to_interface(self, negated: bool) -> None:
-        self._interface("destinations", negated)
+        self._interface(False, negated)
 
-    def _interface(self, field: str, negated: bool) -> None:
+    def _interface(self, sources: bool, negated: bool) -> None:
         """What an interface is connected to is a zone that the person may define; what comes over `lo` is local."""
         name = self._next()
         there = LOOPBACK if name == "lo" else Scope(names=(short(name),))
-        self._put(field, there._replace(negated=negated))
+        self._put(sources, there._replace(negated=negated))
 
     def _protocol(self, negated: bool) -> None:
         word = self._next()
@@ -250,7 +274,10 @@ class _Reading:
         for word in self._next().split(","):
             first, colon, last = word.partition(":")
             ranges.append(written.port_range(f"{first or 0}:{last or 65535}" if colon else first))
-        return Ports(written.without(ranges) if negated else tuple(ranges))
+        left = written.without(ranges) if negated else tuple(ranges)
+        if not left:
+            self.match = self.match._replace(never=True)
+        return Ports(left)
 
     def _states(self, negated: bool) -> None:
         states = set(self._next().split(","))
@@ -273,20 +300,20 @@ class _Reading:
         if negated:
             self.match = self.match._replace(established=True)
 
-    def _range(self, field: str, negated: bool) -> None:
-        self._put(field, written.scope([written.addresses(self._next())])._replace(negated=negated))
+    def _range(self, sources: bool, negated: bool) -> None:
+        self._put(sources, written.scope([written.addresses(self._next())])._replace(negated=negated))
 
     def _source_range(self, negated: bool) -> None:
-        self._range("sources", negated)
+        self._range(True, negated)
 
     def _destination_range(self, negated: bool) -> None:
-        self._range("destinations", negated)
+        self._range(False, negated)
 
     def _set(self, negated: bool) -> None:
         name, sides = self._next(), self._next()
         if sides not in ("src", "dst"):
             raise ValueError(f"the set {short(name)} with {short(sides)}")
-        self._put("sources" if sides == "src" else "destinations", Scope(names=(short(name),), negated=negated))
+        self._put(sides == "src", Scope(names=(short(name),), negated=negated))
 
     def _module(self, negated: bool) -> None:
         name = self._next()
@@ -312,8 +339,36 @@ class _Reading:
 
 
 _MODULES = frozenset(
-    "tcp udp udplite sctp icmp icmp6 multiport conntrack state comment iprange set limit hashlimit recent mark connmark "
-    "addrtype mac owner physdev policy pkttype string time connlimit statistic unread".split()
+    [
+        "tcp",
+        "udp",
+        "udplite",
+        "sctp",
+        "icmp",
+        "icmp6",
+        "multiport",
+        "conntrack",
+        "state",
+        "comment",
+        "iprange",
+        "set",
+        "limit",
+        "hashlimit",
+        "recent",
+        "mark",
+        "connmark",
+        "addrtype",
+        "mac",
+        "owner",
+        "physdev",
+        "policy",
+        "pkttype",
+        "string",
+        "time",
+        "connlimit",
+        "statistic",
+        "unread",
+    ]
 ) - {"unread"}  # what they ask for are options, which are known or not
 _Option = Callable[[_Reading, bool], None]
 _OPTIONS: dict[str, _Option] = {

@@ -51,7 +51,7 @@ def _same(meaning: str, several: str) -> dict[str, str]:
     return dict.fromkeys(several.split(), meaning)
 
 
-_ANY = frozenset("any beliebig alle tout tous toutes cualquiera".split())
+_ANY = frozenset(["any", "beliebig", "alle", "tout", "tous", "toutes", "cualquiera"])
 _YES = _same("yes", "yes ja oui sí si") | _same("no", "no nein non")
 # German and French have `In` as the opposite of `off`
 _DIRECTIONS = _same("in", "in ein eingehend entrée entrant dentro actif") | _same(
@@ -67,8 +67,10 @@ _ACTIONS = (
     | _same("block", "block blocken blockieren bloquer bloquear")
     | _same("bypass", "bypass umgehen")
 )
-_NOT_REQUIRED = frozenset("notrequired nichterforderlich nonrequis norequerida norequerido nonecesaria".split())
-_REQUIRED = frozenset("authenticate authenc authdynenc authnoencap".split())
+_NOT_REQUIRED = frozenset(
+    ["notrequired", "nichterforderlich", "nonrequis", "norequerida", "norequerido", "nonecesaria"]
+)
+_REQUIRED = frozenset(["authenticate", "authenc", "authdynenc", "authnoencap"])
 _NOT_VERBOSE = "program and service: netsh ran without `verbose`"
 
 

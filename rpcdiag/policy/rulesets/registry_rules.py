@@ -20,8 +20,10 @@ _BEFORE = re.compile(r'\s*(?:"(?P<quoted>.{0,1024})"\s*=\s*"|(?P<plain>\S.{0,102
 _DIRECTIONS = {"in": True, "out": False}
 _ACTIONS = frozenset(("allow", "block", "bypass"))
 # what says nothing of which packets match
-_IGNORED = frozenset("desc embedctxt edge defer lsm lom nnm icmp4 icmp6 platform platform2 skipver".split())
-_SECURE = frozenset("authenticate authenticateencrypt an-noencap ane-nego".split())
+_IGNORED = frozenset(
+    ["desc", "embedctxt", "edge", "defer", "lsm", "lom", "nnm", "icmp4", "icmp6", "platform", "platform2", "skipver"]
+)
+_SECURE = frozenset(["authenticate", "authenticateencrypt", "an-noencap", "ane-nego"])
 
 
 def why_not(head: str) -> str | None:
@@ -53,7 +55,8 @@ def parse(text: str) -> RuleSet:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with their number; those that a backslash goes on with are one, and hexadecimal ones are text again."""
-    begun, parts, length = 0, [], 0
+    begun, length = 0, 0
+    parts: list[str] = []
     for number, raw in enumerate(lines(text), start=1):
         line = raw.rstrip()
         if not parts:
