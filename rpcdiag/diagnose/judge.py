@@ -32,9 +32,10 @@ def rule_of(id: str) -> Rule:
 def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     """What the rules find, the most severe and surest first; `applied` is the policy in force, where it is known."""
     known = rules()
-    found = [finding for rule in known for finding in rule.check(case)]
-    if applied is not None:
+    found: list[Finding] = []
+    if applied is not None:  # what names a rule of the policy speaks for those of its kind that only warn of one
         found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
+    found += [finding for rule in known for finding in rule.check(case)]
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
     explained = _explained(folded, known)
     kept = [finding for place, finding in enumerate(folded) if place not in explained]

@@ -78,11 +78,11 @@ def _walk(
     left: Iterator[int],
 ) -> Iterator[tuple[Step, Match]]:
     """Steps that decide, with all that packets had to be to come there; `left` is what may still be looked at."""
-    if name in way or len(way) >= MAX_DEPTH:
-        remarks.add(f"chain {short(name)!r} is jumped to in a circle, or too deep: not followed")
-        return
+    why = "jumped to in a circle, or too deep" if name in way or len(way) >= MAX_DEPTH else None
     if name not in chains:
-        remarks.add(f"chain {short(name)!r} is not in the file: what it decides is not known")
+        why = "not in the file"
+    if why is not None:
+        remarks.add(f"chain {short(name)!r} is {why}: what it decides is not known")
         unknown = before._replace(unclear=(*before.unclear, f"chain {short(name)}"))
         yield Step(Match(), Action.DROP, None, name), unknown
         return

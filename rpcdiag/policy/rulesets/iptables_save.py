@@ -49,6 +49,7 @@ _GOES_ON = frozenset(
 )
 # chains that programs of container and virtual machine hosts make: FORWARD jumps to them on hosts, too
 _FOREIGN = re.compile(r"(DOCKER|KUBE|CNI|LIBVIRT|LXC|PODMAN|NETAVARK|cali|cilium|CILIUM|FLANNEL|f2b|ufw).*", re.S)
+_VIRTUAL = re.compile(r"(?:not |interface )*(?:docker|br-|virbr|veth|cni|lxc|lxd|cali|flannel|podman|vnet).*", re.S)
 _NEW = frozenset(("NEW", "UNTRACKED", "SNAT", "DNAT"))
 
 
@@ -79,8 +80,8 @@ def parse(text: str) -> RuleSet:
     if router:
         found = flat(steps, "FORWARD", None, remarks)
     else:
-        found = flat(steps, "INPUT", True, remarks)
-        found += flat(steps, "OUTPUT", False, remarks, len(found) + 1)
+        found = flat(steps, "INPUT", True, remarks) if "INPUT" in steps else ()
+        found += flat(steps, "OUTPUT", False, remarks, len(found) + 1) if "OUTPUT" in steps else ()
         policy = chains["OUTPUT"].policy if "OUTPUT" in chains else None
         if policy is not None and policy is not Action.ALLOW:
             found += (Rule("policy of OUTPUT", policy, place=len(found) + 1, inbound=False),)
@@ -94,9 +95,10 @@ def _own_rules(steps: list[Step]) -> bool:
         target = step.target
         if isinstance(target, Jump) and _FOREIGN.fullmatch(target.chain):
             continue
-        if step.match.established or step.match.unclear or step.match.sources.names or step.match.destinations.names:
+        if step.match.established or isinstance(target, Return):
             continue
-        if isinstance(target, Return):
+        words = (*step.match.sources.names, *step.match.destinations.names, *step.match.unclear)
+        if any(_VIRTUAL.fullmatch(word) for word in words):
             continue
         return True
     return False
@@ -155,7 +157,7 @@ def _add(chains: dict[str, _Chain], line: str, number: int, remarks: Remarks) ->
         return
     for says in read.match.unclear:
         remarks.add(f"{says}: whether the rule matches is left open", number)
-    if isinstance(target, str):
+    if isinstance(target, str) and not isinstance(target, Action):
         remarks.add(f"what {short(target)} does is not known: open whether it is a drop", number)
         read.doubt(f"what {short(target)} does")
         target = Action.DROP

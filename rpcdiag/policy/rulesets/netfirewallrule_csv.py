@@ -56,7 +56,7 @@ def _records(text: str, remarks: Remarks) -> Iterator[Record]:
     columns = _columns(header)
     if not columns:
         return
-    rows = (line.replace("\0", "") for line in lines(text)[number:])
+    rows = (line.replace("\0", "") + "\n" for line in lines(text)[number:])
     reader = csv.reader(rows, delimiter=_delimiter(header))
     before = 0
     while True:

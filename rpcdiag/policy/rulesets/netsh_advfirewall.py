@@ -178,7 +178,7 @@ def _written(one: _Read, remarks: Remarks) -> Written:
     direction = _plain(one.text("direction"))
     if direction == "actif":
         remarks.add("the direction 'Actif' is read as In")
-    protocol = _plain(one.text("protocol"))
+    protocol = _plain(next(iter(one.fields.get("protocol", ())), ""))  # types of ICMP follow it
     return Written(
         name=one.name,
         line=one.line,

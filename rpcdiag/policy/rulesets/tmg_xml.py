@@ -39,9 +39,11 @@ _NO_ADDRESS = frozenset(
         "ContentTypeSetsUsed",
     ]
 )
+_ACTIVE_DIRECTORY = "System Policy Editor > Authentication Services > Active Directory"
+_TRUSTED = re.compile(r"(?:\[System\] )?Allow RPC from .{1,80} to trusted servers", re.IGNORECASE)
 _STRICT = (
     "where the export keeps 'Enforce strict RPC compliance' is not known, so it is left open; look at the rule's "
-    "'Configure RPC protocol', and for system rules at System Policy Editor > Authentication Services > Active Directory"
+    f"'Configure RPC protocol', and for system rules at {_ACTIVE_DIRECTORY}"
 )
 
 
@@ -258,12 +260,12 @@ def _rules(root: _Node, known: _Known, remarks: Remarks) -> tuple[Rule, ...]:
             remarks.add(f"only the first {MAX_RULES} rules were read")
             break
         order = node.value("Order")
-        place = int(order) if re.fullmatch("[0-9]{1,9}", order) else number
+        place = int(order) if re.fullmatch("[0-9]{1,9}", order) else number + 1
         ordered.append((not _true(node.value("System")), place, number, node))
     ordered.sort(key=lambda one: one[:3])
     found: list[Rule] = []
-    for number, (ours, _, _, node) in enumerate(ordered, start=1):
-        found += _rule(node, number, not ours, known, remarks)
+    for ours, place, _, node in ordered:
+        found += _rule(node, place, not ours, known, remarks)
     return tuple(found[:MAX_RULES])
 
 
@@ -294,6 +296,7 @@ def _rule(node: _Node, place: int, system: bool, known: _Known, remarks: Remarks
         sources=sources,
         destinations=destinations,
         description=short(node.value("Description"), MAX_WORDS) or None,
+        setting=_ACTIVE_DIRECTORY if system and _TRUSTED.fullmatch(name) else None,
         line=node.line,
     )
     several = _protocols(rule, access, known, doubts)
