@@ -7,11 +7,14 @@ as one rule, the rule says less, and leaves open whether it matches.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rpcdiag.policy.model import Action, Network, Ports, Rule, Scope
+from rpcdiag.policy.model import Action, Ports, Rule, Scope
 from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, MAX_WORDS, Remarks, opened, short
 
 MAX_DEPTH = 16  # of jumps
-MAX_STEPS = 500_000  # that are looked at, jumps included
+MAX_STEPS = 50_000  # that are looked at, jumps included
+MAX_PAIRS = 256  # of networks or ranges that are compared, where two rules limit the same
+
+_EXACT, _NONE, _TOO_HARD = "exact", "none", "too hard"
 
 
 class Match(NamedTuple):
@@ -126,22 +129,23 @@ def _rule(step: Step, action: Action, match: Match, inbound: bool | None, place:
 def both(one: Match, other: Match) -> Match:
     """What packets are that match the one and the other."""
     protocols = _common(one.protocols, other.protocols)
-    sources, sure_source = _meet(one.sources, other.sources)
-    destinations, sure_destination = _meet(one.destinations, other.destinations)
+    sources, destinations = _meet(one.sources, other.sources), _meet(one.destinations, other.destinations)
     source_ports, ports = _overlap(one.source_ports, other.source_ports), _overlap(one.ports, other.ports)
-    impossible = None in (protocols, sources, destinations, source_ports, ports)
     doubts = [*one.unclear, *other.unclear]
-    if not (sure_source and sure_destination):
+    if _TOO_HARD in (sources[1], destinations[1]):
         doubts.append("addresses that two rules limit")
+    if _TOO_HARD in (source_ports[1], ports[1]):
+        doubts.append("ports that two rules limit")
+    nothing = protocols is None or _NONE in (sources[1], destinations[1], source_ports[1], ports[1])
     return Match(
         protocols or (),
-        sources or Scope(),
-        destinations or Scope(),
-        source_ports or Ports(),
-        ports or Ports(),
+        sources[0],
+        destinations[0],
+        source_ports[0],
+        ports[0],
         one.established or other.established,
         tuple(dict.fromkeys(doubts))[:MAX_ITEMS],
-        one.never or other.never or impossible,
+        one.never or other.never or nothing,
     )
 
 
@@ -151,28 +155,28 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...] | N
     return tuple(name for name in one if name in other) or None
 
 
-def _overlap(one: Ports, other: Ports) -> Ports | None:
-    if one.any or other.any:
-        return other if one.any else one
-    ranges = [
-        (max(a, c), min(b, d))
-        for a, b in one.ranges[:MAX_ITEMS]
-        for c, d in other.ranges[:256]
-        if max(a, c) <= min(b, d)
-    ]
-    return Ports(tuple(ranges[:MAX_ITEMS])) if ranges else None
-
-
-def _meet(one: Scope, other: Scope) -> tuple[Scope | None, bool]:
-    """The common addresses, None where there are none; and whether that is exact."""
+def _overlap(one: Ports, other: Ports) -> tuple[Ports, str]:
+    """The common ports, and how they were found."""
     if one.any or other.any or one == other:
-        return (other if one.any else one), True
-    if one.negated or other.negated or one.ranges or other.ranges or one.names or other.names:
-        return (other if one.negated or one.names else one), False
-    common: list[Network] = [
+        return (other if one.any else one), _EXACT
+    if len(one.ranges) * len(other.ranges) > MAX_PAIRS:
+        return one, _TOO_HARD
+    ranges = tuple((max(a, c), min(b, d)) for a, b in one.ranges for c, d in other.ranges if max(a, c) <= min(b, d))
+    return Ports(ranges), _EXACT if ranges else _NONE
+
+
+def _meet(one: Scope, other: Scope) -> tuple[Scope, str]:
+    """The common addresses, and how they were found; where that is too hard, what is surely not fewer."""
+    if one.any or other.any or one == other:
+        return (other if one.any else one), _EXACT
+    if any(scope.negated or scope.ranges or scope.names for scope in (one, other)):
+        return (other if one.negated or one.names else one), _TOO_HARD
+    if len(one.networks) * len(other.networks) > MAX_PAIRS:
+        return one, _TOO_HARD
+    common = tuple(
         a if a.prefixlen >= b.prefixlen else b
-        for a in one.networks[:256]
-        for b in other.networks[:256]
+        for a in one.networks
+        for b in other.networks
         if a.version == b.version and a.overlaps(b)
-    ]
-    return (Scope(tuple(common[:MAX_ITEMS])) if common else None), True
+    )
+    return Scope(common), _EXACT if common else _NONE

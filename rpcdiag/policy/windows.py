@@ -60,6 +60,8 @@ def rule(one: Written, remarks: Remarks) -> Rule:
     ]
     local, remote = _ports(one.local_ports, doubts), _ports(one.remote_ports, doubts)
     here, there = _scope(one.local_addresses, doubts), _scope(one.remote_addresses, doubts)
+    if any(len(several) >= MAX_ITEMS for several in one if isinstance(several, tuple)):
+        doubts.append("lists that are too long")
     outbound = one.inbound is False
     service = one.service.strip()
     if service == "*":

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.model import Network, Rule, Scope
 
-MAX_TEXT = 64 << 20  # characters of a file that are read
+MAX_TEXT = 16 << 20  # characters of a file that are read
 MAX_RULES = 50_000
 MAX_ITEMS = 4_096  # of one list in a rule
 MAX_REMARKS = 500
@@ -42,6 +42,13 @@ class Remarks:
 
     def all(self) -> tuple[str, ...]:
         return (*self._said, *([f"and {self._more} more"] if self._more else []))
+
+
+def bounded(text: str, remarks: Remarks) -> str:
+    """As much of a file as is read."""
+    if len(text) > MAX_TEXT:
+        remarks.add(f"only the first {MAX_TEXT >> 20} Mi characters were read")
+    return text[:MAX_TEXT]
 
 
 def lines(text: str) -> list[str]:

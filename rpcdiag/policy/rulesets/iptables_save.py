@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rpcdiag.policy import written
 from rpcdiag.policy.chains import Jump, Match, Return, Step, flat
 from rpcdiag.policy.model import Action, Ports, Rule, RuleSet, RuleSetFormat, Scope
-from rpcdiag.policy.written import MAX_RULES, MAX_TEXT, Remarks, lines, short
+from rpcdiag.policy.written import MAX_RULES, Remarks, bounded, lines, short
 
 MAX_LINE = 16_384
 MAX_WORDS = 1_024
@@ -69,7 +69,7 @@ def why_not(head: str) -> str | None:
 
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
-    chains = _chains(text[:MAX_TEXT], remarks)
+    chains = _chains(bounded(text, remarks), remarks)
     steps = {name: chain.steps for name, chain in chains.items()}
     router = _own_rules(steps.get("FORWARD", []))
     if router and (steps.get("INPUT") or steps.get("OUTPUT")):

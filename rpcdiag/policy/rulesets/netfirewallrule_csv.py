@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rpcdiag.policy import netsecurity, windows
 from rpcdiag.policy.model import RuleSet, RuleSetFormat
 from rpcdiag.policy.netsecurity import Record
-from rpcdiag.policy.written import MAX_TEXT, Remarks, lines, short
+from rpcdiag.policy.written import Remarks, bounded, lines, short
 
 MAX_COLUMNS = 512
 _DELIMITERS = ",;\t"
@@ -26,7 +26,7 @@ def why_not(head: str) -> str | None:
 
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
-    rules = netsecurity.rules(_records(text[:MAX_TEXT], remarks), remarks)
+    rules = netsecurity.rules(_records(bounded(text, remarks), remarks), remarks)
     return RuleSet(RULE_SET.name, rules, product=windows.PRODUCT, remarks=remarks.all())
 
 

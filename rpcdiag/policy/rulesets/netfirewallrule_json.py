@@ -11,7 +11,7 @@ from json import JSONDecodeError
 from rpcdiag.policy import netsecurity, windows
 from rpcdiag.policy.model import RuleSet, RuleSetFormat
 from rpcdiag.policy.netsecurity import Record
-from rpcdiag.policy.written import MAX_TEXT, Remarks
+from rpcdiag.policy.written import Remarks, bounded
 
 _BLANK = " \t\r\n,"
 
@@ -29,7 +29,7 @@ def why_not(head: str) -> str | None:
 
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
-    rules = netsecurity.rules(_records(text[:MAX_TEXT], remarks), remarks)
+    rules = netsecurity.rules(_records(bounded(text, remarks), remarks), remarks)
     return RuleSet(RULE_SET.name, rules, product=windows.PRODUCT, remarks=remarks.all())
 
 

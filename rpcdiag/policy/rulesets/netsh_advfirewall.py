@@ -13,11 +13,12 @@ from typing import NamedTuple
 from rpcdiag.policy import windows
 from rpcdiag.policy.model import Rule, RuleSet, RuleSetFormat
 from rpcdiag.policy.windows import Written, words
-from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, MAX_TEXT, Remarks, lines, short
+from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, Remarks, bounded, lines, short
 
 MAX_LINE = 65_536
 _DASHES = re.compile(r"\s*-{20,}\s*")
-_LABEL = re.compile(r"([^\s:：][^:：]{0,60}?)\s*[:：](?:\s+(.*)|)")
+_COLON = re.compile("[:：]")
+MAX_LABEL = 64
 
 _LABELS = {
     label: field
@@ -103,7 +104,7 @@ def why_not(head: str) -> str | None:
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
     rules: list[Rule] = []
-    for one in _rules(text[:MAX_TEXT], remarks):
+    for one in _rules(bounded(text, remarks), remarks):
         if len(rules) >= MAX_RULES:
             remarks.add(f"only the first {MAX_RULES} rules were read")
             break
@@ -115,8 +116,16 @@ def parse(text: str) -> RuleSet:
 
 def _name(line: str) -> str | None:
     """The name, where the line is a rule's first; in languages that we do not know, too."""
-    found = _LABEL.fullmatch(line.replace("\xa0", " ").strip()[:MAX_LINE])
-    return (found[2] or "").strip() if found and _LABELS.get(_plain(found[1])) == "name" else None
+    found = _label(line.replace("\xa0", " ").strip()[:MAX_LINE])
+    return found[1] if found is not None and _LABELS.get(_plain(found[0])) == "name" else None
+
+
+def _label(line: str) -> tuple[str, str] | None:
+    """What stands before and behind the first colon, where that can be a label and a value."""
+    colon = _COLON.search(line, 0, MAX_LABEL)
+    if colon is None or line[:1].isspace() or not (colon.end() == len(line) or line[colon.end()].isspace()):
+        return None
+    return line[: colon.start()].strip(), line[colon.end() :].strip()
 
 
 def _plain(text: str) -> str:
@@ -149,17 +158,17 @@ def _rules(text: str, remarks: Remarks) -> Iterator[_Read]:
 
 def _value(rule: _Read, field: str, line: str, number: int, remarks: Remarks) -> str:
     """Put a line where it belongs; returns the field that a following line goes on with."""
-    found = None if line[0].isspace() else _LABEL.fullmatch(line)
+    found = _label(line)
     if found is not None:
-        known = _LABELS.get(_plain(found[1]))
+        known = _LABELS.get(_plain(found[0]))
         if known is None:
             if rule.text("description") and field == "description":
                 return field  # a description of several lines
-            remarks.add(f"the label {short(found[1])!r} is not known", number)
+            remarks.add(f"the label {short(found[0])!r} is not known", number)
             return ""
         if known in rule.fields or known == "name":
-            remarks.add(f"{short(found[1])!r} a second time in one rule", number)
-        rule.fields.setdefault(known, []).append((found[2] or "").strip())
+            remarks.add(f"{short(found[0])!r} a second time in one rule", number)
+        rule.fields.setdefault(known, []).append(found[1])
         return known
     if line[0].isspace() and field and field != "name" and len(rule.fields[field]) < MAX_ITEMS:
         rule.fields[field].append(line.strip())

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rpcdiag.policy import written
 from rpcdiag.policy.chains import Jump, Match, Return, Step, both, flat
 from rpcdiag.policy.model import Action, Network, Ports, Rule, RuleSet, RuleSetFormat, Scope
-from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, MAX_TEXT, Remarks, short
+from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, Remarks, bounded, short
 
 _FAMILIES = ("inet", "ip", "ip6")
 _HOOKS = ("input", "output", "forward")
@@ -40,7 +40,25 @@ _GOES_ON = frozenset(
 )
 _Json = Any  # what a file of JSON holds
 
-_Sets = Mapping[tuple[str, str, str], list[_Json]]  # elements by family, table and name
+MAX_ELEMENTS = 500_000  # of named sets that are put in the places of their names
+
+
+class _Sets:
+    """Elements of named sets and maps, by family, table and name; so many of them are told, and no more."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], list[_Json]] = {}
+        self._left = MAX_ELEMENTS
+
+    def add(self, key: tuple[str, str, str], elements: list[_Json]) -> None:
+        self._known[key] = elements
+
+    def elements(self, key: tuple[str, str, str]) -> list[_Json] | None:
+        found = self._known.get(key)
+        if found is None or len(found) > self._left:
+            return None
+        self._left -= len(found)
+        return found
 
 
 class _Base(NamedTuple):
@@ -64,7 +82,7 @@ def why_not(head: str) -> str | None:
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
     try:
-        loaded = json.loads(text[:MAX_TEXT].lstrip("\ufeff"))
+        loaded = json.loads(bounded(text, remarks).lstrip("\ufeff"))
     except (ValueError, RecursionError) as error:
         remarks.add(f"it is no JSON: {type(error).__name__}")
         return RuleSet(RULE_SET.name, (), "linux", remarks=remarks.all())
@@ -139,7 +157,7 @@ def _chains(
 ) -> tuple[dict[str, list[Step]], list[_Base]]:
     chains: dict[str, list[Step]] = {}
     bases: list[_Base] = []
-    sets: dict[tuple[str, str, str], list[_Json]] = {}
+    sets = _Sets()
     for one in objects:
         _declare(one, chains, bases, sets, remarks)
     count = 0
@@ -167,16 +185,17 @@ def _declare(
     one: Mapping[str, _Json],
     chains: dict[str, list[Step]],
     bases: list[_Base],
-    sets: dict[tuple[str, str, str], list[_Json]],
+    sets: _Sets,
     remarks: Remarks,
 ) -> None:
     chain, named = one.get("chain"), one.get("set") or one.get("map")
     if isinstance(named, dict):
         elements = named.get("elem")
         key = (str(named.get("family")), str(named.get("table")), str(named.get("name")))
-        sets[key] = elements[:MAX_ITEMS] if isinstance(elements, list) else []
         if isinstance(elements, list) and len(elements) > MAX_ITEMS:
-            remarks.add(f"the set {short(key[2])} has more than {MAX_ITEMS} elements: only these were read")
+            remarks.add(f"the set {short(key[2])} has more than {MAX_ITEMS} elements: who is in it is left open")
+        else:
+            sets.add(key, elements if isinstance(elements, list) else [])
     if not isinstance(chain, dict):
         return
     family, hook = chain.get("family"), chain.get("hook")
@@ -258,11 +277,11 @@ class _Reading:
         """`ct state vmap { established : accept, invalid : drop }`: a step for each element."""
         data = what.get("data")
         elements = data.get("set") if isinstance(data, dict) else self._named(data)
-        if not isinstance(elements, list):
+        if not isinstance(elements, list) or len(elements) > MAX_ITEMS:
             self._doubt("a verdict map")
             self._decide("drop", None, self._match)
             return
-        for element in elements[:MAX_ITEMS]:
+        for element in elements:
             pair = element if isinstance(element, list) and len(element) == 2 else (None, None)
             key, verdict = pair
             if not isinstance(verdict, dict):
@@ -275,7 +294,7 @@ class _Reading:
     def _named(self, value: _Json) -> list[_Json] | None:
         if not (isinstance(value, str) and value.startswith("@")):
             return None
-        return self._sets.get((str(self._rule.get("family")), str(self._rule.get("table")), value[1:]))
+        return self._sets.elements((str(self._rule.get("family")), str(self._rule.get("table")), value[1:]))
 
     def _condition(self, what: Mapping[str, _Json]) -> Match:
         left, right, negated = what.get("left"), what.get("right"), what.get("op") == "!="
@@ -288,7 +307,7 @@ class _Reading:
                 return self._meta(left["meta"], right, negated)
             if "ct" in left and isinstance(left["ct"], dict) and left["ct"].get("key") == "state":
                 return _states(self._values(right), negated)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
             return Match(unclear=(short(str(error), 100),))
         return Match(unclear=(f"a condition on {short(', '.join(map(str, left)))}",))
 
@@ -300,9 +319,11 @@ class _Reading:
         if named is not None:
             right = named
         elif isinstance(right, str) and right.startswith("@"):
-            raise ValueError(f"the set {short(right)} is not in the file")
+            raise ValueError(f"the set {short(right)} is not in the file, or too large")
         values = right if isinstance(right, list) else [right]
-        return [one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one for one in values[:MAX_ITEMS]]
+        if len(values) > MAX_ITEMS:
+            raise ValueError("a set that is too large")
+        return [one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one for one in values]
 
     def _payload(self, payload: Mapping[str, _Json], right: _Json, negated: bool) -> Match:
         layer, field = str(payload.get("protocol")), str(payload.get("field"))

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from rpcdiag.policy import windows
 from rpcdiag.policy.model import Rule, RuleSet, RuleSetFormat
 from rpcdiag.policy.windows import Written
-from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, MAX_TEXT, Remarks, lines, short
+from rpcdiag.policy.written import MAX_ITEMS, MAX_RULES, Remarks, bounded, lines, short
 
 MAX_VALUE = 65_536  # characters of one rule
 MAX_FIELDS = 8_192
 _RULE = re.compile(r"v[0-9]{1,3}\.[0-9]{1,3}\|(?=[A-Za-z0-9_]{1,40}=)")
 _BYTES = re.compile(r'^\s*(?:"[^"\n]{0,1024}"|@)\s*=\s*hex(?:\([0-9a-f]{1,2}\))?:([0-9a-fA-F,\s]*)$')
-# `"name"=`, `name    REG_SZ`, `name :` of PowerShell, or nothing
-_BEFORE = re.compile(r'\s*(?:"(?P<quoted>.{0,1024})"\s*=\s*"|(?P<plain>\S.{0,1023}?)\s+(?:REG_SZ|:)\s+|"?)')
+MAX_NAME = 2_048
 _DIRECTIONS = {"in": True, "out": False}
 _ACTIONS = frozenset(("allow", "block", "bypass"))
 # what says nothing of which packets match
@@ -37,7 +36,7 @@ def why_not(head: str) -> str | None:
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
     rules: list[Rule] = []
-    for number, line in _lines(text[:MAX_TEXT]):
+    for number, line in _lines(bounded(text, remarks)):
         found = _found(line)
         if found is None:
             continue
@@ -90,15 +89,16 @@ def _found(line: str) -> tuple[str, str] | None:
     if len(line) > MAX_VALUE * 6:
         return None
     place = _RULE.search(line)
-    if place is None or place.start() > 2_048:
+    if place is None or place.start() > MAX_NAME:
         return None
-    before = _BEFORE.fullmatch(line[: place.start()])
-    if before is None:
-        return None
-    value = line[place.end() :]
-    if before["quoted"] is not None:
-        value = re.sub(r"\\(.)", r"\1", value.rstrip().removesuffix('"'))
-    return before["quoted"] or before["plain"] or "", value.rstrip('" \t')
+    before, value = line[: place.start()].strip(), line[place.end() :].rstrip()
+    if before.startswith('"') and before.endswith('"') and "=" in before:
+        name = before.rpartition("=")[0].strip().strip('"')
+        return name, re.sub(r"\\(.)", r"\1", value.removesuffix('"')).rstrip()
+    for sign in ("REG_SZ", ":"):
+        if before.endswith(sign):
+            return before.removesuffix(sign).strip(), value
+    return ("", value.rstrip('"')) if before in ("", '"') else None
 
 
 def _written(key: str, text: str, line: int, remarks: Remarks) -> Written:

@@ -188,7 +188,7 @@ _EPMAP = (
     r"|RA4=LocalSubnet|App=%SystemRoot%\\system32\\svchost.exe|Svc=RPCSS|Name=@FirewallAPI.dll,-29257|Desc=x"
     r"|EmbedCtxt=@FirewallAPI.dll,-29252|"
 )
-_HEX = "v2.10|Action=ByPass|Active=TRUE|Dir=In|Protocol=6|LPort=135|LPort2_10=49152-65535|RMauth=D:(A;;CC;;;BA)|RUAuth=D:(A;;CC;;;BA)|Security=Authenticate|Security2_9=An-NoEncap|Name=Hex|"  # noqa: E501
+_HEX = "v2.10|Action=ByPass|Active=TRUE|Dir=In|Protocol=6|LPort=135|LPort2_10=49152-65535|RMauth=D:(A;;CC;;;BA)|RUAuth=D:(A;;CC;;;BA)|Security=Authenticate|Security2_9=An-NoEncap|Name=Hex|"
 
 
 def _as_hex(text: str) -> str:

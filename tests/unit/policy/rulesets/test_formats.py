@@ -1,5 +1,6 @@
 """What is read from each format, and that nothing raises."""
 
+import itertools
 import json
 from ipaddress import ip_address, ip_network
 
@@ -254,7 +255,7 @@ def test_chains_that_jump_in_circles_or_without_end() -> None:
     assert [_open(rule) for rule in found.rules] == [True, False]
     assert any("circle" in remark for remark in found.remarks)
     names = [f"C{number}" for number in range(12)]
-    jumps = [f"-A {one} -j {other}\n" * 9 for one, other in zip(names, names[1:], strict=False)]
+    jumps = [f"-A {one} -j {other}\n" * 9 for one, other in itertools.pairwise(names)]
     text = "*filter\n:INPUT DROP\n" + "".join(f":{name} -\n" for name in names) + "-A INPUT -j C0\n" + "".join(jumps)
     found = _read("iptables-save", text)
     assert not found.rules
@@ -337,8 +338,39 @@ _json = st.recursive(
         st.lists(inner, max_size=4),
         st.dictionaries(
             st.sampled_from(
-                "match op left right payload protocol field meta key ct set range prefix addr len vmap data jump goto "
-                "target accept drop reject type return limit counter elem val saddr dport".split()
+                [
+                    "match",
+                    "op",
+                    "left",
+                    "right",
+                    "payload",
+                    "protocol",
+                    "field",
+                    "meta",
+                    "key",
+                    "ct",
+                    "set",
+                    "range",
+                    "prefix",
+                    "addr",
+                    "len",
+                    "vmap",
+                    "data",
+                    "jump",
+                    "goto",
+                    "target",
+                    "accept",
+                    "drop",
+                    "reject",
+                    "type",
+                    "return",
+                    "limit",
+                    "counter",
+                    "elem",
+                    "val",
+                    "saddr",
+                    "dport",
+                ]
             ),
             inner,
             max_size=4,
