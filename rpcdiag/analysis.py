@@ -264,6 +264,9 @@ def _case(
         names=beside.names(intake, hosts),
         tickets=beside.tickets(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
+        unanswered=beside.unanswered(intake, hosts),
+        tunnels=beside.tunnels(intake),
+        loudest=None if flows else table.loudest(),
     )
 
 

@@ -10,7 +10,7 @@ from rpcdiag.track.logons import Logon
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
-from rpcdiag.track.surroundings import NameFact, TicketFact
+from rpcdiag.track.surroundings import NameFact, TicketFact, TunnelFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
@@ -148,6 +148,14 @@ class CaseTicket(NamedTuple):
     fact: TicketFact
 
 
+class CaseTunnel(NamedTuple):
+    """That a capture holds packets which IPsec encrypts: the first of them, and how many."""
+
+    capture: int
+    fact: TunnelFact
+    packets: int
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -206,6 +214,9 @@ class Case(NamedTuple):
     names: tuple[CaseName, ...]
     tickets: tuple[CaseTicket, ...]
     accounting: Accounting
+    unanswered: tuple[CaseName, ...] = ()  # questions about names
+    tunnels: tuple[CaseTunnel, ...] = ()
+    loudest: Flow | None = None  # where no flow is listed, that with the most packets
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

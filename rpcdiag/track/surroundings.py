@@ -7,11 +7,13 @@ from typing import NamedTuple
 from rpcdiag.errors import DecodeError
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH
-from rpcdiag.sweep.packets import NAME_ANSWER, TICKET
+from rpcdiag.sweep.packets import NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL
 
 MAX_NAMES = 20_000
 MAX_TICKETS = 4096
 _NBNS, _LLMNR = 137, 5355
+_NB = 32  # what NBNS asks for: a name
+NO_ANSWER = "no answer"  # what a question came to that nobody answered
 _NAME_TYPES = {1, 28, 5, 33}  # A, AAAA, CNAME, SRV
 
 
@@ -28,6 +30,15 @@ class NameFact(NamedTuple):
     result: str  # NOERROR, NXDOMAIN ...
     addresses: tuple[Address, ...]
     times: int = 1
+
+
+class TunnelFact(NamedTuple):
+    """The first packet that IPsec encrypts."""
+
+    packet: int
+    time_ns: int
+    client: Address
+    server: Address
 
 
 class TicketFact(NamedTuple):
@@ -54,6 +65,8 @@ class Surroundings:
     def __init__(self) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
         self._names: dict[bytes, tuple[int, int, int]] = {}  # the first packet and its time, how often
+        self._questions: dict[bytes, tuple[int, int, int]] = {}
+        self.tunnel: TunnelFact | None = None
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
 
@@ -68,29 +81,71 @@ class Surroundings:
 
     def _take_datagram(self, row: Sequence[int], arena: memoryview) -> None:
         what, packet, ns, _, size, at, have, length = row
-        if what not in (NAME_ANSWER, TICKET):
+        if what not in (NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL):
             return
         start = at + 2 * size + 4
         ends, data = bytes(arena[at:start]), bytes(arena[start : start + have])
+        if what == TUNNEL:
+            source, target = _ends(ends, size)
+            self.tunnel = TunnelFact(packet, ns, source.address, target.address)
+            return
         if what == TICKET:
             if len(self._tickets) < MAX_TICKETS:
                 self._tickets.append((packet, ns, ends, data, length))
             return
         key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
-        known = self._names.get(key)
+        noted = self._questions if what == NAME_QUESTION else self._names
+        known = noted.get(key)
         if known is not None:
-            self._names[key] = (*known[:2], known[2] + 1)
-        elif len(self._names) < MAX_NAMES:
-            self._names[key] = (packet, ns, 1)
+            noted[key] = (*known[:2], known[2] + 1)
+        elif len(noted) < MAX_NAMES:
+            noted[key] = (packet, ns, 1)
 
-    def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
-        """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
+    def unanswered(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
+        """Questions of these hosts, or of all, that nobody answered while the capture ran; the first of each.
+
+        `server` is who was asked, also where that is a group or everybody.
+        """
         from rpcdiag.dissect import dns
 
-        packed = {host.packed for host in hosts}
+        answered = {(one.client, one.kind, one.name.lower()) for one in self._answers()} if self._questions else set()
+        seen: set[tuple[Address, Address, str, str, str]] = set()
+        for key, (packet, ns, count) in self._questions.items():
+            whole, size = key[:-1], key[-1]
+            source, target = _ends(whole, size)
+            if hosts is not None and source.address not in hosts:
+                continue
+            data = whole[2 * size + 4 :]
+            try:
+                if target.port == _NBNS:
+                    nbns = dns.decode_nbns(data)
+                    if nbns is None or nbns.type != _NB:
+                        continue
+                    kind, name, asked = "nbns", nbns.name, f"<{nbns.suffix:02x}>"
+                else:
+                    query = dns.decode(data)
+                    if query is None or query.name is None or query.type not in _NAME_TYPES:
+                        continue
+                    kind = "llmnr" if target.port == _LLMNR else "dns"
+                    name, asked = query.name, dns.type_name(query.type)
+            except DecodeError:
+                continue
+            one = source.address, target.address, kind, name.lower(), asked
+            if (source.address, kind, name.lower()) not in answered and one not in seen:
+                seen.add(one)
+                yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count)
+
+    def _answers(self) -> Iterator[NameFact]:
+        return self.names({_ends(key[:-1], key[-1])[0].address for key in self._questions})
+
+    def names(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
+        """Every answer about a name that one of the hosts got, or that names one of them, or all; by packet."""
+        from rpcdiag.dissect import dns
+
+        packed = {host.packed for host in hosts} if hosts is not None else set()
         for key, (packet, ns, count) in self._names.items():
             whole, size = key[:-1], key[-1]
-            if not _concerns(whole, size, packed):
+            if hosts is not None and not _concerns(whole, size, packed):
                 continue
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
