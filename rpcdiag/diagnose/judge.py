@@ -16,6 +16,10 @@ MAX_EVIDENCE = 12  # of one finding; what is alike is counted, not listed
 MAX_NUMBERS = 32  # packets or lines of one piece of evidence
 _SEVERITIES = tuple(Severity)
 _CONFIDENCES = tuple(Confidence)
+_READ_AGAIN = (
+    "Capture again from before the client binds, without loss: the answer that this rests on was read from what is left "
+    "of it."
+)
 
 
 @cache
@@ -46,7 +50,10 @@ def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
     """At most likely where it rests on an answer of which only remains were read, or whose bind nobody saw."""
     if all(case.referral(one).referral.sure for one in finding.referrals):
         return finding
-    return finding._replace(confidence=finding.confidence.at_most_likely)
+    lowered = finding.confidence.at_most_likely
+    if lowered is finding.confidence:
+        return finding
+    return finding._replace(confidence=lowered, next_observation=finding.next_observation or _READ_AGAIN)
 
 
 def _folded(case: Case, findings: Sequence[Finding]) -> list[Finding]:
