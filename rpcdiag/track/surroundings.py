@@ -93,8 +93,10 @@ class Surroundings:
             if len(self._tickets) < MAX_TICKETS:
                 self._tickets.append((packet, ns, ends, data, length))
             return
-        key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
-        noted = self._questions if what == NAME_QUESTION else self._names
+        asks = what == NAME_QUESTION
+        ports = bytes(2) + ends[2 * size + 2 :] if asks else ends[2 * size : 2 * size + 2] + bytes(2)
+        key = ends[: 2 * size] + ports + bytes(2) + data[2:] + bytes([size])
+        noted = self._questions if asks else self._names
         known = noted.get(key)
         if known is not None:
             noted[key] = (*known[:2], known[2] + 1)
