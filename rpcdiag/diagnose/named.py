@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseName
 from rpcdiag.diagnose import observe
-from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.model.evidence import Evidence, Missing, Seen
 from rpcdiag.model.packets import Address
 from rpcdiag.track.surroundings import NO_ANSWER, same_host
@@ -114,11 +113,14 @@ def _is_address(text: str) -> bool:
     return ":" in text or text.replace(".", "").isdigit()
 
 
-def speaks_rpc(case: Case, client: Address) -> bool:
-    """Whether the client reached an RPC server while the capture ran."""
+def speaks_rpc(case: Case, host: Address) -> bool:
+    """Whether the host reached an RPC server while the capture ran, or was reached as one."""
     return any(
-        one.client == client
-        and one.near.rpc is not None
-        and any(use.interface.uuid != EPMAPPER or use.accepted for use in one.near.rpc.interfaces)
+        host in (one.client, one.server) and one.near.rpc is not None and bool(one.near.rpc.interfaces)
         for one in case.conversations
     )
+
+
+def resolves(case: Case, client: Address) -> bool:
+    """Whether the client got an address for any name at all."""
+    return any(one.fact.client == client and one.fact.addresses for one in case.names)

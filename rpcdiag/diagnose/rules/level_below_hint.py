@@ -59,7 +59,9 @@ def _finding(referral: CaseReferral, flow: CaseFlow, hint: int, level: int, refu
         referrals=(referral.id,),
         evidence=(
             Seen(
-                f"the answer hints at level {level_name(hint)}", asked.capture, (told.request_packet, told.response_packet)
+                f"the answer hints at level {level_name(hint)}",
+                asked.capture,
+                (told.request_packet, told.response_packet),
             ),
             refused,
         ),

@@ -47,7 +47,9 @@ def _finding(case: Case, one: named.Asked, *, partner: bool) -> Finding:
         evidence=named.says(one.all, case),
         errors=(observe.UNAVAILABLE, HOST_NOT_FOUND),
         next_observation=f"Is {one.name} the server that failed? Run 'Resolve-DnsName {one.name}' on {one.client}"
-        + (" and 'dcdiag /test:dns' on the partner." if partner else ", and capture there until the error has come up."),
+        + (
+            " and 'dcdiag /test:dns' on the partner." if partner else ", and capture there until the error has come up."
+        ),
     )
 
 

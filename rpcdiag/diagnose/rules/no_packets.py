@@ -16,6 +16,14 @@ from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 
 NOT_REGISTERED = 0x800706D9
+_ENCRYPTED_NEXT = (
+    "Look here next: the events of SMBClient/Operational on the client at that second; or give the keys of the session "
+    "(--keytab, --nt-password)."
+)
+_TUNNEL_NEXT = (
+    "Look here next: capture behind the end of the tunnel, or on the client at the interface of the tunnel "
+    "(pktmon shows packets before they are encrypted)."
+)
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -32,7 +40,9 @@ def check(case: Case) -> Iterator[Finding]:
     evidence: list[Evidence] = []
     if loudest is not None:
         packets = loudest.first_packet, loudest.last_packet
-        evidence.append(Seen(f"most packets go between {loudest.client} and {loudest.server}", loudest.capture, packets))
+        evidence.append(
+            Seen(f"most packets go between {loudest.client} and {loudest.server}", loudest.capture, packets)
+        )
     yield _finding(
         *ends,
         "the capture holds no RPC: no connection to port 135, none to a port that a mapper named, no RPC pipe",
@@ -59,18 +69,18 @@ def _tunnelled(case: Case) -> tuple[Address, Address, str, str, list[Evidence]] 
         return (
             client, server,
             f"the capture holds no RPC that can be read; the SMB session of {client} at {server} is encrypted and may carry it",
-            "Look here next: the error log of the program, the events of SMBClient/Operational on the client; or capture "
-            "again with the keys of the session (--keytab, --nt-password).",
+            _ENCRYPTED_NEXT,
             [seen],
         )  # fmt: skip
     for tunnel in case.tunnels:
         fact = tunnel.fact
-        seen = Seen(f"{tunnel.packets} packets that IPsec encrypts, of which this is the first", tunnel.capture, (fact.packet,))
+        seen = Seen(
+            f"{tunnel.packets} packets that IPsec encrypts, of which this is the first", tunnel.capture, (fact.packet,)
+        )
         return (
             fact.client, fact.server,
             f"the capture holds no RPC that can be read; an IPsec tunnel between {fact.client} and {fact.server} may carry it",
-            "Look here next: capture behind the end of the tunnel, or on the client at the interface of the tunnel "
-            "(pktmon shows packets before they are encrypted).",
+            _TUNNEL_NEXT,
             [seen],
         )  # fmt: skip
     return None

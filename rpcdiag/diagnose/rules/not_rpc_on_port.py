@@ -14,6 +14,7 @@ from rpcdiag.flows.flow import TCP
 from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
 
 PROTOCOL_ERROR = 0x800706C0
+HTTP_PORT = 593  # where RPC greets with words of its own
 LEAST = 4  # bytes: a fragment of nothing is no answer
 
 
@@ -21,7 +22,14 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in case.unsettled:
         near = conversation.near
         rpc, flow = near.rpc, near.flow
-        if rpc is None or flow.transport != TCP or len(rpc.binds) != 1 or rpc.pdus != 1 or rpc.binds[0].answer:
+        if (
+            rpc is None
+            or flow.transport != TCP
+            or flow.server.port == HTTP_PORT
+            or len(rpc.binds) != 1
+            or rpc.pdus != 1
+            or rpc.binds[0].answer
+        ):
             continue
         if rpc.bytes_missing or rpc.damage or flow.server_bytes < LEAST or rpc.bytes_skipped < flow.server_bytes:
             continue

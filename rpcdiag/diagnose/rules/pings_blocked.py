@@ -37,9 +37,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _in_vain(case: Case, one: Conversation) -> bool:
     outcome = one.near.flow.outcome
-    return outcome in FAILED_TO_OPEN and (
-        outcome is not TcpOutcome.UNANSWERED or observe.silent_long_enough(case, one)
-    )
+    return outcome in FAILED_TO_OPEN and (outcome is not TcpOutcome.UNANSWERED or observe.silent_long_enough(case, one))
 
 
 def _finding(case: Case, failed: list[Conversation], opened: list[Conversation], dead: list[gone.Gone]) -> Finding:

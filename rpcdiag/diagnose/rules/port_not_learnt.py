@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rpcdiag.case import Case, CaseReferral, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.track.facts import Readable, ReferralKind
 

@@ -19,8 +19,8 @@ def check(case: Case) -> Iterator[Finding]:
     for referral in case.referrals:
         told = referral.referral
         if told.kind is ReferralKind.ACTIVATION and told.status == REMOTE_DISABLED:
-            packets = told.request_packet, told.response_packet
-            seen = Seen("the activation is answered by 0x8001011c", referral.asked_on.flow.capture, packets)
+            both = told.request_packet, told.response_packet
+            seen = Seen("the activation is answered by 0x8001011c", referral.asked_on.flow.capture, both)
             yield _finding(referral.asked_on, seen, told.clsid, referral.id)
     for conversation in case.unsettled:
         near = conversation.near

@@ -47,13 +47,14 @@ def _answers(case: Case, client: Address, server: Address) -> bool:
 
 def _finding(case: Case, one: named.Asked, failing: tuple[CaseName, ...]) -> Finding:
     servers = ", ".join(dict.fromkeys(str(fact.fact.server) for fact in failing))
+    others = named.resolves(case, one.client)  # then it may be that one name only, which need not matter
     fell_back = any(fact.fact.kind in ("llmnr", "nbns") for fact in one.all)
     return Finding(
         rule=RULE.id,
         summary=f"{one.client} asks {servers} for {one.name} and gets no usable answer"
         + (", nor from its neighbours (LLMNR, NBNS)" if fell_back else ""),
-        severity=Severity.ERROR if fell_back else Severity.WARNING,
-        confidence=Confidence.ESTABLISHED if fell_back else Confidence.LIKELY,
+        severity=Severity.NOTE if others else Severity.ERROR if fell_back else Severity.WARNING,
+        confidence=Confidence.ESTABLISHED if fell_back and not others else Confidence.LIKELY,
         client=one.client,
         server=failing[0].fact.server,
         evidence=named.says(one.all, case),

@@ -53,8 +53,8 @@ def _failures(case: Case) -> Iterator[tuple[CaseFlow, str | None, int, Seen]]:
     for one in case.referrals:
         told = one.referral
         if told.kind is ReferralKind.EPT_MAP and told.status:
-            packets = told.request_packet, told.response_packet
-            seen = Seen("its mapper does not know the interface", one.asked_on.flow.capture, packets)
+            both = told.request_packet, told.response_packet
+            seen = Seen("its mapper does not know the interface", one.asked_on.flow.capture, both)
             yield one.asked_on, one.id, NOT_REGISTERED, seen
     for logon in case.logons:
         if logon.logon.error == _MODIFIED and logon.flow is not None:

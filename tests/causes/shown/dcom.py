@@ -21,7 +21,7 @@ def answered(recording: Recording, status: int) -> None:
     exchanges.activate(activator(recording), OPC, [], status=status)
 
 
-def in_use(recording: Recording, *, port: int = 49671, activation: int = 50002, level: int = 5) -> tuple[Tcp, str]:
+def in_use(recording: Recording, *, port: int = 49671, activation: int = 50002) -> tuple[Tcp, str]:
     """An object that is activated and called once."""
     tcp = activator(recording, activation)
     exchanges.activate(tcp, OPC, [f"{S}[{port}]"])
@@ -114,7 +114,15 @@ def _high(recording: Recording) -> None:
     _called_at(recording, 5)
 
 
+def _works(recording: Recording) -> None:
+    in_use(recording)
+
+
 SHOWN = (
+    Shown(
+        "dcom-works", "an activation and a call on the object: what strict RPC compliance would drop", _works,
+        "strict-rpc-violation", "proven", "E6", never=("level-below-hint", "exporter-restarted", "no-packets"),
+    ),
     Shown(
         "class-not-registered", "the activation is answered by 0x80040154", _no_class, "activation-failed", "established",
         "D1", never=("access-denied", "remote-dcom-off", "unavailable-in-reply"),

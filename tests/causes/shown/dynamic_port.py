@@ -156,6 +156,16 @@ def _other_process(recording: Recording) -> None:
     _answers(recording, pdus.bind_ack(((2, 1, pdus.NOTHING), (2, 1, pdus.NOTHING), (3, 3, pdus.NOTHING)), "49670"))
 
 
+def _held_back(recording: Recording) -> str:
+    named(recording, 49670)
+    recording.wait(SECOND)
+    works(recording)
+    ns = recording.frames[0].time_ns
+    return logs.PFIREWALL + logs.pfirewall(
+        ns, "DROP", C, 50001, S, 49670, hours=0, size=0, flags="-", path="SEND"
+    )  # fmt: skip
+
+
 SHOWN = (
     Shown(
         "dynamic-port-blocked", "the mapper names a port, and SYNs to it stay unanswered", _blocked,
@@ -212,6 +222,10 @@ SHOWN = (
     Shown(
         "drops-not-logged", "the port is silent, and the firewall log holds no drop at all", _not_logged,
         "dynamic-port-blocked", "established", "F1",
+    ),
+    Shown(
+        "dynamic-port-held-back", "the client's firewall logs a drop on the way out; no SYN to the port leaves",
+        _held_back, "dynamic-port-blocked", "likely", "F1", twin_of="outbound-blocked", never=("outbound-blocked",),
     ),
     Shown(
         "http-on-port", "what answers the bind is HTTP", _http, "not-rpc-on-port", "established", "F8",
