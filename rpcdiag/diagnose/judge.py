@@ -40,8 +40,7 @@ def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     if applied is not None:
         found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
-    explained = _explained(folded, known)
-    kept = [finding for place, finding in enumerate(folded) if place not in explained]
+    kept = _without_consequences(folded, known)
     kept.sort(key=lambda finding: _rank(case, finding))
     return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
 
@@ -111,18 +110,36 @@ def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(one + other))[:MAX_NUMBERS]
 
 
-def _explained(findings: Sequence[Finding], known: Sequence[Rule]) -> set[int]:
-    """Positions of findings that others say better: rules that explain theirs, on all of their flows."""
+def _without_consequences(findings: Sequence[Finding], known: Sequence[Rule]) -> list[Finding]:
+    """Findings without those that others say better: rules that explain theirs, on all of their flows.
+
+    Where the better one is not sure itself, the other remains as the runner-up: a note, and no more than possible.
+    """
+    explains = {rule.id: rule.explains for rule in known}
     covered: dict[str, set[str]] = {}  # rule -> flows on which a better one has spoken
-    for rule in known:
-        flows = {flow for finding in findings if finding.rule == rule.id for flow in finding.flows}
-        for explained in rule.explains if flows else ():
-            covered.setdefault(explained, set()).update(flows)
-    return {
-        place
-        for place, finding in enumerate(findings)
-        if finding.flows and set(finding.flows) <= covered.get(finding.rule, set())
-    }
+    surely: dict[str, set[str]] = {}
+    for finding in findings:
+        sure = finding.confidence is not finding.confidence.at_most_likely
+        for explained in explains.get(finding.rule, ()):
+            covered.setdefault(explained, set()).update(finding.flows)
+            if sure:
+                surely.setdefault(explained, set()).update(finding.flows)
+    kept = []
+    for finding in findings:
+        flows = set(finding.flows)
+        if not flows or not flows <= covered.get(finding.rule, set()):
+            kept.append(finding)
+        elif not flows <= surely.get(finding.rule, set()):
+            kept.append(_runner_up(finding))
+    return kept
+
+
+def _runner_up(finding: Finding) -> Finding:
+    return finding._replace(
+        severity=Severity.NOTE,
+        confidence=max(finding.confidence, Confidence.POSSIBLE, key=_CONFIDENCES.index),
+        next_observation=finding.next_observation or "See what would decide the other finding on the same connection.",
+    )
 
 
 def _rank(case: Case, finding: Finding) -> tuple[int, int, int, str]:

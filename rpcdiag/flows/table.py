@@ -287,10 +287,12 @@ class CaptureFlows:
                     yield self.flow(o, client, how)
 
     def loudest(self) -> Flow | None:
-        """The connection with the most packets."""
-        columns = self.overview().column(PACKETS), self.overview().column(CARRIER), self._records()
-        loud = max(((packets, -o) for packets, carrier, o in zip(*columns, strict=True) if not carrier), default=None)
-        return None if loud is None else self.flow(-loud[1], *self._client(-loud[1]))
+        """The connection with the most packets, of several the first: a pipe has no more than what carries it."""
+        packets = self.overview().column(PACKETS)
+        if not len(packets):
+            return None
+        o = self._records()[list(packets).index(max(packets))]
+        return self.flow(o, *self._client(o))
 
     def _client(self, o: int) -> tuple[int, str]:
         """The client's side, and how it was told."""

@@ -33,30 +33,36 @@ def check(case: Case) -> Iterator[Finding]:
     if found is not None:
         yield _finding(*found)
         return
-    loudest = case.loudest
-    ends = (loudest.client.address, loudest.server.address) if loudest else _asker(case)
-    if ends is None:
+    other = _other(case)
+    if other is None:
         return
-    evidence: list[Evidence] = []
-    if loudest is not None:
-        packets = loudest.first_packet, loudest.last_packet
-        evidence.append(
-            Seen(f"most packets go between {loudest.client} and {loudest.server}", loudest.capture, packets)
-        )
+    client, server, seen = other
     yield _finding(
-        *ends,
+        client,
+        server,
         "the capture holds no RPC: no connection to port 135, none to a port that a mapper named, no RPC pipe",
         "Look here next: does the error come up while the capture runs, and on the interface that the client uses (VPN, "
         "loopback)? Is the call local ('sc query rpcss' and the service itself on the client)? Does the client's own "
         "firewall or policy hold it back (event 5157 there)?",
-        evidence,
+        [seen],
     )
 
 
-def _asker(case: Case) -> tuple[Address, Address] | None:
-    """Who asked whom for a name, where there is no connection at all."""
+def _other(case: Case) -> tuple[Address, Address, Seen] | None:
+    """What there is instead: the connection with the most packets, or a question for a name."""
+    flow = case.loudest
+    if flow is not None:
+        seen = Seen(
+            f"most packets go between {flow.client} and {flow.server}",
+            flow.capture,
+            (flow.first_packet, flow.last_packet),
+        )
+        return flow.client.address, flow.server.address, seen
     first = next(iter((*case.names, *case.unanswered)), None)
-    return (first.fact.client, first.fact.server) if first else None
+    if first is None:
+        return None
+    fact = first.fact
+    return fact.client, fact.server, Seen(f"{fact.client} asks for {fact.name}", first.capture, (fact.packet,))
 
 
 def _tunnelled(case: Case) -> tuple[Address, Address, str, str, list[Evidence]] | None:

@@ -190,7 +190,7 @@ SHOWN = (
     ),
     Shown(
         "dcom-port-not-learnt", "a port that ept_map named works, one that an activation named is silent", _not_learnt,
-        "port-not-learnt", "likely", "F4", never=("dynamic-port-blocked", "program-rule-missing"),
+        "port-not-learnt", "likely", "F4", runner_up="dynamic-port-blocked", never=("program-rule-missing",),
     ),
     Shown(
         "dcom-port-learnt", "both work", _learnt, None, twin_of="port-not-learnt", never=("port-not-learnt",),
@@ -201,7 +201,7 @@ SHOWN = (
     ),
     Shown(
         "pinhole-expired-alone", "two minutes later the port is silent, and nobody asks again", _pinhole_alone,
-        "pinhole-expired", "likely", "F5", never=("dynamic-port-blocked",),
+        "pinhole-expired", "likely", "F5", runner_up="dynamic-port-blocked",
     ),
     Shown(
         "told-anew-and-silent", "the port is silent right after a new lookup", _told_anew, "dynamic-port-blocked",
@@ -209,7 +209,7 @@ SHOWN = (
     ),
     Shown(
         "program-rule-missing", "two clients reach one service of the server and not the other", _program,
-        "program-rule-missing", "likely", "F6", never=("dynamic-port-blocked", "port-not-learnt"),
+        "program-rule-missing", "likely", "F6", runner_up="dynamic-port-blocked", never=("port-not-learnt",),
     ),
     Shown(
         "program-rule-missing-logged", "the server's firewall logs the drop of one port; another port works",

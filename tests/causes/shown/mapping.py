@@ -138,7 +138,7 @@ SHOWN = (
     ),
     Shown(
         "nothing-on-tcp", "the mapper's list holds pipes only, of every service", _nothing_on_tcp, "port-range-exhausted",
-        "likely", "A3", never=("not-registered", "other-protocol-only"),
+        "likely", "A3", runner_up="other-protocol-only", never=("not-registered",),
     ),
     Shown(
         "other-version", "version 3.0 is not there, version 4.0 is", _other_version, "version-not-registered",
