@@ -115,7 +115,35 @@ def _dropped_later(recording: Recording) -> str:
     return logs.PFIREWALL + logs.pfirewall(sent, "DROP", C, 50001, S, 135, hours=0, isn=tcp.isn)
 
 
+SYSTEM_RULE = "[System] Allow RPC from Forefront TMG to trusted servers"
+
+
+def _system_rule(recording: Recording) -> str:
+    """The firewall's own host speaks to the inside; its log names the rule that governs that, and no denial."""
+    start = recording.now
+    exchanges.lookup(recording, C, 50000, S, exchanges.DRSUAPI, 49667)
+    looked = recording.now
+    tcp = Tcp(recording, C, 50002, S, 135)
+    opened = recording.now
+    tcp.open()
+    tcp.send(pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(10, 5, exchanges.NTLM1)))
+    recording.wait(8 * SECOND)
+    tcp.rst(1)
+    text = logs.tmg_header(start)
+    for number, (port, begin, end, code) in enumerate(
+        ((50000, start, looked, "0x80074e20"), (50002, opened, recording.now, "0x80074e24")), start=1
+    ):
+        for ns, action, status in ((begin, "Establish", "0x0"), (end, "Terminate", code)):
+            ends = f"{C}:{port}", f"{S}:135"
+            text += logs.tmg(ns, *ends, ("Local Host", "Internal"), action, status, SYSTEM_RULE, connection=number)
+    return text
+
+
 SHOWN = (
+    Shown(
+        "system-rule", "DCOM of the firewall's own host is killed, and the log names a system policy rule", _system_rule,
+        "shadowed-by-system-rule", "proven", "E6", never=("mapper-bind-unanswered",),
+    ),
     Shown(
         "mapper-filtered", "SYNs to port 135 stay unanswered; port 445 of the server answers", _filtered, "mapper-blocked",
         "established", "E1", never=("host-unreachable", "mapper-closed"),
