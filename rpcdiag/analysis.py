@@ -286,6 +286,9 @@ def _case(
         pieces=beside.pieces(intake, hosts),
         asked=beside.asked(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
+        unanswered=beside.unanswered(intake, hosts),
+        tunnels=beside.tunnels(intake),
+        loudest=None if flows else table.loudest(),
     )
 
 

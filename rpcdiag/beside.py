@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rpcdiag.case import CaseAsked, CaseFlow, CaseLogon, CaseName, CasePiece, CaseSession, CaseTicket
+from rpcdiag.case import (
+    CaseAsked,
+    CaseFlow,
+    CaseLogon,
+    CaseName,
+    CasePiece,
+    CaseSession,
+    CaseTicket,
+    CaseTunnel,
+)
 from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.flows.flow import PIPE, Flow
 from rpcdiag.flows.table import Attempt, FlowTable
 from rpcdiag.intake import Taken
 from rpcdiag.model.packets import Address
+from rpcdiag.sweep.columns import TUNNELS
 from rpcdiag.track.logons import RawToken, logons
 from rpcdiag.track.origin import Asking
 from rpcdiag.track.sessions import Setup
@@ -112,14 +122,33 @@ def aliases(captures: Sequence[Taken], told: Iterable[Asking]) -> dict[tuple[Add
 
 
 def names(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseName, ...]:
-    """Answers about names, to hosts that speak RPC or about them."""
+    """Answers about names, to hosts that speak RPC or about them; all where nobody speaks it."""
     found = (
         CaseName(capture, fact)
         for capture, taken in enumerate(captures)
-        for fact in taken.surroundings.names(hosts)
-        if fact.client in hosts or not hosts.isdisjoint(fact.addresses)
+        for fact in taken.surroundings.names(hosts or None)
+        if not hosts or fact.client in hosts or not hosts.isdisjoint(fact.addresses)
     )
     return tuple(one for one, _ in zip(found, range(MAX_FACTS), strict=False))
+
+
+def unanswered(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseName, ...]:
+    """Questions about names that nobody answered, of hosts that speak RPC; of all where nobody does."""
+    found = (
+        CaseName(capture, fact)
+        for capture, taken in enumerate(captures)
+        for fact in taken.surroundings.unanswered(hosts or None)
+    )
+    return tuple(one for one, _ in zip(found, range(MAX_FACTS), strict=False))
+
+
+def tunnels(captures: Sequence[Taken]) -> tuple[CaseTunnel, ...]:
+    """IPsec, of each capture that holds some."""
+    return tuple(
+        CaseTunnel(capture, taken.surroundings.tunnel, taken.flows.sweep.state.counters[TUNNELS])
+        for capture, taken in enumerate(captures)
+        if taken.surroundings.tunnel is not None
+    )
 
 
 def tickets(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseTicket, ...]:
@@ -167,13 +196,13 @@ def asked(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseAsked, ..
     found = [
         CaseAsked(capture, one)
         for capture, taken in enumerate(captures)
-        for one in taken.surroundings.unanswered()
+        for one in taken.surroundings.silent_centres()
         if one.client in hosts
     ]
     if len(captures) < 2:
         return tuple(found)
     everywhere = [
-        {(one.client, one.server) for one in taken.surroundings.unanswered()}
+        {(one.client, one.server) for one in taken.surroundings.silent_centres()}
         for taken in captures
         if taken.surroundings
     ]

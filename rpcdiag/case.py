@@ -11,7 +11,7 @@ from rpcdiag.track.logons import Logon
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
-from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact
+from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact, TunnelFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
@@ -163,6 +163,14 @@ class CaseAsked(NamedTuple):
     fact: CentreAsked
 
 
+class CaseTunnel(NamedTuple):
+    """That a capture holds packets which IPsec encrypts: the first of them, and how many."""
+
+    capture: int
+    fact: TunnelFact
+    packets: int
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -224,6 +232,9 @@ class Case(NamedTuple):
     unreached: tuple[Flow, ...] = ()  # connections to key distribution centres that never opened
     pieces: tuple[CasePiece, ...] = ()
     asked: tuple[CaseAsked, ...] = ()
+    unanswered: tuple[CaseName, ...] = ()  # questions about names
+    tunnels: tuple[CaseTunnel, ...] = ()
+    loudest: Flow | None = None  # where no flow is listed, that with the most packets
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

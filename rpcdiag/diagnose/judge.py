@@ -16,6 +16,10 @@ MAX_EVIDENCE = 12  # of one finding; what is alike is counted, not listed
 MAX_NUMBERS = 32  # packets or lines of one piece of evidence
 _SEVERITIES = tuple(Severity)
 _CONFIDENCES = tuple(Confidence)
+_READ_AGAIN = (
+    "Capture again from before the client binds, without loss: the answer that this rests on was read from what is left "
+    "of it."
+)
 
 
 @cache
@@ -37,8 +41,7 @@ def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
         found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
     found += [finding for rule in known for finding in rule.check(case)]
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
-    explained = _explained(folded, known)
-    kept = [finding for place, finding in enumerate(folded) if place not in explained]
+    kept = _without_consequences(folded, known)
     kept.sort(key=lambda finding: _rank(case, finding))
     return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
 
@@ -47,7 +50,10 @@ def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
     """At most likely where it rests on an answer of which only remains were read, or whose bind nobody saw."""
     if all(case.referral(one).referral.sure for one in finding.referrals):
         return finding
-    return finding._replace(confidence=finding.confidence.at_most_likely)
+    lowered = finding.confidence.at_most_likely
+    if lowered is finding.confidence:
+        return finding
+    return finding._replace(confidence=lowered, next_observation=finding.next_observation or _READ_AGAIN)
 
 
 def _folded(case: Case, findings: Sequence[Finding]) -> list[Finding]:
@@ -107,18 +113,36 @@ def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(one + other))[:MAX_NUMBERS]
 
 
-def _explained(findings: Sequence[Finding], known: Sequence[Rule]) -> set[int]:
-    """Positions of findings that others say better: rules that explain theirs, on all of their flows."""
+def _without_consequences(findings: Sequence[Finding], known: Sequence[Rule]) -> list[Finding]:
+    """Findings without those that others say better: rules that explain theirs, on all of their flows.
+
+    Where the better one is not sure itself, the other remains as the runner-up: a note, and no more than possible.
+    """
+    explains = {rule.id: rule.explains for rule in known}
     covered: dict[str, set[str]] = {}  # rule -> flows on which a better one has spoken
-    for rule in known:
-        flows = {flow for finding in findings if finding.rule == rule.id for flow in finding.flows}
-        for explained in rule.explains if flows else ():
-            covered.setdefault(explained, set()).update(flows)
-    return {
-        place
-        for place, finding in enumerate(findings)
-        if finding.flows and set(finding.flows) <= covered.get(finding.rule, set())
-    }
+    surely: dict[str, set[str]] = {}
+    for finding in findings:
+        sure = finding.confidence is not finding.confidence.at_most_likely
+        for explained in explains.get(finding.rule, ()):
+            covered.setdefault(explained, set()).update(finding.flows)
+            if sure:
+                surely.setdefault(explained, set()).update(finding.flows)
+    kept = []
+    for finding in findings:
+        flows = set(finding.flows)
+        if not flows or not flows <= covered.get(finding.rule, set()):
+            kept.append(finding)
+        elif not flows <= surely.get(finding.rule, set()):
+            kept.append(_runner_up(finding))
+    return kept
+
+
+def _runner_up(finding: Finding) -> Finding:
+    return finding._replace(
+        severity=Severity.NOTE,
+        confidence=max(finding.confidence, Confidence.POSSIBLE, key=_CONFIDENCES.index),
+        next_observation=finding.next_observation or "See what would decide the other finding on the same connection.",
+    )
 
 
 def _rank(case: Case, finding: Finding) -> tuple[int, int, int, str]:

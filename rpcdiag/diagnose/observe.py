@@ -38,6 +38,15 @@ def silent_long_enough(case: Case, conversation: Conversation) -> bool:
     )
 
 
+def silent_dynamic(case: Case) -> Iterator[Conversation]:
+    """Attempts on dynamic ports that nobody answered, where that means something."""
+    for conversation in failed(case, TcpOutcome.UNANSWERED):
+        if is_mapper(conversation) or conversation.near.origin.kind is OriginKind.WELL_KNOWN:
+            continue
+        if is_dynamic(conversation.near.flow.server.port) and silent_long_enough(case, conversation):
+            yield conversation
+
+
 def syns(case: Case, conversation: Conversation) -> Seen:
     """The SYNs at the point nearest to the client."""
     near = conversation.near

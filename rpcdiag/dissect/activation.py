@@ -38,6 +38,7 @@ class ActivationResponse(NamedTuple):
     ipids: tuple[str, ...]
     results: tuple[int, ...]
     status: int
+    authn_hint: int | None = None
 
 
 def decode_request(ndr: Ndr, opnum: int) -> ActivationRequest:
@@ -65,16 +66,16 @@ def decode_response(ndr: Ndr) -> ActivationResponse:
         DecodeError: as everywhere.
     """
     orpc.decode_that(ndr)
-    oxid, bindings, ipid = None, None, None
+    oxid, bindings, ipid, hint = None, None, None, None
     ipids: tuple[str, ...] = ()
     results: tuple[int, ...] = ()
     if ndr.pointer("act_properties_ptr"):
         for clsid, data in _properties(decode_interface_pointer(ndr)):
             if clsid == SCM_REPLY_INFO:
-                oxid, bindings, ipid = _scm_reply(data)
+                oxid, bindings, ipid, hint = _scm_reply(data)
             elif clsid == PROPS_OUT_INFO:
                 ipids, results = _props_out(data)
-    return ActivationResponse(oxid, bindings, ipid, ipids, results, ndr.long("hresult"))
+    return ActivationResponse(oxid, bindings, ipid, ipids, results, ndr.long("hresult"), hint)
 
 
 def decode_remote_activation_request(ndr: Ndr) -> ActivationRequest:
@@ -105,7 +106,7 @@ def decode_remote_activation_response(ndr: Ndr) -> ActivationResponse:
     oxid = ndr.u64("oxid")
     bindings = decode_pointed_dual_strings(ndr) if ndr.pointer("oxid_bindings_ptr") else None
     ipid = ndr.guid("ipid_rem_unknown")
-    ndr.long("authn_hint")
+    hint = ndr.long("authn_hint")
     ndr.long("server_version")
     result = ndr.long("hresult")
     pointers = [ndr.pointer("interface_ptr") for _ in range(ndr.count("interface_count", MAX_INTERFACES))]
@@ -117,7 +118,7 @@ def decode_remote_activation_response(ndr: Ndr) -> ActivationResponse:
     results = tuple(ndr.long("result") for _ in range(ndr.count("result_count", MAX_INTERFACES)))
     status = ndr.long("status")
     ipids = tuple(one.ipid for one in objects if one.ipid)
-    return ActivationResponse(oxid or None, bindings, ipid, ipids, results, status or result)
+    return ActivationResponse(oxid or None, bindings, ipid, ipids, results, status or result, hint if oxid else None)
 
 
 def _properties(objref: Objref) -> list[tuple[str, Ndr]]:
@@ -163,18 +164,18 @@ def _instantiation(ndr: Ndr) -> ActivationRequest:
     return ActivationRequest(clsid, tuple(ndr.guid("iid") for _ in range(ndr.count("iid_max", MAX_INTERFACES))))
 
 
-def _scm_reply(ndr: Ndr) -> tuple[int | None, DualStrings | None, str | None]:
+def _scm_reply(ndr: Ndr) -> tuple[int | None, DualStrings | None, str | None, int | None]:
     """ScmReplyInfoData and the customREMOTE_REPLY_SCM_INFO behind it. [MS-DCOM] 2.2.22.2.8"""
     ndr.pointer("reserved_ptr")
     if not ndr.pointer("remote_reply_ptr"):
-        return None, None, None
+        return None, None, None, None
     ndr.align(8)
     oxid = ndr.u64("oxid")
     pointer = ndr.pointer("oxid_bindings_ptr")
     ipid = ndr.guid("ipid_rem_unknown")
-    ndr.long("authn_hint")
+    hint = ndr.long("authn_hint")
     ndr.long("server_version")
-    return oxid, decode_pointed_dual_strings(ndr) if pointer else None, ipid
+    return oxid, decode_pointed_dual_strings(ndr) if pointer else None, ipid, hint
 
 
 def _props_out(ndr: Ndr) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -172,6 +172,11 @@ class FlowTable:
         """The attempt as a flow."""
         return self._seen[attempt.capture].flow(attempt.record, attempt.client, attempt.how)
 
+    def loudest(self) -> Flow | None:
+        """Of all connections, whatever they carry, the one with the most packets; the first of several."""
+        found = [flow for seen in self._seen if (flow := seen.loudest()) is not None]
+        return max(found, key=lambda flow: flow.packets, default=None)
+
     def serial(self, flow: Flow) -> int:
         """The flow's number within its capture."""
         return flow.number - self._seen[flow.capture].first
@@ -286,6 +291,14 @@ class CaptureFlows:
                 client, how = self._client(o)
                 if self._end(o, 1 - client) in wanted:
                     yield self.flow(o, client, how)
+
+    def loudest(self) -> Flow | None:
+        """The connection with the most packets, of several the first: a pipe has no more than what carries it."""
+        packets = self.overview().column(PACKETS)
+        if not len(packets):
+            return None
+        o = self._records()[list(packets).index(max(packets))]
+        return self.flow(o, *self._client(o))
 
     def _client(self, o: int) -> tuple[int, str]:
         """The client's side, and how it was told."""

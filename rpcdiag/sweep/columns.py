@@ -43,12 +43,13 @@ BODIES = 35
 NODES = 36
 CONTENT_TOP = 37  # where the bytes of the next body go
 HTTP_WAITING = 38  # channels of RPC over HTTP whose other half was not seen yet
-NAMES_TOLD = 39  # answers of name services and of key distribution centres that were told
+NAMES_TOLD = 39  # messages of name services and of key distribution centres that were told
 SKIPPED = 40  # packets without a row: 16 counters, by reason
 HTTP_COUNT = 56
 NAMES_UNTOLD = 57
 TOKENS_TOLD = 58
 TOKENS_UNTOLD = 59
+TUNNELS = 60  # packets that IPsec encrypts
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -290,6 +291,7 @@ MAX_SEGMENT = 1 << 16  # longer payloads count as cut there
 
 TCP = 6
 UDP = 17
+ESP = 50
 ICMP = 1
 ICMPV6 = 58
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16

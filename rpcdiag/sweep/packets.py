@@ -22,6 +22,7 @@ from rpcdiag.sweep.columns import (
     COMPLETED,
     CUT,
     END_NS,
+    ESP,
     EV_DATAGRAM,
     EV_FRAGMENT,
     EV_ICMP,
@@ -80,6 +81,7 @@ from rpcdiag.sweep.columns import (
     TICKETS,
     TRIES,
     TTL,
+    TUNNELS,
     UDP,
     UNACKNOWLEDGED,
     UNDECIDED,
@@ -96,8 +98,10 @@ from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_head
 from rpcdiag.sweep.streams import take_segment
 
 KDC = 88
-CONNECTIONLESS, NAME_ANSWER, TICKET = 1, 2, 3  # what EV_DATAGRAM tells
+NAT_TRAVERSAL = 4500  # IPsec in UDP. [RFC3948] 2.1
+CONNECTIONLESS, NAME_ANSWER, TICKET, NAME_QUESTION, TUNNEL = 1, 2, 3, 4, 5  # what EV_DATAGRAM tells
 MAX_NAMES_TOLD = 20_000
+MAX_QUESTIONS_TOLD = 10_000  # as long as no more was told: answers go first
 MAX_TAGS = 8
 MAX_EXTENSIONS = 12
 
@@ -252,6 +256,8 @@ def take_transport(
             if error:
                 take_icmp(s, b, at, end, source, size, number, ns, point)
         return ICMP_PACKET
+    if protocol == ESP and at + 8 <= end:
+        note_tunnel(s, b, at, source, size, number, ns, point)
     return NOT_TCP_OR_UDP
 
 
@@ -272,6 +278,13 @@ def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, poi
     pause(s)
 
 
+def note_tunnel(s: State, b: Any, at: int, source: int, size: int, number: int, ns: int, point: int) -> None:
+    """A packet that IPsec encrypts: the first is told, the others are counted."""
+    s.counters[TUNNELS] += 1
+    if s.counters[TUNNELS] == 1:
+        tell_datagram(s, b, at, at + 4, 0, 0, TUNNEL, source, size, number, ns, point)
+
+
 def take_datagram(
     s: State, b: Any, at: int, end: int, stop: int, source: int, size: int, number: int, ns: int, point: int
 ) -> None:
@@ -283,12 +296,17 @@ def take_datagram(
     counters = s.counters
     if b[payload] == 4 and is_connectionless(b, payload, end, stop):
         what = CONNECTIONLESS
-    elif sport == 53 or sport == 5355 or sport == 137:
-        if b[payload + 2] & 0x80 == 0:
-            return
+    elif is_name_port(sport) and b[payload + 2] & 0x80 != 0:
         what = NAME_ANSWER
+    elif is_name_port(dport) and b[payload + 2] & 0xF8 == 0:  # a query, nothing else that is asked for
+        if counters[NAMES_TOLD] >= MAX_QUESTIONS_TOLD:
+            return
+        what = NAME_QUESTION
     elif sport == KDC or dport == KDC:
         what = TICKET
+    elif (sport == NAT_TRAVERSAL or dport == NAT_TRAVERSAL) and u16(b, payload)[0] + u16(b, payload + 2)[0] != 0:
+        note_tunnel(s, b, at, source, size, number, ns, point)
+        return
     else:
         return
     if what != CONNECTIONLESS:
@@ -296,8 +314,23 @@ def take_datagram(
             counters[NAMES_UNTOLD] += 1
             return
         counters[NAMES_TOLD] += 1
+    tell_datagram(
+        s, b, at, payload, min(end - payload, MAX_SEGMENT), stop - payload, what, source, size, number, ns, point
+    )  # fmt: skip
+
+
+def is_name_port(port: int) -> bool:
+    """DNS, LLMNR, NBNS."""
+    return port == 53 or port == 5355 or port == 137
+
+
+def tell_datagram(
+    s: State, b: Any, at: int, payload: int, count: int, length: int, what: int, source: int, size: int, number: int,
+    ns: int, point: int,
+) -> None:  # fmt: skip
+    """EV_DATAGRAM, with `count` bytes of the payload."""
+    counters = s.counters
     e, held = counters[EVENTS], counters[HELD]
-    count = min(end - payload, MAX_SEGMENT)
     events = s.numbers
     events[e] = EV_DATAGRAM
     events[e + 1] = what
@@ -307,7 +340,7 @@ def take_datagram(
     events[e + 5] = size
     events[e + 6] = held
     events[e + 7] = count
-    events[e + 8] = stop - payload
+    events[e + 8] = length
     copy(s.store, held, b, source, 2 * size)
     held += 2 * size
     copy(s.store, held, b, at, 4)

@@ -210,6 +210,7 @@ class Referral(NamedTuple):
     by_client: bool = False
     unbound: bool = False  # the bind is not in the capture
     call: SealedCall | None = None  # where the answer is sealed
+    authn_hint: int | None = None  # the level that the exporter of an object asks for
 
     @property
     def sure(self) -> bool:

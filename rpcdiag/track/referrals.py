@@ -67,6 +67,7 @@ class _Content(NamedTuple):
     readable: Readable = Readable.CLEAR
     asked_address: IPv4Address | None = None
     results: tuple[int, ...] = ()
+    authn_hint: int | None = None
 
 
 def refers(interface: Syntax | None, opnum: int) -> bool:
@@ -93,6 +94,7 @@ def make(asked: Asked, answered: Answered) -> Referral:
         (Try(asked.packet, packet, content.status),), content.asked_address, content.results,
         unbound=asked.unbound,
         call=SealedCall(asked.interface, asked.opnum, asked.wide) if content.readable is Readable.SEALED else None,
+        authn_hint=content.authn_hint,
     )  # fmt: skip
 
 
@@ -248,6 +250,7 @@ def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr) -> _C
         ipid=activated.ipid_rem_unknown,
         status=activated.status,
         results=activated.results,
+        authn_hint=activated.authn_hint,
         endpoints=_bound(activated.bindings),
     )
 

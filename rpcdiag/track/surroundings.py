@@ -8,13 +8,15 @@ from typing import NamedTuple
 from rpcdiag.errors import DecodeError
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH
-from rpcdiag.sweep.packets import NAME_ANSWER, TICKET
+from rpcdiag.sweep.packets import NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL
 
 MAX_NAMES = 20_000
 MAX_TICKETS = 4096
 MAX_ASKED = 8
 _KDC = 88
 _NBNS, _LLMNR = 137, 5355
+_NB = 32  # what NBNS asks for: a name
+NO_ANSWER = "no answer"  # what a question came to that nobody answered
 _NAME_TYPES = {1, 28, 5, 33}  # A, AAAA, CNAME, SRV
 
 
@@ -31,6 +33,15 @@ class NameFact(NamedTuple):
     result: str  # NOERROR, NXDOMAIN ...
     addresses: tuple[Address, ...]
     times: int = 1
+
+
+class TunnelFact(NamedTuple):
+    """The first packet that IPsec encrypts."""
+
+    packet: int
+    time_ns: int
+    client: Address
+    server: Address
 
 
 class TicketFact(NamedTuple):
@@ -63,13 +74,43 @@ class CentreAsked(NamedTuple):
     times: int
 
 
+class _Noted:
+    """What was said, with the first packet that said it, its time, and how often it was; the oldest goes."""
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, int] = {}  # where the three numbers of each stand
+        self._numbers = array("q")
+
+    def add(self, key: bytes, packet: int, ns: int) -> None:
+        known = self._places.get(key)
+        if known is not None:
+            self._numbers[known + 2] += 1
+        elif len(self._places) < MAX_NAMES:
+            self._places[key] = len(self._numbers)
+            self._numbers.extend((packet, ns, 1))
+        else:
+            at = self._places[key] = self._places.pop(next(iter(self._places)))
+            self._numbers[at : at + 3] = array("q", (packet, ns, 1))
+
+    def items(self) -> Iterator[tuple[bytes, tuple[int, int, int]]]:
+        for key, at in self._places.items():
+            packet, ns, count = self._numbers[at : at + 3]
+            yield key, (packet, ns, count)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 class Surroundings:
     """Feed what the pass says; ask at the end. Nothing is decoded before that."""
 
     def __init__(self) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
-        self._names: dict[bytes, int] = {}  # where its three numbers stand
-        self._seen = array("q")  # the first packet and its time, how often
+        self._names, self._questions = _Noted(), _Noted()
+        self.tunnel: TunnelFact | None = None
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
 
@@ -84,35 +125,70 @@ class Surroundings:
 
     def _take_datagram(self, row: Sequence[int], arena: memoryview) -> None:
         what, packet, ns, _, size, at, have, length = row
-        if what not in (NAME_ANSWER, TICKET):
+        if what not in (NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL):
             return
         start = at + 2 * size + 4
         ends, data = bytes(arena[at:start]), bytes(arena[start : start + have])
+        if what == TUNNEL:
+            source, target = _ends(ends, size)
+            self.tunnel = TunnelFact(packet, ns, source.address, target.address)
+            return
         if what == TICKET:
             if len(self._tickets) < MAX_TICKETS:
                 self._tickets.append((packet, ns, ends, data, length))
             return
-        key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
-        known = self._names.get(key)
-        if known is not None:
-            self._seen[known + 2] += 1
-        elif len(self._names) < MAX_NAMES:
-            self._names[key] = len(self._seen)
-            self._seen.extend((packet, ns, 1))
-        else:  # the oldest goes
-            at = self._names[key] = self._names.pop(next(iter(self._names)))
-            self._seen[at : at + 3] = array("q", (packet, ns, 1))
+        asks = what == NAME_QUESTION
+        ports = bytes(2) + ends[2 * size + 2 :] if asks else ends[2 * size : 2 * size + 2] + bytes(2)
+        key = ends[: 2 * size] + ports + bytes(2) + data[2:] + bytes([size])
+        noted = self._questions if asks else self._names
+        noted.add(key, packet, ns)
 
-    def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
-        """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
+    def unanswered(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
+        """Questions of these hosts, or of all, that nobody answered while the capture ran; the first of each.
+
+        `server` is who was asked, also where that is a group or everybody.
+        """
         from rpcdiag.dissect import dns
 
-        packed = {host.packed for host in hosts}
-        for key, at in self._names.items():
+        answered = {(one.client, one.kind, one.name.lower()) for one in self._answers()} if self._questions else set()
+        seen: set[tuple[Address, Address, str, str, str]] = set()
+        for key, (packet, ns, count) in self._questions.items():
             whole, size = key[:-1], key[-1]
-            if not _concerns(whole, size, packed):
+            source, target = _ends(whole, size)
+            if hosts is not None and source.address not in hosts:
                 continue
-            packet, ns, count = self._seen[at : at + 3]
+            data = whole[2 * size + 4 :]
+            try:
+                if target.port == _NBNS:
+                    nbns = dns.decode_nbns(data)
+                    if nbns is None or nbns.type != _NB:
+                        continue
+                    kind, name, asked = "nbns", nbns.name, f"<{nbns.suffix:02x}>"
+                else:
+                    query = dns.decode(data)
+                    if query is None or query.name is None or query.type not in _NAME_TYPES:
+                        continue
+                    kind = "llmnr" if target.port == _LLMNR else "dns"
+                    name, asked = query.name, dns.type_name(query.type)
+            except DecodeError:
+                continue
+            one = source.address, target.address, kind, name.lower(), asked
+            if (source.address, kind, name.lower()) not in answered and one not in seen:
+                seen.add(one)
+                yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count)
+
+    def _answers(self) -> Iterator[NameFact]:
+        return self.names({_ends(key[:-1], key[-1])[0].address for key in self._questions})
+
+    def names(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
+        """Every answer about a name that one of the hosts got, or that names one of them, or all; by packet."""
+        from rpcdiag.dissect import dns
+
+        packed = {host.packed for host in hosts} if hosts is not None else set()
+        for key, (packet, ns, count) in self._names.items():
+            whole, size = key[:-1], key[-1]
+            if hosts is not None and not _concerns(whole, size, packed):
+                continue
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
             try:
@@ -147,7 +223,7 @@ class Surroundings:
             if both is not None:
                 yield from _ticket(packet, ns, *both, data, length)
 
-    def unanswered(self) -> Iterator[CentreAsked]:
+    def silent_centres(self) -> Iterator[CentreAsked]:
         """Pairs of a client and a centre of which only the questions are here; none where not all was kept."""
         asked: dict[tuple[Endpoint, Endpoint], list[int]] = {}
         said: set[tuple[Address, Address]] = set()

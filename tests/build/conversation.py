@@ -204,6 +204,11 @@ def pieces(
             recording.add(piece)
 
 
+def esp(recording: Recording, source: str, destination: str, size: int = 60) -> int:
+    """A packet that IPsec encrypts. [RFC4303] 2"""
+    return recording.add(IP(src=source, dst=destination, proto=50, id=9) / bytes(at % 251 + 1 for at in range(size)))
+
+
 def spoken(
     messages: Iterable[Message], port: int, sizes: Sequence[int] = (MSS,), *, client: str = "10.0.0.5",
     server: str = "10.0.0.9", start_ns: int = 1_300_000_000 * SECOND,

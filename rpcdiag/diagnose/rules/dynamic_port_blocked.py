@@ -142,6 +142,8 @@ def _held_back(case: Case, referral: CaseReferral, rows: list[LogRow]) -> Findin
         ),
         errors=(observe.UNAVAILABLE,),
         subject=Subject(port=port, interface=referral.referral.interface, dynamic=True, local_host=True),
+        next_observation=f"Event 5157 in the Security log of {asked.client.address} at that second names the program and the "
+        "filter; capture on that host inside the stack (pktmon) to see the SYN that the wire does not.",
     )
 
 

@@ -58,6 +58,10 @@ def _finding(conversation: Conversation, referral: CaseReferral, port: int, plac
             *([moved] if moved else []),
         ),
         subject=Subject(port=port, interface=referral.referral.interface, dynamic=True),
+        next_observation=None
+        if moved
+        else f"Has the service a fixed port? Restart it and ask again ('portqry -n {conversation.server} -e 135'): another "
+        "number shows that the port is dynamic.",
     )
 
 

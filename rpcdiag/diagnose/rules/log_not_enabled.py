@@ -39,6 +39,8 @@ def check(case: Case) -> Iterator[Finding]:
                 Logged(f"{len(log.file.entries)} rows, none of them a drop", log.number, lines),
             ),
             subject=Subject(port=first.near.flow.server.port, log_format=log.file.format),
+            next_observation="'Get-NetFirewallProfile | Select-Object Name,LogBlocked,LogFileName' on the host of that log; "
+            "switch LogBlocked on for the profile in use, and try again.",
         )
 
 

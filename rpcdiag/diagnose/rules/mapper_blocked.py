@@ -22,12 +22,13 @@ def check(case: Case) -> Iterator[Finding]:
         alive = observe.alive(case, conversation)
         beyond = observe.not_seen_beyond(case, conversation)
         known = Confidence.ESTABLISHED if alive or beyond else Confidence.LIKELY
+        confidence = observe.surer(case, conversation, known)
         yield Finding(
             rule=RULE.id,
             summary=f"{conversation.client} cannot reach the endpoint mapper of {conversation.server}: "
             f"nothing answers on port {flow.server.port}",
             severity=Severity.ERROR,
-            confidence=observe.surer(case, conversation, known),
+            confidence=confidence,
             client=conversation.client,
             server=conversation.server,
             flows=conversation.ids,
@@ -41,7 +42,7 @@ def check(case: Case) -> Iterator[Finding]:
             errors=(observe.UNAVAILABLE,),
             subject=Subject(port=flow.server.port, log_rule=observe.rule_of(case, conversation)),
             next_observation=None
-            if known is Confidence.ESTABLISHED or case.drops_of(conversation)
+            if confidence in (Confidence.PROVEN, Confidence.ESTABLISHED)
             else f"Is {conversation.server} up at all? Capture on {conversation.server} itself: "
             "if the SYNs arrive there, its own firewall drops them; if not, something before it does.",
         )

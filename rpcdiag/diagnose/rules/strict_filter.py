@@ -84,10 +84,18 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
             log_format=case.logs[rows[0].log].file.format if rows else None,
             device_zones=_zones(rows),
         ),
-        next_observation=None if answered or denied else
+        next_observation=_size_or_kind(conversation) if confidence is Confidence.POSSIBLE else None
+        if confidence is not Confidence.LIKELY else
         f"Does a mapper bind from {conversation.client} pass? Run 'portqry -n {conversation.server} -e 135' there while "
         "capturing: if that is answered and DCOM is not, an RPC filter is in the path.",
     )  # fmt: skip
+
+
+def _size_or_kind(conversation: Conversation) -> str:
+    return (
+        f"Is it the size or the kind of the bind? Capture on {conversation.server}: 'ping -f -l 1400 {conversation.server}' "
+        "from the client tells whether large packets pass; a DCOM bind without a Kerberos ticket is small."
+    )
 
 
 def _zones(rows: list[LogRow]) -> tuple[str, str] | None:

@@ -27,12 +27,13 @@ def check(case: Case) -> Iterator[Finding]:
                 pairs.setdefault((conversation.client, conversation.server), []).append(flow)
     for (client, server), flows in pairs.items():
         kinds = sorted({flow.strict.kind for flow in flows})
+        confidence = min((flow.strict.confidence for flow in flows), key=_SURENESS.index)
         yield Finding(
             rule=RULE.id,
             summary=f"{len(flows)} connection{'s' if len(flows) > 1 else ''} of {client} to {server} "
             f"({', '.join(kinds)}) would be dropped where strict RPC compliance is enforced",
             severity=Severity.ERROR if any(_is_the_cause(case, flow) for flow in flows) else Severity.NOTE,
-            confidence=min((flow.strict.confidence for flow in flows), key=_SURENESS.index),
+            confidence=confidence,
             client=client,
             server=server,
             flows=tuple(flow.id for flow in flows),
@@ -41,6 +42,9 @@ def check(case: Case) -> Iterator[Finding]:
             ),
             evidence=tuple(_evidence(case, flow) for flow in flows[:MAX_SHOWN]),
             subject=Subject(dcom=True),
+            next_observation=None
+            if confidence in _SURENESS[:2]
+            else "Which lookup led there? Capture from before the program starts, with the question to port 135 in it.",
         )
 
 

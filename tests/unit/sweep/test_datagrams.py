@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.sweep import packets
-from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH, IN_FLOWS, NAMES_UNTOLD
-from rpcdiag.sweep.packets import CONNECTIONLESS, NAME_ANSWER, TICKET
+from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH, IN_FLOWS, NAMES_UNTOLD, TUNNELS
+from rpcdiag.sweep.packets import CONNECTIONLESS, NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL
 from tests.build import datagrams, exchanges, kerberos, names
-from tests.build.conversation import Recording, Tcp, datagram
+from tests.build.conversation import Recording, Tcp, datagram, esp
 
 C, S = "10.0.0.5", "10.0.0.9"
 
@@ -94,7 +94,7 @@ def test_what_is_no_header_is_only_counted(at: int, value: int) -> None:
     assert heard.reader.sweep.state.counters[IN_FLOWS] == 1
 
 
-def test_answers_for_names_are_told_and_questions_are_not() -> None:
+def test_questions_for_names_and_their_answers_are_told() -> None:
     recording = Recording(0)
     answers = [names.dns_answer("srv.corp.example", [S]), names.nbns_answer("SRV", [S])]
     for port, question, answer in ((53, names.dns_query("srv.corp.example"), answers[0]),
@@ -102,9 +102,24 @@ def test_answers_for_names_are_told_and_questions_are_not() -> None:
                                    (5355, names.dns_query("srv", flags=0), answers[0])):  # fmt: skip
         datagram(recording, C, 50_000, S, port, question)
         datagram(recording, S, port, C, 50_000, answer)
-    told = _heard(recording).datagrams
-    assert [(one.what, one.source[1]) for one in told] == [(NAME_ANSWER, 53), (NAME_ANSWER, 137), (NAME_ANSWER, 5355)]
+    heard = _heard(recording).datagrams
+    asked = [one for one in heard if one.what == NAME_QUESTION]
+    assert [one.data for one in asked] == [
+        names.dns_query("srv.corp.example"), names.nbns_query("SRV"), names.dns_query("srv", flags=0),
+    ]  # fmt: skip
+    told = [one for one in heard if one.what == NAME_ANSWER]
+    assert [one.source[1] for one in told] == [53, 137, 5355]
     assert [one.data for one in told] == [answers[0], answers[1], answers[0]]
+
+
+def test_the_first_packet_that_ipsec_encrypts_is_told_and_the_others_are_counted() -> None:
+    recording = Recording(0)
+    esp(recording, C, S)
+    datagram(recording, C, 4500, S, 4500, b"\0\0\0\0" + bytes(40))  # the keys are agreed on
+    datagram(recording, C, 4500, S, 4500, b"\1\2\3\4" + bytes(40))
+    heard = _heard(recording)
+    assert [(one.what, one.source[0], one.destination[0]) for one in heard.datagrams] == [(TUNNEL, C, S)]
+    assert heard.reader.sweep.state.counters[TUNNELS] == 2
 
 
 def test_more_names_than_are_told_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

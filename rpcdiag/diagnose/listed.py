@@ -1,0 +1,53 @@
+"""What the mapper of a server lists, for the rules that tell why one interface is missing."""
+
+from typing import NamedTuple
+
+from rpcdiag.case import Case, CaseReferral
+from rpcdiag.flows.flow import TCP
+from rpcdiag.model.evidence import Seen
+from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import ReferralKind, Referred
+
+MAX_SHOWN = 4
+
+
+class Entry(NamedTuple):
+    """An endpoint that the server told somebody of."""
+
+    told: CaseReferral
+    endpoint: Referred
+
+
+def missing(case: Case) -> list[CaseReferral]:
+    """Lookups over TCP that ended without a tower."""
+    return [one for one in case.referrals if one.referral.kind is ReferralKind.EPT_MAP and one.referral.status]
+
+
+def entries(case: Case, server: Address) -> list[Entry]:
+    """Everything that the mapper of the server said, to whomever."""
+    return [
+        Entry(one, endpoint)
+        for one in case.referrals
+        if one.teller == server and one.referral.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
+        for endpoint in one.referral.endpoints
+    ]
+
+
+def over_tcp(entry: Entry) -> bool:
+    return entry.endpoint.protseq == TCP
+
+
+def shown(found: list[Entry], what: str) -> Seen:
+    """The entries as evidence."""
+    first = found[0].told
+    texts = ", ".join(dict.fromkeys(f"{one.endpoint.protseq}:{one.endpoint.text}" for one in found[:MAX_SHOWN]))
+    packets = dict.fromkeys(one.endpoint.packet for one in found if one.told is first)
+    return Seen(f"{what}: {texts}", first.asked_on.flow.capture, tuple(packets)[:8])
+
+
+def asked(referral: CaseReferral) -> Seen:
+    """The lookup that failed."""
+    told = referral.referral
+    status = f"{told.status:#010x}" if told.status is not None else "no status"
+    packets = tuple(dict.fromkeys(packet for one in told.tries for packet in one[:2]))
+    return Seen(f"asked for it over TCP: no tower, status {status}", referral.asked_on.flow.capture, packets)

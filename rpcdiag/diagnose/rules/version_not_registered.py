@@ -1,0 +1,58 @@
+"""The server has the interface in another version.
+
+Looks like: ept_map finds nothing for the version asked for; the same mapper hands out the same UUID with another one.
+Because: client and server are of different generations, or the client asks for a version that never existed.
+Not this: a UUID that is not there at all (not-registered); a version that a bind refuses (bind-rejected).
+"""
+
+from collections.abc import Iterator
+
+from rpcdiag.case import Case
+from rpcdiag.diagnose import listed
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.dissect.interfaces import interface_name
+from rpcdiag.model.evidence import Confidence, Severity
+
+NOT_REGISTERED = 0x800706D9
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for referral in listed.missing(case):
+        wanted = referral.referral.interface
+        if wanted is None:
+            continue
+        same = [
+            one
+            for one in listed.entries(case, referral.teller)
+            if one.endpoint.interface is not None and one.endpoint.interface.uuid == wanted.uuid
+        ]
+        others = [one for one in same if one.endpoint.interface != wanted]
+        if not others or len(others) < len(same):
+            continue
+        asked = referral.asked_on
+        name = interface_name(wanted.uuid, wanted.version) or wanted.uuid
+        versions = ", ".join(sorted({one.endpoint.interface.version for one in others if one.endpoint.interface}))
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{referral.teller} has no version {wanted.version} of {name}, which {referral.told} asks for, but "
+            f"version {versions}",
+            severity=Severity.ERROR,
+            confidence=Confidence.ESTABLISHED,
+            client=asked.flow.client.address,
+            server=asked.flow.server.address,
+            flows=(asked.id, *asked.same_as),
+            referrals=tuple(dict.fromkeys((referral.id, others[0].told.id))),
+            evidence=(listed.asked(referral), listed.shown(others, f"the same mapper has version {versions}")),
+            errors=(NOT_REGISTERED,),
+            subject=Subject(interface=wanted, status=referral.referral.status),
+        )
+
+
+RULE = Rule(
+    id="version-not-registered",
+    cause="A4",
+    title="The interface is registered in another version",
+    check=check,
+    explains=("not-registered",),
+    errors=(NOT_REGISTERED,),
+)
