@@ -1,104 +1,194 @@
-"""`rpcdiag explain`: a code, an error text or a rule, in any form that a person pastes."""
+"""From what a text holds to what it means: the answer as data, which `text` and `data` show."""
 
-from collections.abc import Iterator, Sequence
-from textwrap import wrap
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rpcdiag.dissect import status
-from rpcdiag.ui.causes import BY_CODE, SENTENCES, WHERE_TO_LOOK, Meaning
+from rpcdiag.ui.explain import pasted
+from rpcdiag.ui.explain.causes import BY_CODE, BY_SYMBOL, Meaning, Picture
+from rpcdiag.ui.explain.pasted import Code, Paste
 
-WIDTH = 78
+_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
+_UNITS = {"kerberos": "Kerberos", "bind_nak_reason": "bind_nak", "eeinfo_location": "detection location",
+          "bind_ack_reason": "bind_ack reason", "bind_ack_result": "bind_ack result"}  # fmt: skip
+
+
+class CodeSaid(NamedTuple):
+    """One code: its name and forms, and what it means; `client` is what the client's program makes of it."""
+
+    code: Code
+    name: str | None
+    forms: tuple[str, ...]
+    says: str | None
+    meaning: Meaning | None
+    client: int | None = None
+
+
+class Cause(NamedTuple):
+    """A cause that can stand behind the text; `hinted` by something in the text itself."""
+
+    title: str
+    looks: str
+    rules: tuple[str, ...]
+    hinted: bool
 
 
 class RuleCard(NamedTuple):
-    """What a rule says of itself."""
+    """What a rule says of itself, and the codes behind which it can stand."""
 
     id: str
     cause: str
     title: str
     doc: str
     errors: tuple[int, ...]
+    behind: tuple[int, ...]
 
 
-def explain(text: str, rules: Sequence[RuleCard]) -> str | None:
-    """What it means, what can stand behind it, how to tell; None where nothing in the text is known."""
-    for rule in rules:
-        if text.strip().lower() == rule.id:
-            return "\n".join(_rule(rule))
-    codes = _codes(text)
-    if not codes:
-        return None
-    parts = ["\n".join(_code(code)) for code in codes[:4]]
-    if any(_meaning(code) for code in codes):
-        parts.append("\n".join(WHERE_TO_LOOK))
-    return "\n\n".join(parts)
+class Answer(NamedTuple):
+    """What is known of a text. `left_out` counts causes that only the full answer lists."""
+
+    paste: Paste
+    codes: tuple[CodeSaid, ...]
+    causes: tuple[Cause, ...]
+    rule: RuleCard | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.paste.known or self.rule is not None
+
+    @property
+    def nearest(self) -> Meaning | None:
+        """What the innermost code means that means anything in particular."""
+        return next((one.meaning for one in reversed(self.codes) if one.meaning), None)
 
 
-def _codes(text: str) -> list[int]:
-    """The codes in a text: its numbers, else its symbol, else the sentence it quotes; each error once."""
-    found = [number for number in status.numbers_in(text) if _known(number)]
-    if not found:
-        symbols = [word for word in text.replace(",", " ").split() if "_" in word] or [text]
-        found = [row.code for symbol in symbols for row in status.by_symbol(symbol)[:1]]
-    if not found:
-        lowered = " ".join(text.lower().split())
-        found = [code for sentence, code in SENTENCES if sentence in lowered][:1]
-    once: dict[tuple[int, ...], int] = {}
-    for code in found:
-        once.setdefault(tuple(sorted(status.relatives(code))), code)
-    return list(once.values())
+def answer(text: str, *, full: bool = False) -> Answer:
+    """All that is known of a text; with `full` also the rules that name its errors themselves."""
+    stripped = text.strip().lower()
+    if _ID.fullmatch(stripped) and (card := rule_card(stripped)):
+        return Answer(Paste((), (), (), {}, None, None, ()), (), (), card)
+    paste = pasted.read(text)
+    codes = paste.codes or _meant(paste)
+    said = tuple(_said(code) for code in codes)
+    causes = _causes(said, _hints(paste), frozenset(rule_ids()))
+    if full:
+        causes += _declared(said, causes)
+    return Answer(paste, said, tuple(causes))
 
 
-def _known(code: int) -> bool:
-    return any(status.of(relative) is not None or relative in BY_CODE for relative in status.relatives(code))
+def _meant(paste: Paste) -> tuple[Code, ...]:
+    """The codes that events and programs stand for, where the text names none."""
+    found = [code for event in paste.events for code in event.codes]
+    found += [code for _, codes in paste.programs for code in codes]
+    return tuple(Code(code, None, "") for code in dict.fromkeys(found))
 
 
-def _meaning(code: int) -> Meaning | None:
+def rule_ids() -> list[str]:
+    """The rules that ship with the program, by their file names: nothing is loaded for it."""
+    from rpcdiag import ui
+
+    folder = os.path.join(os.path.dirname(os.path.dirname(ui.__file__ or "")), "diagnose", "rules")  # noqa: PTH118, PTH120
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+    return sorted(name[:-3].replace("_", "-") for name in names if name.endswith(".py") and not name.startswith("_"))
+
+
+def rule_card(id: str) -> RuleCard | None:
+    """What the rule called `id` says of itself; None where there is none."""
+    import sys
+
+    from rpcdiag.diagnose.judge import rules
+
+    for rule in rules():
+        if rule.id == id:
+            doc = sys.modules[rule.check.__module__].__doc__ or ""
+            return RuleCard(id, rule.cause, rule.title, doc, rule.errors, behind(id))
+    return None
+
+
+def behind(id: str) -> tuple[int, ...]:
+    """The codes behind which a rule can stand, in the order of the table."""
+    return tuple(code for code, meaning in BY_CODE.items() if any(id in one.rules for one in meaning.pictures))
+
+
+def meaning_of(code: int, family: str | None = None) -> Meaning | None:
+    """What a code means, in any of its dresses."""
+    if family is not None:
+        return BY_SYMBOL.get(status.status_name(code, family) or "")
     return next((BY_CODE[one] for one in status.relatives(code) if one in BY_CODE), None)
 
 
-def _code(code: int) -> Iterator[str]:
-    hresult = max(status.relatives(code))
-    short = min(status.relatives(code))
-    name = status.status_name(hresult) or status.status_name(short) or "no symbol"
-    forms = [f"0x{hresult:08X}"]
-    if short != hresult:
-        forms.append(f"{short} (0x{short:x})")
-    forms += [str(hresult), str(hresult - (1 << 32))] if hresult >> 31 else [str(hresult)]
-    yield f"{name}: {' = '.join(dict.fromkeys(forms))}"
-    meaning = _meaning(code)
-    row = status.of(short) or status.of(hresult)
-    if meaning is None:
-        if row is not None:
-            yield from _wrapped(row.meaning)
-            if row.seen_in:
-                yield from _wrapped(f"Seen in: {row.seen_in}")
-            if row.client_error:
-                yield from _wrapped(f"The client then reports: {row.client_error}")
-        return
-    yield from _wrapped(meaning.says)
-    yield from _wrapped(meaning.says_not)
-    yield ""
-    yield "What can stand behind it, the most common first:"
-    for number, picture in enumerate(meaning.pictures, start=1):
-        named = f" [{picture.rule}]" if picture.rule else ""
-        yield from wrap(
-            f"{number}. {picture.title}: {picture.looks}.{named}", WIDTH, initial_indent="  ", subsequent_indent="     ",
-            break_on_hyphens=False,
-        )  # fmt: skip
+def _said(code: Code) -> CodeSaid:
+    number = code.number
+    if code.family is not None:
+        row = status.of(number, code.family)
+        unit = _UNITS.get(code.family, code.family)
+        name = row.symbol if row else None
+        return CodeSaid(code, name, (f"{unit} {number}", f"0x{number:x}"), row.meaning if row else None,
+                        meaning_of(number, code.family))  # fmt: skip
+    relatives = status.relatives(number)
+    row = next((row for one in sorted(relatives) if (row := status.of(one)) is not None), None)
+    name = next((name for one in reversed(relatives) if (name := status.status_name(one))), None)
+    meaning = meaning_of(number)
+    client = row.client_code() if row is not None and meaning is None else None
+    if client is not None and client not in relatives:
+        meaning = meaning_of(client)
+    else:
+        client = None
+    return CodeSaid(code, name, tuple(_forms(number)), row.meaning if row else None, meaning, client)
 
 
-def _rule(rule: RuleCard) -> Iterator[str]:
-    yield f"{rule.id} ({rule.cause}): {rule.title}"
-    yield ""
-    yield from rule.doc.strip().splitlines()
-    if rule.errors:
-        yield ""
-        yield "The user reads: " + ", ".join(
-            f"0x{code:08X} {status.status_name(code) or ''}".strip() for code in rule.errors
-        )
+def _forms(code: int) -> Iterator[str]:
+    """`0x800706BA`, `1722`, `2147944122`, `-2147023174`"""
+    relatives = status.relatives(code)
+    short, long = min(relatives), max(relatives)
+    if long >> 16 == 0x8007 and status.of(short) is None and status.of(long) is None:
+        long = short
+    yield f"0x{long:08X}"
+    if short != long:
+        yield f"{short} (0x{short:x})"
+    yield str(long)
+    if long >> 31:
+        yield str(long - (1 << 32))
 
 
-def _wrapped(text: str) -> Iterator[str]:
-    sentence = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-    yield from wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+def _hints(paste: Paste) -> frozenset[str]:
+    """The rules that something in the text itself points to."""
+    found: list[str] = []
+    for event in paste.events:
+        found += event.rules
+    for line in paste.log.lines if paste.log else ():
+        found += line.rules
+    if paste.chain:
+        found += paste.chain.rules
+    return frozenset(found)
+
+
+def _causes(codes: Sequence[CodeSaid], hints: frozenset[str], known: frozenset[str]) -> list[Cause]:
+    """Of the innermost code first; those that the text points to before all others."""
+    pictures: dict[str, Picture] = {}
+    for code in reversed(codes):
+        for picture in code.meaning.pictures if code.meaning else ():
+            pictures.setdefault(picture.title, picture)
+    found = [
+        Cause(one.title, one.looks, tuple([rule for rule in one.rules if rule in known]), bool(hints.intersection(one.rules)))
+        for one in pictures.values()
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: not one.hinted)
+
+
+def _declared(codes: Iterable[CodeSaid], causes: Iterable[Cause]) -> list[Cause]:
+    """Rules that name one of the codes as what the user reads, and are in none of the causes."""
+    from rpcdiag.diagnose.judge import rules
+
+    wanted = {other for one in codes if one.code.family is None for other in status.relatives(one.code.number)}
+    named = {rule for cause in causes for rule in cause.rules}
+    return [
+        Cause(rule.title, "see what the rule says of itself", (rule.id,), False)
+        for rule in rules()
+        if rule.id not in named and wanted.intersection(rule.errors)
+    ]

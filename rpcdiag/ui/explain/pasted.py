@@ -13,6 +13,7 @@ from rpcdiag.ui.explain.causes import BY_CODE
 MAX_TEXT = 256 * 1024
 MAX_CODES = 8
 MAX_SYMBOLS = 24
+_UNSPECIFIC = frozenset({0x80004005, 0x8000FFFF, 0x80041001})  # say nothing but that something failed
 _SPECIAL = ("kerberos", "bind_nak_reason", "bind_ack_reason", "bind_ack_result", "eeinfo_location")
 
 _ODD = {
@@ -81,7 +82,8 @@ def read(text: str) -> Paste:
         rest = "\n".join(line for line in rest.split("\n") if not loglines.looks_like_a_row(line))
     placed: list[tuple[int, Code]] = []
     if chain:
-        start = min(found.start() for found in (_RECORD.search(rest),) if found) if _RECORD.search(rest) else 0
+        begins = _RECORD.search(rest)
+        start = begins.start() if begins else 0
         statuses = dict.fromkeys(one.status for one in chain.records if one.status)
         placed += [(start + n, Code(number, None, f"status {number}")) for n, number in enumerate(statuses)]
         rest = rest[:start]
@@ -95,7 +97,7 @@ def read(text: str) -> Paste:
         found, rest = [event], ""
     placed += _numbers(rest)
     placed += _symbols(rest)
-    if not placed:  # a sentence beside a number says the same once more
+    if all(code.number in _UNSPECIFIC for _, code in placed):  # else the sentence says the same as the number
         placed += [(place, Code(code, None, f"'{phrase}'")) for place, phrase, code in phrases.said(rest)]
     placed += _of_log(log)
     placed.sort(key=lambda one: one[0])
