@@ -1,7 +1,6 @@
 """A report to where it is wanted."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -23,9 +22,11 @@ def show(
         OSError: `file` cannot be written.
         InputError: a capture cannot be read again, where the output needs that.
     """
+    import shutil
+
     from rpcdiag.report.output import Options
 
-    chosen: "Output" = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
+    chosen: Output = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
     terminal = file is None and sys.stdout.isatty()
     wanted = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     width = min(100, max(60, shutil.get_terminal_size((80, 24)).columns)) if terminal else 80

@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from rpcdiag.dissect import status
-from rpcdiag.ui.explain import pasted
+from rpcdiag.ui.explain import events, pasted
 from rpcdiag.ui.explain.causes import BY_CODE, BY_SYMBOL, Meaning, Picture
 from rpcdiag.ui.explain.pasted import Code, Paste
 
@@ -87,13 +88,13 @@ def _meant(paste: Paste) -> tuple[Code, ...]:
 
 def rule_ids() -> list[str]:
     """The rules that ship with the program, by their file names: nothing is loaded for it."""
-    from rpcdiag import ui
+    from rpcdiag import __path__ as places  # no pathlib: it costs 5 ms
 
-    folder = os.path.join(os.path.dirname(os.path.dirname(ui.__file__ or "")), "diagnose", "rules")  # noqa: PTH118, PTH120
-    try:
-        names = os.listdir(folder)  # noqa: PTH208
-    except OSError:
-        return []
+    names: list[str] = []
+    for place in places:
+        folder = os.path.join(place, "diagnose", "rules")  # noqa: PTH118
+        with suppress(OSError):
+            names += os.listdir(folder)  # noqa: PTH208
     return sorted(name[:-3].replace("_", "-") for name in names if name.endswith(".py") and not name.startswith("_"))
 
 
@@ -131,10 +132,12 @@ def _said(code: Code) -> CodeSaid:
         return CodeSaid(code, name, (f"{unit} {number}", f"0x{number:x}"), row.meaning if row else None,
                         meaning_of(number, code.family))  # fmt: skip
     relatives = status.relatives(number)
-    row = next((row for one in sorted(relatives) if (row := status.of(one)) is not None), None)
-    name = next((name for one in reversed(relatives) if (name := status.status_name(one))), None)
+    name = next((name for one in relatives if (name := status.status_name(one))), None)
     meaning = meaning_of(number)
-    client = row.client_code() if row is not None and meaning is None else None
+    if meaning is not None:  # the table of meanings is large
+        return CodeSaid(code, name, tuple(_forms(number)), None, meaning)
+    row = next((row for one in sorted(relatives) if (row := status.of(one)) is not None), None)
+    client = row.client_code() if row is not None else None
     if client is not None and client not in relatives:
         meaning = meaning_of(client)
     else:
@@ -146,8 +149,6 @@ def _forms(code: int) -> Iterator[str]:
     """`0x800706BA`, `1722`, `2147944122`, `-2147023174`"""
     relatives = status.relatives(code)
     short, long = min(relatives), max(relatives)
-    if long >> 16 == 0x8007 and status.of(short) is None and status.of(long) is None:
-        long = short
     yield f"0x{long:08X}"
     if short != long:
         yield f"{short} (0x{short:x})"
@@ -158,9 +159,8 @@ def _forms(code: int) -> Iterator[str]:
 
 def _hints(paste: Paste) -> frozenset[str]:
     """The rules that something in the text itself points to."""
-    found: list[str] = []
-    for event in paste.events:
-        found += event.rules
+    blocked = events.connection(paste.fields)
+    found = list(blocked[1]) if blocked else [rule for event in paste.events for rule in event.rules]
     for line in paste.log.lines if paste.log else ():
         found += line.rules
     if paste.chain:

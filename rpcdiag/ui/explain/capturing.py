@@ -18,21 +18,29 @@ BRIEF_LOG = (
 )
 
 WHERE = (
-    "Where to stand",
-    "  On the client and on the server at once: a SYN that leaves one and never reaches the other was lost between",
-    "  them, and one that arrives unanswered was dropped by the server's own firewall. On a firewall: both interfaces.",
-    "  Start before the failing program does: what decides is the answer on port 135 just before the failure, and a",
-    "  program that runs already remembers it. Restart the program, not the host. Note the time of the attempt.",
-    "  DCOM and WMI callbacks come from the server: never filter by port 135, nor by one direction.",
+    (
+        "On the client and on the server at once: a SYN that leaves one and never reaches the other was lost between them; "
+        "one that arrives and stays unanswered was dropped by the server's own firewall. On a firewall: at both interfaces."
+    ),
+    (
+        "Start before the failing program does: what decides is the answer on port 135 just before the failure, and a program "
+        "that runs already remembers it. Restart the program, not the host, and note the time of the attempt."
+    ),
+    (
+        "Never filter by port 135, nor by one direction: the port that fails is another one, and callbacks come from the "
+        "server. Names (port 53) and tickets (port 88) belong to it. A ring of files keeps the disk from filling."
+    ),
 )
-CAPTURE = (
+CAPTURE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("netsh trace", "Windows, nothing to install; stop ends the file", (
-        "netsh trace start capture=yes IPv4.Address=SERVER maxsize=512 filemode=circular overwrite=yes tracefile=c:\\r.etl",
+        "netsh trace start capture=yes report=no maxsize=512 filemode=circular overwrite=yes tracefile=c:\\r.etl",
         "netsh trace stop",
         "etl2pcapng c:\\r.etl c:\\rpc.pcapng",
     )),
     ("pktmon", "Windows 10 2004, Server 2019 and later; ring of 512 MB", (
         "pktmon filter add rpc -i SERVER",
+        "pktmon filter add names -p 53",
+        "pktmon filter add tickets -p 88",
         "pktmon start --capture --pkt-size 0 --file-size 512 --file-name c:\\r.etl",
         "pktmon stop",
         "pktmon etl2pcap c:\\r.etl --out c:\\rpc.pcapng",
@@ -51,7 +59,7 @@ DISPLAY = (
     ("refusals", "dcerpc.pkt_type == 3 || dcerpc.pkt_type == 13"),
     ("names and tickets", "dns.flags.rcode != 0 || kerberos.error_code"),
 )
-WINDOWS_LOG = (
+LOGGING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Windows Firewall, PowerShell, every profile", "powershell", (
         "Set-NetFirewallProfile -Profile Domain,Private,Public -LogBlocked True -LogMaxSizeKilobytes 32767",
         "Get-NetConnectionProfile     (which profile is active?)",
@@ -64,8 +72,8 @@ WINDOWS_LOG = (
         "netsh advfirewall set allprofiles logging maxfilesize 32767",
     )),
     ("Windows Firewall, group policy", "steps", (
-        "Computer Configuration > Policies > Windows Settings > Security Settings > Windows Defender Firewall with "
-        "Advanced Security > Properties > each profile's tab > Logging > Customize > Log dropped packets: Yes",
+        ("Computer Configuration > Policies > Windows Settings > Security Settings > Windows Defender Firewall with "
+        "Advanced Security > Properties > each profile's tab > Logging > Customize > Log dropped packets: Yes"),
         "The file is %SystemRoot%\\System32\\LogFiles\\Firewall\\pfirewall.log; the service must be able to write there.",
     )),
     ("Event 5157, with program and filter (the GUID works in every language)", "cmd", (
@@ -73,12 +81,12 @@ WINDOWS_LOG = (
         'auditpol /set /subcategory:"{0CCE9226-69AE-11D9-BED3-505054503030}" /failure:disable     (afterwards)',
     )),
     ("TMG and ISA Server, live log", "steps", (
-        "Logs & Reports (ISA: Monitoring) > Logging > Edit Filter: Log Time = Live, Client IP = the host that OPENS the "
-        "connection > Start Query. Ask for both directions, one after the other.",
+        ("Logs & Reports (ISA: Monitoring) > Logging > Edit Filter: Log Time = Live, Client IP = the host that OPENS the "
+        "connection > Start Query. Ask for both directions, one after the other."),
         "Firewall Policy > View > Show System Policy Rules: they decide before your own.",
     )),
     ("Where RPC itself saw it (extended error information)", "steps", (
-        "Computer Configuration > Administrative Templates > System > Remote Procedure Call > Propagation of extended "
-        "error information: On. repadmin and dcdiag then print records; paste them here.",
+        ("Computer Configuration > Administrative Templates > System > Remote Procedure Call > Propagate RPC extended "
+        "error information: On. repadmin and dcdiag then print records; paste them here."),
     )),
 )  # fmt: skip

@@ -340,8 +340,11 @@ TRUST = SECURITY._replace(
     says_not="The domain controller was reached.",
     pictures=(
         Picture("The computer's password is out of step", "restored from an image or snapshot, or a name used twice"),
-        Picture("Netlogon hardening", "an old client's channel is not sealed; events 5827 to 5831, 5838 to 5841",
-                ("netlogon-hardening",)),
+        Picture(
+            "Netlogon hardening",
+            "an old client's channel is not sealed; events 5827 to 5831, 5838 to 5841",
+            ("netlogon-hardening",),
+        ),
         WRONG_SPN.pictures[0],
     ),
     decides="nltest on the computer itself says whether the channel is good.",

@@ -123,10 +123,12 @@ def _print_text(asked: Asked, text: str, found: Answer, fits: "Fits | None") -> 
 
 
 def _again(asked: Asked, text: str, found: Answer) -> str:
-    """What to type to ask the same again: the text where it is short, else its innermost code."""
+    """What to type to ask the same again: the text where it is short, the code where that is all; else nothing."""
     short = text.strip()
     if asked.words and len(short) <= 24 and short.replace("_", "").replace("-", "").isalnum():
         return short
     if asked.file is not None and asked.file != "-":
         return f"--file {asked.file}"
-    return found.codes[-1].forms[0] if found.codes and found.codes[-1].code.family is None else "..."
+    if len(found.codes) == 1 and found.paste.codes and not found.paste.log and found.codes[0].code.family is None:
+        return found.codes[0].forms[0]
+    return ""

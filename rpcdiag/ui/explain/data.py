@@ -16,7 +16,7 @@ Codes come with the outer one first. `causes` are in the order of how common the
 
 from typing import Any
 
-from rpcdiag.ui.explain import capturing, records
+from rpcdiag.ui.explain import capturing
 from rpcdiag.ui.explain.answer import Answer, CodeSaid
 from rpcdiag.ui.explain.loglines import Line
 
@@ -24,6 +24,12 @@ from rpcdiag.ui.explain.loglines import Line
 def document(answer: Answer, fits: dict[str, Any] | None = None) -> dict[str, Any]:
     """The answer as one JSON object."""
     paste, nearest = answer.paste, answer.nearest
+    if paste.chain:
+        from rpcdiag.ui.explain import records
+
+        told = [{**one._asdict(), "says": records.told(one)} for one in paste.chain.records]
+    else:
+        told = []
     return {
         "schema_version": 1,
         "known": answer.known,
@@ -34,7 +40,7 @@ def document(answer: Answer, fits: dict[str, Any] | None = None) -> dict[str, An
         ],
         "fields": paste.fields,
         "programs": [says for says, _ in paste.programs],
-        "records": [{**one._asdict(), "says": records.told(one)} for one in (paste.chain.records if paste.chain else ())],
+        "records": told,
         "settles": paste.chain.settles if paste.chain else None,
         "log": {
             "format": paste.log.format, "rows": paste.log.rows, "drops": paste.log.drops,
@@ -67,7 +73,7 @@ def _line(one: Line) -> dict[str, Any]:
     entry = one.entry
     return {
         "line": entry.line,
-        "count": one.count,
+        "count": one.times,
         "action": entry.action,
         "protocol": entry.protocol,
         "source": str(entry.source) if entry.source else None,
@@ -82,10 +88,10 @@ def _line(one: Line) -> dict[str, Any]:
 
 def _capture() -> dict[str, Any]:
     return {
-        "where": [line.strip() for line in capturing.WHERE],
+        "where": list(capturing.WHERE),
         "tools": [{"tool": tool, "remark": remark, "commands": list(lines)} for tool, remark, lines in capturing.CAPTURE],
         "display_filters": [{"shows": what, "filter": filter_} for what, filter_ in capturing.DISPLAY],
-        "logging": [{"what": what, "shell": shell, "commands": list(lines)} for what, shell, lines in capturing.WINDOWS_LOG],
+        "logging": [{"what": what, "shell": shell, "commands": list(lines)} for what, shell, lines in capturing.LOGGING],
     }  # fmt: skip
 
 

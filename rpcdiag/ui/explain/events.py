@@ -92,17 +92,19 @@ EVENTS: tuple[Event, ...] = (
 )  # fmt: skip
 # a program's message that stands for an event or code of another
 PROGRAMS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
-    ("dpm could not communicate with the protection agent", "System Center DPM: the server cannot reach the agent, or the "
-     "agent the server. The agent connects back by DCOM: check both directions (135, dynamic, 5718, 5719).", (1722,)),
-    ("the agent operation failed because it could not communicate with", "System Center DPM: the server cannot reach the "
-     "agent, or the agent the server. Check both directions (135, dynamic, 5718, 5719).", (1722,)),
+    ("dpm could not communicate with the protection agent", ("System Center DPM: the server cannot reach the agent, or the "
+     "agent the server. The agent connects back by DCOM: check both directions (135, dynamic, 5718, 5719)."), (1722,)),
+    ("the agent operation failed because it could not communicate with", ("System Center DPM: the server cannot reach the "
+     "agent, or the agent the server. Check both directions (135, dynamic, 5718, 5719)."), (1722,)),
     ("pe015", "PRTG: WMI could not be asked; the code beside it decides.", ()),
-    ("the mom server failed to perform specified operation", "SCOM: the agent could not be pushed; the code beside it "
-     "decides. Needed: 135, 445, and the dynamic range.", ()),
+    ("the mom server failed to perform specified operation", ("SCOM: the agent could not be pushed; the code beside it "
+     "decides. Needed: 135, 445, and the dynamic range."), ()),
 )  # fmt: skip
 
 _BY_NUMBER = {one.number: one for one in EVENTS}
-_SOURCES = r"distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip"
+_SOURCES = (
+    r"distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip"
+)
 _NAMED = re.compile(
     rf"(?:\b(?:event|ereignis)(?:\s?-?\s?(?:id|kennung|code))?|\b(?:{_SOURCES})(?:\s+(?:event|error))?)"
     r"(?:\s+(?:is|no\.?))?\s*[:=#]?\s*(\d{4,5})\b",
@@ -147,6 +149,26 @@ def by_words(folded: str) -> list[Event]:
 def programs(folded: str) -> list[tuple[str, tuple[int, ...]]]:
     """What programs' own messages mean, and the codes they stand for."""
     return [(says, codes) for words, says, codes in PROGRAMS if words in folded]
+
+
+def connection(found: dict[str, str]) -> tuple[int, tuple[str, ...]] | None:
+    """The port that was asked for, as an event of the Windows Filtering Platform names it, and the rules for it.
+
+    Systems differ in which end of an inbound connection they call the source: a well-known port tells, else the
+    destination is taken, as in all genuine rows of 5157.
+    """
+    ports = [int(found[name]) for name in ("destination_port", "source_port") if name in found]
+    if not ports or "direction" not in found:
+        return None
+    port = next((one for one in ports if one in _SERVICES), ports[0])
+    if found["direction"].lower() in ("outbound", "%%14593"):
+        return port, ("outbound-blocked",)
+    if port in (135, 593):
+        return port, ("mapper-blocked",)
+    return port, ("dynamic-port-blocked", "program-rule-missing") if port >= 49152 else ()
+
+
+_SERVICES = frozenset({88, 135, 389, 445, 593, 3268})
 
 
 def fields(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from rpcdiag.case import Case, CaseFlow
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.dissect import status
 from rpcdiag.flows.flow import FAILED_TO_OPEN
+from rpcdiag.model.evidence import Severity
 from rpcdiag.track.facts import Bind, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS
 from rpcdiag.ui.explain.answer import Answer
@@ -39,9 +40,11 @@ def compare(answer: Answer, diagnosis: Diagnosis) -> Fits:
     wanted = {other for one in answer.codes if one.code.family is None for other in status.relatives(one.code.number)}
     wanted |= {other for one in answer.codes if one.client for other in status.relatives(one.client)}
     listed = {rule for cause in answer.causes for rule in cause.rules}
-    of_code, others = [], []
+    of_code: list[Finding] = []
+    others: list[Finding] = []
     for finding in diagnosis.findings:
-        near = wanted.intersection(finding.errors) or (not finding.errors and finding.rule in listed)
+        told = not finding.errors and finding.severity is not Severity.NOTE and finding.rule in listed
+        near = bool(wanted.intersection(finding.errors)) or told
         (of_code if near else others).append(finding)
     found = {finding.rule for finding in diagnosis.findings}
     ruled_out, open_ = [], []
@@ -50,11 +53,19 @@ def compare(answer: Answer, diagnosis: Diagnosis) -> Fits:
             continue
         reasons = [_OUT[rule](diagnosis.case) if rule in _OUT else None for rule in cause.rules]
         if reasons and all(reasons):
-            why = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+            why = "; ".join(_once([reason for reason in reasons if reason]))
             ruled_out.append(RuledOut(cause.title, cause.rules, why))
         else:
             open_.append(cause.title)
     return Fits(tuple(of_code), tuple(others), tuple(ruled_out), tuple(open_), _remark(diagnosis, of_code))
+
+
+def _once(reasons: Sequence[str]) -> list[str]:
+    """Reasons that rest on different packets."""
+    by_packet: dict[str, str] = {}
+    for reason in reasons:
+        by_packet.setdefault(reason.rpartition(" packet ")[2], reason)
+    return list(by_packet.values())
 
 
 def _remark(diagnosis: Diagnosis, of_code: Sequence[Finding]) -> str | None:
@@ -94,14 +105,23 @@ def _mapper(case: Case) -> str | None:
 
 
 def _host(case: Case) -> str | None:
-    opened = _all_open(case.flows)
-    return None if opened is None else f"{opened[0].flow.server.address} answers in packet {opened[1]}"
+    """Each server that somebody could not connect to answers at another port."""
+    opened = {one.flow.server.address: packet for one in case.flows if (packet := _opened(one)) is not None}
+    failed = {one.flow.server.address for one in case.flows if one.flow.outcome in FAILED_TO_OPEN}
+    if not opened or not failed <= set(opened):
+        return None
+    host = next(iter(failed or opened))
+    return f"{host} answers in packet {opened[host]}"
 
 
 def _dynamic(case: Case) -> str | None:
     used = {flow for referral in case.referrals for flow in referral.flows}
     opened = _all_open([one for one in case.flows if one.id in used])
-    return None if opened is None else f"the port that was handed out, {opened[0].flow.server.port}, answers in packet {opened[1]}"
+    return (
+        None
+        if opened is None
+        else f"the port that was handed out, {opened[0].flow.server.port}, answers in packet {opened[1]}"
+    )
 
 
 def _name(case: Case) -> str | None:
@@ -130,7 +150,9 @@ def _filter(case: Case) -> str | None:
 
 
 def _bind_answered(case: Case) -> str | None:
-    binds = [bind for flow in case.flows if flow.rpc and flow.flow.server.port in MAPPER_PORTS for bind in flow.rpc.binds]
+    binds = [
+        bind for flow in case.flows if flow.rpc and flow.flow.server.port in MAPPER_PORTS for bind in flow.rpc.binds
+    ]
     if not binds or any(bind.answer is None for bind in binds):
         return None
     return f"the bind on port 135 is answered in packet {binds[0].answer_packet}"
@@ -168,7 +190,11 @@ def _size(case: Case) -> str | None:
 
 def _faults(case: Case) -> str | None:
     rpcs = [one.rpc for one in case.flows if one.rpc and one.rpc.requests]
-    if not rpcs or any(rpc.faults or rpc.carried for rpc in rpcs) or any(bind.nak_reason is not None for rpc in rpcs for bind in rpc.binds):
+    if (
+        not rpcs
+        or any(rpc.faults or rpc.carried for rpc in rpcs)
+        or any(bind.nak_reason is not None for rpc in rpcs for bind in rpc.binds)
+    ):
         return None
     return "no call is answered with a fault, no bind with a refusal"
 

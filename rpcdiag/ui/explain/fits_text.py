@@ -32,7 +32,9 @@ def _lines(fits: Fits, captures: str, full: bool) -> Iterator[str]:
     if fits.ruled_out:
         yield "Ruled out:"
         for out in fits.ruled_out:
-            yield from wrap(f"- {out.title}: {out.why}.", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            tag = f" [{', '.join(out.rules[:3])}]" if out.rules else ""
+            yield from wrap(f"- {out.title}{tag}: {out.why}.", WIDTH, initial_indent="  ", subsequent_indent="    ",
+                            break_on_hyphens=False)  # fmt: skip
     if fits.open and (full or not fits.of_code):
         yield "Not told by the capture:"
         for title in fits.open:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:  # loaded only where the text looks like a log
 
 MAX_LINES = 5000
 MAX_SHOWN = 3
-_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\.\d)|(?<![\w:])[0-9a-f]{1,4}:[0-9a-f:]{2,38}(?![\w:])", re.I)
+_ADDRESS = re.compile(
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\.\d)|(?<![\w:])[0-9a-f]{1,4}:[0-9a-f:]{2,38}(?![\w:])", re.I
+)
 _PORTS = {
     53: "DNS", 80: "HTTP", 88: "Kerberos", 123: "time", 135: "the endpoint mapper", 137: "NetBIOS names",
     138: "NetBIOS datagrams", 139: "SMB over NetBIOS", 389: "LDAP", 443: "HTTPS", 445: "SMB, which carries RPC pipes",
@@ -24,7 +26,7 @@ class Line(NamedTuple):
     """Rows of a log that say the same; `entry` is the first of them."""
 
     entry: "LogEntry"
-    count: int
+    times: int
     says: tuple[str, ...]
     rules: tuple[str, ...]
 
@@ -69,7 +71,7 @@ def _pasted(name: str, title: str, entries: "list[LogEntry]") -> Pasted:
     ordered = sorted(groups.values(), key=lambda group: (-_weight(group[0]), -len(group), group[0].line))
     chosen = [group for group in ordered if _weight(group[0]) > 0][:MAX_SHOWN] or ordered[:1]
     drops = sum(entry.drops for entry in entries)
-    return Pasted(name, title, len(entries), drops, tuple(_line(group) for group in chosen))
+    return Pasted(name, title, len(entries), drops, tuple([_line(group, name) for group in chosen]))
 
 
 def _weight(entry: "LogEntry") -> int:
@@ -105,13 +107,13 @@ def what_port(port: int) -> str:
     return f"port {port}, dynamic on Server 2003 and older" if 1024 < port <= 5000 else f"port {port}"
 
 
-def _line(group: "list[LogEntry]") -> Line:
+def _line(group: "list[LogEntry]", format: str) -> Line:
     entry = group[0]
     says = [_headline(entry, len(group))]
     port = entry.destination_port
     if port is not None:
         says.append(f"The destination is {what_port(port)}.")
-    says += _by_whom(entry)
+    says += _by_whom(entry, format)
     if entry.flags and "S" not in entry.flags and entry.drops:
         says.append("The packet does not open a connection: the firewall did not know its beginning.")
     elif entry.flags and "S" in entry.flags and "A" in entry.flags and entry.drops:
@@ -138,11 +140,12 @@ def _end(address: object, port: int | None) -> str:
     return f"{address or '?'}{f' port {port}' if port is not None else ''}"
 
 
-def _by_whom(entry: "LogEntry") -> list[str]:
-    if not entry.drops:
+def _by_whom(entry: "LogEntry", format: str) -> list[str]:
+    if not entry.drops or entry.code or (entry.flags and entry.flags != "S"):
         return []
+    profile = ", in the active profile" if format == "windows-firewall" else ""
     if entry.path == "in":
-        return [f"{entry.destination} itself dropped it on arrival: an inbound rule is missing there, in the active profile."]
+        return [f"{entry.destination} itself dropped it on arrival: an inbound rule is missing there{profile}."]
     if entry.path == "out":
         return [f"{entry.source} itself dropped it before anything was sent: an outbound rule of its own."]
     return []

@@ -4,20 +4,26 @@ Never guesses: a small number counts only where a word beside it says that it is
 """
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.dissect import status
-from rpcdiag.ui.explain import events, loglines, phrases, records
+from rpcdiag.ui.explain import events, loglines, phrases
 from rpcdiag.ui.explain.causes import BY_CODE
+
+if TYPE_CHECKING:  # loaded only where the text has some
+    from rpcdiag.ui.explain import records
 
 MAX_TEXT = 256 * 1024
 MAX_CODES = 8
 MAX_SYMBOLS = 24
+_RECORD = re.compile(r"error record \d|generating\s?component|detection\s?location", re.I)
 _UNSPECIFIC = frozenset({0x80004005, 0x8000FFFF, 0x80041001})  # say nothing but that something failed
 _SPECIAL = ("kerberos", "bind_nak_reason", "bind_ack_reason", "bind_ack_result", "eeinfo_location")
 
 _ODD = {
-    **dict.fromkeys(map(ord, "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000"), " "),
+    **dict.fromkeys(
+        map(ord, "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000"), " "
+    ),
     **dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\x00"), None),
     **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u2032\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u00ab\u00bb"), '"'),
@@ -36,7 +42,9 @@ _CONTEXT = re.compile(
     re.I,
 )
 _UNIT = re.compile(r"\s*(?:bytes?|ms|msec|seconds?|sec|s|kb|mb|packets?|times|lines?|port)\b", re.I)
-_NOT_AN_ERROR = re.compile(r"\b(?:pid|process\s?id|thread\s?id|tid|ports?|line|lines)\b\W{0,8}(?:0x)?[0-9a-f]{1,8}\b", re.I)
+_NOT_AN_ERROR = re.compile(
+    r"\b(?:pid|process\s?id|thread\s?id|tid|ports?|line|lines)\b\W{0,8}(?:0x)?[0-9a-f]{1,8}\b", re.I
+)
 _SYMBOL = re.compile(r"(?<![\w\\/.-])[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}(?![\w\\/])")
 _BIND_NAK = re.compile(r"\bbind_?\s?nak\b\D{0,24}?(\d{1,2})\b|\b(?:provider_)?reject_reason\D{0,4}(\d{1,2})\b", re.I)
 _UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])", re.I)
@@ -63,7 +71,7 @@ class Paste(NamedTuple):
     events: tuple[events.Event, ...]
     programs: tuple[tuple[str, tuple[int, ...]], ...]
     fields: dict[str, str]
-    chain: records.Chain | None
+    chain: "records.Chain | None"
     log: loglines.Pasted | None
     names: tuple[tuple[str, str], ...]  # UUIDs and what they are
 
@@ -76,7 +84,7 @@ def read(text: str) -> Paste:
     """What is known in a text, in its order; never raises."""
     text = tidy(text)
     log = loglines.read(text)
-    chain = records.read(text)
+    chain = _chain(text)
     rest = text
     if log:
         rest = "\n".join(line for line in rest.split("\n") if not loglines.looks_like_a_row(line))
@@ -93,7 +101,7 @@ def read(text: str) -> Paste:
     folded = phrases.folded(text)
     found = [event for _, _, number in named if (event := events.of(number))] + events.by_words(folded)
     alone = text.strip(" \n#.:;()[]{}\"'")
-    if not found and alone.isdigit() and len(alone) < 6 and (event := events.of(int(alone))):
+    if not found and alone.isdecimal() and len(alone) < 6 and (event := events.of(int(alone))):
         found, rest = [event], ""
     placed += _numbers(rest)
     placed += _symbols(rest)
@@ -115,12 +123,17 @@ def read(text: str) -> Paste:
     )
 
 
-_RECORD = re.compile(r"error record \d|generating\s?component|detection\s?location", re.I)
+def _chain(text: str) -> "records.Chain | None":
+    if _RECORD.search(text) is None:
+        return None
+    from rpcdiag.ui.explain import records
+
+    return records.read(text)
 
 
 def tidy(text: str) -> str:
     """The text without what copying adds: odd blanks, marks and quotes, broken lines and separators in numbers."""
-    text = text[:MAX_TEXT].translate(_ODD)
+    text = text[:MAX_TEXT].replace("\r\n", "\n").translate(_ODD)
     text = _SUFFIX.sub(r"\1", text)
     text = _H_FORM.sub(r"0x\1", text)
     text = _BROKEN_HEX.sub(lambda found: found[1] + found[2] if len(found[1] + found[2]) == 10 else found[0], text)
@@ -151,7 +164,7 @@ def _padded(part: str) -> bool:
 
 
 def _known(code: int) -> bool:
-    return any(one in BY_CODE or status.of(one) is not None for one in status.relatives(code))
+    return any(one in BY_CODE or status.status_name(one) is not None for one in status.relatives(code))
 
 
 def _numbers(text: str) -> list[tuple[int, Code]]:
@@ -183,7 +196,11 @@ def _unmistakable(number: status.Number, after: str) -> bool:
         return False
     if number.code > 0xFFFF:
         return True
-    return 1700 <= number.code < 1930 or ("x" in number.written.lower() and number.code > 0xFF) or 10048 <= number.code < 11005
+    return (
+        1700 <= number.code < 1930
+        or ("x" in number.written.lower() and number.code > 0xFF)
+        or 10048 <= number.code < 11005
+    )
 
 
 def _bind_naks(text: str) -> tuple[str, list[tuple[int, Code]]]:

@@ -18,7 +18,8 @@ _STATUS = re.compile(rf"\bstatus{_IS}{_NUMBER}", re.I)
 _PROCESS = re.compile(rf"process\s?id{_IS}(\d{{1,10}})", re.I)
 _COMPUTER = re.compile(r"computer\s?name\s*(?:is|[:=])\s*([\w.-]{1,255})", re.I)
 _PARAMETER = re.compile(
-    r"(unicode string|ansi string|long val(?:ue)?|short val(?:ue)?|pointer val(?:ue)?|binary)\s*[:=]\s*(\S{1,255})", re.I
+    r"(unicode string|ansi string|long val(?:ue)?|short val(?:ue)?|pointer val(?:ue)?|binary)\s*[:=]\s*(\S{1,255})",
+    re.I,
 )
 
 # where in the runtime -> what that settles, and the rules for it
@@ -115,15 +116,23 @@ def _number(pattern: re.Pattern[str], text: str) -> int | None:
 
 
 def _settled(origin: Record) -> tuple[str | None, tuple[str, ...]]:
-    port = next((value for value in origin.parameters if value.isdigit() and 0 < int(value) < 65536), None)
+    port = next((value for value in origin.parameters if value.isdecimal() and 0 < int(value) < 65536), None)
     mapper = port in ("135", "593")
     where = f" to port {port}" if port else ""
+    rules: tuple[str, ...]
     if origin.status in _SILENT and (origin.location in _TO_CONNECT or origin.component == 8):
-        rules = ("mapper-blocked",) if mapper else ("dynamic-port-blocked",) if port else ("dynamic-port-blocked", "mapper-blocked")
+        rules = ("mapper-blocked",) if mapper else ("dynamic-port-blocked",)
+        if port is None:
+            rules = ("dynamic-port-blocked", "mapper-blocked")
         return f"the connection{where} was not answered: packets vanish on the way", rules
     if origin.status in _REFUSED:
-        rules = ("mapper-closed", "mapper-rejected") if mapper else ("dynamic-port-closed", "dynamic-port-rejected", "stale-endpoint")
-        return f"the connection{where} was answered with a reset: nothing listens there, or a firewall rejects it", rules
+        rules = ("mapper-closed", "mapper-rejected")
+        if not mapper:
+            rules = ("dynamic-port-closed", "dynamic-port-rejected", "stale-endpoint")
+        return (
+            f"the connection{where} was answered with a reset: nothing listens there, or a firewall rejects it",
+            rules,
+        )
     if origin.status in _NO_NAME:
         return _SETTLED[320]
     if origin.location in _SETTLED:
@@ -165,6 +174,6 @@ def _parameters(record: Record) -> list[str]:
 
         names = sorted({name for uuid, name in NAMES.items() if uuid.startswith(first)})
         values[2] = f"interface {first}-... ({' or '.join(names[:3])})" if names else f"interface {first}-..."
-        if len(values) > 3 and values[3].isdigit():
+        if len(values) > 3 and values[3].isdecimal():
             values[3] = f"version {int(values[3]) & 0xFFFF}.{int(values[3]) >> 16}"
     return values

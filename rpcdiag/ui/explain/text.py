@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from rpcdiag.dissect import status
 from rpcdiag.report.harmless import clean
-from rpcdiag.ui.explain import capturing, records
+from rpcdiag.ui.explain import capturing, events, loglines
 from rpcdiag.ui.explain.answer import Answer, Cause, CodeSaid, RuleCard
 
 WIDTH = 78
@@ -13,7 +13,7 @@ BRIEF_CAUSES = 6
 BRIEF_CODES = 3
 
 
-def lines(answer: Answer, *, full: bool, asked: str = "CODE") -> Iterator[str]:
+def lines(answer: Answer, *, full: bool, asked: str = "") -> Iterator[str]:
     """The answer, line by line; `asked` is what to type again to see more."""
     for line in _lines(answer, full, asked):
         yield clean(line)
@@ -45,10 +45,17 @@ def _heard(answer: Answer, full: bool) -> Iterator[str]:
         yield f"Event {event.number} of {event.source}, written by {event.host}"
         yield from _wrapped(f"{event.says} {event.then}")
     if paste.fields:
-        yield from _wrapped("It names " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in paste.fields.items()))
+        yield from _wrapped(
+            "It names " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in paste.fields.items())
+        )
+    blocked = events.connection(paste.fields)
+    if blocked is not None:
+        yield from _wrapped(f"What was asked for is {loglines.what_port(blocked[0])}")
     for says, _ in paste.programs[:BRIEF_CODES]:
         yield from wrap(says, WIDTH)
     if paste.chain:
+        from rpcdiag.ui.explain import records
+
         yield "Extended error information, the symptom first, the origin last:"
         shown = paste.chain.records if full else paste.chain.records[:1] + paste.chain.records[1:][-3:]
         for number, record in enumerate(shown, start=1):
@@ -73,14 +80,15 @@ def _codes(answer: Answer, full: bool) -> Iterator[str]:
     shown = codes if full or len(codes) <= BRIEF_CODES else codes[: BRIEF_CODES - 1] + codes[-1:]
     told: set[str] = set()
     for one in shown:
-        yield from _code(one, told)
+        yield from _code(one, told, brief=len(codes) > 1 and not full)
     if codes:
         yield ""
 
 
-def _code(one: CodeSaid, told: set[str]) -> Iterator[str]:
+def _code(one: CodeSaid, told: set[str], *, brief: bool) -> Iterator[str]:
     """Its name and forms; what it means, unless a code before it meant the same."""
-    yield from wrap(f"{one.name or 'no symbol'}: {' = '.join(dict.fromkeys(one.forms))}", 80, subsequent_indent="  ")
+    forms = list(dict.fromkeys(one.forms))[: 2 if brief else None]
+    yield from wrap(f"{one.name or 'no symbol'}: {' = '.join(forms)}", 80, subsequent_indent="  ")
     meaning = one.meaning
     if one.says and (meaning is None or one.client is not None or one.code.family):
         yield from _wrapped(one.says)
@@ -99,13 +107,15 @@ def _causes(answer: Answer, full: bool, asked: str) -> Iterator[str]:
         yield "What can stand behind it, what the text points to first:"
     else:
         yield "What can stand behind it, the most common first:" if len(causes) > 1 else "What stands behind it:"
-    most = BRIEF_CAUSES if not (answer.paste.events or answer.paste.log or answer.paste.chain) else 4
+    heard = len(list(_heard(answer, full))) + 4 * (len(answer.codes) - 1)
+    most = BRIEF_CAUSES if heard < 4 else 4 if heard < 8 else 3
     shown = causes if full else causes[:most]
     for number, cause in enumerate(shown, start=1):
         yield from _cause(number, cause, full)
     left = len(causes) - len(shown)
     if left:
-        yield from wrap(f"and {left} more: rpcdiag explain --full {asked}", WIDTH, initial_indent="  ")
+        again = f"rpcdiag explain --full {asked}" if asked else "the same with --full"
+        yield from wrap(f"and {left} more: {again}", WIDTH, initial_indent="  ")
     yield ""
 
 
@@ -123,8 +133,7 @@ def _next(answer: Answer, full: bool, asked: str) -> Iterator[str]:
         yield from wrap(f"What decides: {nearest.decides}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
         for command in nearest.run[: None if full else 2]:
             yield f"  {command}"
-        if full or nearest.run:
-            yield ""
+        yield ""
     if nearest is None and not answer.causes and not answer.paste.log:
         return
     logged = nearest is not None and any(capturing.LOGGED.intersection(one.rules) for one in nearest.pictures)
@@ -136,16 +145,19 @@ def _next(answer: Answer, full: bool, asked: str) -> Iterator[str]:
             yield from capturing.BRIEF_LOG
     log = " --log pfirewall.log" if logged or answer.paste.log else ""
     yield f"Then: rpcdiag analyze rpc.pcapng{log}"
-    if answer.codes:
-        yield f"      rpcdiag explain {asked} --capture rpc.pcapng{log}     (which case fits)"
+    if asked:
+        yield f"      rpcdiag explain {asked} --capture rpc.pcapng     (which case fits)"
+    else:
+        yield "      rpcdiag explain --file TEXT --capture rpc.pcapng     (which case fits)"
     if not full:
-        yield "Every way to capture and to log: add --full"
+        yield "Every way to capture and to log: --full"
 
 
 def _everything() -> Iterator[str]:
     """Every way to capture and to log."""
-    for line in capturing.WHERE:
-        yield from wrap(line.strip(), WIDTH, initial_indent="  ", subsequent_indent="  ") if line.startswith(" ") else [line]
+    yield "Where to stand"
+    for paragraph in capturing.WHERE:
+        yield from _wrapped(paragraph)
     yield ""
     for name, remark, commands in capturing.CAPTURE:
         yield f"Capture with {name} ({remark})"
@@ -154,10 +166,10 @@ def _everything() -> Iterator[str]:
     yield "In Wireshark, as display filters"
     yield from (f"  {expression:48} {what}" for what, expression in capturing.DISPLAY)
     yield ""
-    for title, _, commands in capturing.WINDOWS_LOG:
+    for title, shell, commands in capturing.LOGGING:
         yield title
         for command in commands:
-            yield from [f"  {command}"] if _ != "steps" else _wrapped(command)
+            yield from _wrapped(command) if shell == "steps" else [f"  {command}"]
     yield ""
 
 
