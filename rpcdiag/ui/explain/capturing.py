@@ -10,11 +10,16 @@ BRIEF_CAPTURE = (
     "Capture while the error is repeated, on client and server at once:",
     "  netsh trace start capture=yes maxsize=512 filemode=circular tracefile=c:\\r.etl",
     "  netsh trace stop   then   etl2pcapng c:\\r.etl c:\\rpc.pcapng",
-    "  tcpdump -i any -s 0 -C 100 -W 10 -w rpc.pcap host SERVER",
+    "  tcpdump -i any -C 100 -W 10 -w rpc.pcap host SERVER or port 53 or port 88",
 )
 BRIEF_LOG = (
     "Log what is dropped (off by default), on the host that is asked:",
     "  Set-NetFirewallProfile -Profile Domain,Private,Public -LogBlocked True",
+)
+
+BRIEF_TMG = (
+    "Log live on the firewall: Logs & Reports > Logging > Edit Filter, Client IP = the",
+    "  host that opens the connection; Firewall Policy > View > Show System Policy Rules",
 )
 
 WHERE = (

@@ -583,6 +583,28 @@ AUTO_LEVEL = Meaning(
     decides="Which client library is it, and does a current one work?",
 )  # fmt: skip
 
+STALE = DISCONNECTED._replace(
+    says="The handle that the client holds means nothing to the server's process any more.",
+    says_not="The server was reached, and it worked before.",
+    pictures=(
+        DISCONNECTED.pictures[0],
+        Picture(
+            "A load balancer chose another node", "a second connection meets another process", ("association-mismatch",)
+        ),
+        Picture(
+            "The server closed an idle client's handle", "after a long silence on the connection", ("idle-dropped",)
+        ),
+    ),
+    decides="Did the server's process change between the call that opened the handle and the one that failed?",
+    run=(),
+)
+UNSPECIFIC = Meaning(
+    says="It says that something failed, and nothing else.",
+    says_not="Look for another code or a sentence beside it: paste the whole message, with its inner exceptions.",
+    pictures=(),
+    decides="The answer on the wire may hold a better code: capture it.",
+)
+
 # result codes of ISA Server and TMG
 POLICY_DENIED = Meaning(
     says="The firewall's policy denied the connection: a rule forbids it, or none allows it.",
@@ -618,6 +640,7 @@ _WMI_CODES = (
 # Win32 code, HRESULT or status to what it means; an HRESULT made of a Win32 code is found by that
 BY_CODE: dict[int, Meaning] = {
     5: ACCESS_DENIED,
+    6: STALE,
     8: MEMORY,
     14: MEMORY,
     53: SMB,
@@ -686,6 +709,8 @@ BY_CODE: dict[int, Meaning] = {
     11003: NO_NAME,
     11004: NO_NAME,
     0x16C9A0D6: NOT_REGISTERED,
+    0x80004005: UNSPECIFIC,
+    0x8000FFFF: UNSPECIFIC,
     0x80010006: DISCONNECTED,
     0x80010007: DISCONNECTED,
     0x80010012: DISCONNECTED,

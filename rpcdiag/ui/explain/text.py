@@ -15,7 +15,13 @@ BRIEF_CODES = 3
 
 def lines(answer: Answer, *, full: bool, asked: str = "") -> Iterator[str]:
     """The answer, line by line; `asked` is what to type again to see more."""
+    held = 0  # empty lines, which never end the answer
     for line in _lines(answer, full, asked):
+        if not line:
+            held += 1
+            continue
+        yield from [""] * held
+        held = 0
         yield clean(line)
 
 
@@ -141,7 +147,9 @@ def _next(answer: Answer, full: bool, asked: str) -> Iterator[str]:
         yield from _everything()
     else:
         yield from capturing.BRIEF_CAPTURE
-        if logged and not answer.paste.log:
+        if any(status.status_name(one.code.number, "tmg") for one in answer.codes):
+            yield from capturing.BRIEF_TMG
+        elif logged and not answer.paste.log:
             yield from capturing.BRIEF_LOG
     log = " --log pfirewall.log" if logged or answer.paste.log else ""
     yield f"Then: rpcdiag analyze rpc.pcapng{log}"

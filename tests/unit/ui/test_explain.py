@@ -311,3 +311,12 @@ def test_the_display_filters_are_known_to_tshark() -> None:
             check=False,
         )
         assert done.returncode == 0, expression
+
+
+def test_the_guide_is_up_to_date() -> None:
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "tools/make_error_codes.py", "--check"], cwd=PCAPS.parent, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
