@@ -18,8 +18,8 @@ BRIEF_LOG = (
 )
 
 BRIEF_TMG = (
-    "Log live on the firewall: Logs & Reports > Logging > Edit Filter, Client IP = the",
-    "  host that opens the connection; Firewall Policy > View > Show System Policy Rules",
+    "Log live on the firewall: Logs & Reports > Logging > Edit Filter, Client IP =",
+    "  the opener of the connection; Firewall Policy > View > Show System Policy Rules",
 )
 
 WHERE = (

@@ -87,6 +87,7 @@ SLOW_SIX = Picture(
 LOCAL = Picture(
     "Nothing to do with the network",
     "no packets at all: a local RPC service is stopped (DNS client, firewall service), or the local program has ended",
+    ("no-packets",),
 )
 EVERY_CHECK = ("Test-NetConnection SERVER -Port 135", "portqry -n SERVER -e 135     (lists the ports handed out)")
 
@@ -171,7 +172,7 @@ KILLED = Picture(
 LARGE = Picture(
     "Large packets get lost",
     "small ones are acknowledged, full-size ones (a Kerberos bind, a large answer) are repeated",
-    ("path-mtu",),
+    ("path-mtu", "fragments-lost"),
 )
 CALL_LOST = (
     IDLE, KILLED, CRASHED, LARGE,
@@ -267,7 +268,7 @@ SECURITY = Meaning(
         NO_KDC,
         Picture("No common encryption type", "Kerberos error 14; RC4 was switched off", ("encryption-type",)),
         Picture("The ticket is too big for UDP", "error 52, then port 88 over TCP is blocked; IP fragments missing",
-                ("ticket-too-big",)),
+                ("ticket-too-big", "fragments-lost")),
         Picture("NTLM is refused", "an address instead of a name was used, and policy forbids NTLM", ("ntlm-refused",)),
         Picture("The provider is unknown to the server", "bind_nak 8", ("provider-unknown",)),
         Picture("Wrong password", "Kerberos error 24, or the NTLM logon is refused", ("bad-credentials",)),

@@ -22,7 +22,7 @@ PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 SCREEN = 46
 # rules that may be named before they are there: an id that is neither is a slip of the pen
 PLANNED = frozenset({
-    "name-not-found", "resolver-silent", "wrong-host", "binding-name-unresolved", "ipv6-first", "alias-without-spn",
+    "fragments-lost", "no-packets", "name-not-found", "resolver-silent", "wrong-host", "binding-name-unresolved", "ipv6-first", "alias-without-spn",
     "port-forward-without-dynamic-ports", "other-protocol-only", "port-range-exhausted", "version-not-registered",
     "port-not-learnt", "pinhole-expired", "program-rule-missing", "not-rpc-on-port", "source-ports-exhausted",
     "outbound-blocked", "pings-blocked", "exporter-restarted", "level-below-hint", "remote-dcom-off",
