@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # loaded only where the text has some
     from rpcdiag.ui.explain import records
 
 MAX_TEXT = 256 * 1024
+MAX_PROSE = 64 * 1024  # beyond that only rows of a log are read
 MAX_CODES = 8
 MAX_SYMBOLS = 24
 _RECORD = re.compile(r"error record \d|generating\s?component|detection\s?location", re.I)
@@ -82,27 +83,19 @@ class Paste(NamedTuple):
 
 def read(text: str) -> Paste:
     """What is known in a text, in its order; never raises."""
-    text = tidy(text)
-    log = loglines.read(text)
+    plain = _plain(text)
+    log = loglines.read(plain)
+    text = _whole_numbers(plain)
     chain = _chain(text)
     rest = text
     if log:
         rest = "\n".join(line for line in rest.split("\n") if not loglines.looks_like_a_row(line))
+    rest = rest[:MAX_PROSE]
     placed: list[tuple[int, Code]] = []
     if chain:
-        begins = _RECORD.search(rest)
-        start = begins.start() if begins else 0
-        statuses = dict.fromkeys(one.status for one in chain.records if one.status)
-        placed += [(start + n, Code(number, None, f"status {number}")) for n, number in enumerate(statuses)]
-        rest = rest[:start]
-    named = events.numbers(rest)
-    for begin, end, _ in named:
-        rest = rest[:begin] + " " * (end - begin) + rest[end:]
+        rest, placed = _before(rest, chain)
     folded = phrases.folded(text)
-    found = [event for _, _, number in named if (event := events.of(number))] + events.by_words(folded)
-    alone = text.strip(" \n#.:;()[]{}\"'")
-    if not found and alone.isdecimal() and len(alone) < 6 and (event := events.of(int(alone))):
-        found, rest = [event], ""
+    rest, found = _events(rest, folded)
     placed += _numbers(rest)
     placed += _symbols(rest)
     if all(code.number in _UNSPECIFIC for _, code in placed):  # else the sentence says the same as the number
@@ -123,6 +116,26 @@ def read(text: str) -> Paste:
     )
 
 
+def _before(text: str, chain: "records.Chain") -> tuple[str, list[tuple[int, Code]]]:
+    """What stands before the records, and the statuses of these."""
+    begins = _RECORD.search(text)
+    start = begins.start() if begins else 0
+    statuses = dict.fromkeys(one.status for one in chain.records if one.status)
+    return text[:start], [(start + n, Code(code, None, f"status {code}")) for n, code in enumerate(statuses)]
+
+
+def _events(text: str, folded: str) -> tuple[str, list[events.Event]]:
+    """The events of a text, and the text without their numbers."""
+    named = events.numbers(text)
+    found = [event for _, _, number in named if (event := events.of(number))] + events.by_words(folded)
+    alone = text.strip(" \n#.:;()[]{}\"'")
+    if not found and alone.isdecimal() and len(alone) < 6 and (event := events.of(int(alone))):
+        return "", [event]
+    for begin, end, _ in named:
+        text = text[:begin] + " " * (end - begin) + text[end:]
+    return text, found
+
+
 def _chain(text: str) -> "records.Chain | None":
     if _RECORD.search(text) is None:
         return None
@@ -131,14 +144,19 @@ def _chain(text: str) -> "records.Chain | None":
     return records.read(text)
 
 
-def tidy(text: str) -> str:
-    """The text without what copying adds: odd blanks, marks and quotes, broken lines and separators in numbers."""
-    text = text[:MAX_TEXT].replace("\r\n", "\n").translate(_ODD)
+def _plain(text: str) -> str:
+    """The text without what copying adds: odd blanks, marks and quotes."""
+    return text[:MAX_TEXT].replace("\r\n", "\n").translate(_ODD)
+
+
+def _whole_numbers(text: str) -> str:
+    """The text with its numbers in one piece: without broken lines, separators and suffixes in them."""
+    text, rest = text[:MAX_PROSE], text[MAX_PROSE:]
     text = _SUFFIX.sub(r"\1", text)
     text = _H_FORM.sub(r"0x\1", text)
     text = _BROKEN_HEX.sub(lambda found: found[1] + found[2] if len(found[1] + found[2]) == 10 else found[0], text)
     text = _BROKEN_DECIMAL.sub(_joined, text)
-    return _THOUSANDS.sub(_without_separators, text)
+    return _THOUSANDS.sub(_without_separators, text) + rest
 
 
 def _joined(found: re.Match[str]) -> str:
