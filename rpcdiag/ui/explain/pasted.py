@@ -102,11 +102,8 @@ def read(text: str) -> Paste:
         placed += [(place, Code(code, None, f"'{phrase}'")) for place, phrase, code in phrases.said(rest)]
     placed += _of_log(log)
     placed.sort(key=lambda one: one[0])
-    once: dict[tuple[object, ...], Code] = {}
-    for _, code in placed:
-        once.setdefault(code.same, code)
     return Paste(
-        codes=tuple(once.values())[:MAX_CODES],
+        codes=tuple(_once([code for _, code in placed]))[:MAX_CODES],
         events=tuple(dict.fromkeys(found)),
         programs=tuple(events.programs(folded)),
         fields=events.fields(text),
@@ -114,6 +111,18 @@ def read(text: str) -> Paste:
         log=log,
         names=_names(text),
     )
+
+
+def _once(codes: list[Code]) -> list[Code]:
+    """Each error once: whatever its form, and where two families call it by one name (ept_s_not_registered)."""
+    once: dict[tuple[object, ...], Code] = {}
+    for code in codes:
+        once.setdefault(code.same, code)
+    named: dict[object, Code] = {}
+    for code in once.values():
+        name = status.status_name(code.number, code.family)
+        named.setdefault(name.lower() if name else code.same, code)
+    return list(named.values())
 
 
 def _before(text: str, chain: "records.Chain") -> tuple[str, list[tuple[int, Code]]]:
