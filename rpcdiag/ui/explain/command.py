@@ -40,7 +40,7 @@ def explain(asked: Asked, complain: Complain) -> int:
         shown = " ".join(text.split())
         complain(
             f"'{shown[:80]}{'...' if len(shown) > 80 else ''}' is no code, text or rule that is known; "
-            "'rpcdiag rules' lists the rules"
+            f"'rpcdiag rules' lists the rules{_elsewhere(text)}"
         )
         if asked.as_json:
             _print_json(found, None)
@@ -51,6 +51,18 @@ def explain(asked: Asked, complain: Complain) -> int:
     else:
         _print_text(asked, text, found, fits)
     return done
+
+
+def _elsewhere(text: str) -> str:
+    """Who knows a Win32 code that has nothing to do with RPC."""
+    from rpcdiag.dissect.status import numbers_in
+
+    for code in numbers_in(text[:1000]):
+        if code >> 16 == 0x8007:
+            return (
+                f". {code:#010x} is the Win32 error {code & 0xFFFF}: on Windows 'net helpmsg {code & 0xFFFF}' tells it"
+            )
+    return ""
 
 
 def _text(asked: Asked) -> str | None:

@@ -102,9 +102,7 @@ PROGRAMS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )  # fmt: skip
 
 _BY_NUMBER = {one.number: one for one in EVENTS}
-_SOURCES = (
-    r"distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip"
-)
+_SOURCES = r"security|distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip"
 _NAMED = re.compile(
     rf"(?:\b(?:event|ereignis)(?:\s?-?\s?(?:id|kennung|code))?|\b(?:{_SOURCES})(?:\s+(?:event|error))?)"
     r"(?:\s+(?:is|no\.?))?\s*[:=#]?\s*(\d{4,5})\b",

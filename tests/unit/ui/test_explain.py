@@ -206,6 +206,11 @@ def test_exit_codes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["explain", "--file", "no-such-file"]) == 2
 
 
+def test_a_code_of_others_is_told_where_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "error -2147023838"]) == 2
+    assert "net helpmsg 1058" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["explain", "-"], ["explain"]])
 def test_standard_input(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]

@@ -130,6 +130,7 @@ EVENTS: list[tuple[str, int]] = [
     ("10028", 10028),
     ("DistributedCOM 10028", 10028),
     ("Event ID: 10009", 10009),
+    ("Security 5157", 5157),
     ("Ereignis-ID 10016", 10016),
     ("NETLOGON 5719", 5719),
     ("5820 NETLOGON", 5820),
@@ -196,6 +197,7 @@ def test_outer_and_inner_errors_are_a_chain_in_their_order() -> None:
 
 
 def test_two_forms_of_one_error_are_one() -> None:
+    assert len(answer("DCERPC Runtime Error: code: 0x16c9a0d6 - ept_s_not_registered").codes) == 1
     assert len(answer("0x800706BA (2147944122), Win32 error 1722: RPC_S_SERVER_UNAVAILABLE").codes) == 1
 
 
