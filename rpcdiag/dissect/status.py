@@ -59,7 +59,8 @@ def status_name(code: int, family: str | None = None) -> str | None:
     for general in _GENERAL:
         if code in SYMBOLS[general]:
             return SYMBOLS[general][code]
-    return status_name(code & 0xFFFF) if code >> 16 == 0x8007 and code & 0xFFFF else SYMBOLS["tmg"].get(code)
+    short = status_name(code & 0xFFFF) if code >> 16 == 0x8007 and code & 0xFFFF else None
+    return short or SYMBOLS["tmg"].get(code)
 
 
 def icmp_name(kind: int, code: int, version: int = 4) -> str | None:

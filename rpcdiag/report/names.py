@@ -5,18 +5,7 @@ from datetime import UTC, datetime
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name, program_of
 from rpcdiag.dissect.status import status_name
-
-
-def clean(text: str) -> str:
-    """Text out of a packet or log, made harmless for a terminal: what does not print is written as its escape.
-
-    Control characters, escape sequences, bidirectional marks and lone surrogates do not print.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() else f"\\x{ord(one):02x}" if ord(one) < 256 else f"\\u{ord(one):04x}" for one in text
-    )
+from rpcdiag.report.harmless import clean as clean
 
 
 def interface(syntax: Syntax | None) -> str:

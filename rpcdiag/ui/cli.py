@@ -15,7 +15,6 @@ from rpcdiag.model.version import __version__
 
 if TYPE_CHECKING:  # to start quickly: --help loads nothing else
     from rpcdiag.analysis import Diagnosis
-    from rpcdiag.diagnose.finding import Rule
     from rpcdiag.unseal import Keys
 
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def complain(text: object) -> None:
     """One line to standard error."""
-    from rpcdiag.report.names import clean
+    from rpcdiag.report.harmless import clean
 
     print(f"rpcdiag: {clean(str(text))}", file=sys.stderr)  # noqa: T201  the one place that talks to standard error
 
@@ -58,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _analyze_arguments(commands.add_parser("analyze", help="diagnose captures, with firewall logs beside them"))
     explain = commands.add_parser("explain", help="what an error code, an error text or a rule means")
-    explain.add_argument("text", nargs="+", metavar="CODE|TEXT|RULE")
+    _explain_arguments(explain)
     explain.set_defaults(run=_explain)
     endpoints = commands.add_parser("endpoints", help="every endpoint that any server handed out in a capture")
     endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
@@ -96,6 +95,21 @@ def _parser() -> argparse.ArgumentParser:
             listing.add_argument("text", nargs="?", help="part of a name or UUID")
         listing.set_defaults(run=_list, what=name)
     return parser
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "text", nargs="*", metavar="CODE|TEXT|RULE",
+        help="in any form: 0x800706BA, 1722, -2147023174, a symbol, a message, an event, lines of a log; - for stdin",
+    )  # fmt: skip
+    parser.add_argument("--file", metavar="FILE", help="the text to explain")
+    parser.add_argument(
+        "--capture", dest="captures", action="append", default=[], metavar="FILE",
+        help="say which of the causes fits this capture; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log beside the capture")
+    parser.add_argument("--full", action="store_true", help="every cause, and every way to capture and to log")
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text", help="the kind of answer")
 
 
 def _looks(parser: argparse.ArgumentParser) -> None:
@@ -333,21 +347,13 @@ def _exit_code(diagnosis: "Diagnosis", fail_on: str) -> int:
 
 
 def _explain(chosen: argparse.Namespace) -> int:
-    from rpcdiag.diagnose.judge import rules
-    from rpcdiag.ui.explain import RuleCard, explain
-    from rpcdiag.ui.show import write
+    from rpcdiag.ui.explain.command import Asked, explain
 
-    cards = [RuleCard(rule.id, rule.cause, rule.title, _prose(rule), rule.errors) for rule in rules()]
-    said = explain(" ".join(chosen.text), cards)
-    if said is None:
-        complain(f"'{' '.join(chosen.text)}' is no code, text or rule that is known; 'rpcdiag rules' lists the rules")
+    if chosen.log and not chosen.captures:
+        complain("--log is read beside a capture: add --capture FILE, or paste the log's lines")
         return UNREADABLE
-    write(said.splitlines(), None)
-    return OK
-
-
-def _prose(rule: "Rule") -> str:
-    return sys.modules[rule.check.__module__].__doc__ or ""
+    asked = Asked(chosen.text, chosen.file, chosen.captures, chosen.log, chosen.full, chosen.output == "json")
+    return explain(asked, complain)
 
 
 def _endpoints(chosen: argparse.Namespace) -> int:

@@ -1,19 +1,20 @@
 """A report to where it is wanted."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from rpcdiag.analysis import Diagnosis
-from rpcdiag.report.output import Options, Output
+if TYPE_CHECKING:  # what only writes lines starts quickly
+    from rpcdiag.analysis import Diagnosis
+    from rpcdiag.report.output import Output
 
 CHUNK = 65536  # characters that are written at a time
 
 
 def show(
-    diagnosis: Diagnosis, output: str, file: str | None, color: str, *, all_flows: bool = False, engine: str = "auto"
+    diagnosis: "Diagnosis", output: str, file: str | None, color: str, *, all_flows: bool = False, engine: str = "auto"
 ) -> None:
     """Render and write the report; an output of several files makes them in the folder `file`.
 
@@ -21,6 +22,10 @@ def show(
         OSError: `file` cannot be written.
         InputError: a capture cannot be read again, where the output needs that.
     """
+    import shutil
+
+    from rpcdiag.report.output import Options
+
     chosen: Output = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
     terminal = file is None and sys.stdout.isatty()
     wanted = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
