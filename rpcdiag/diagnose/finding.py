@@ -61,7 +61,8 @@ class Finding(NamedTuple):
 class Rule(NamedTuple):
     """A plug-in of `diagnose/rules`. `cause` is the id in the failure catalogue.
 
-    `explains`: rules whose findings on the same flows say the same thing less well.
+    `explains`: rules whose findings on the same flows say the same thing less well. `rivals`: the same where it is sure;
+    where it is not, they speak and it is the runner-up. `narrows`: rules whose findings stay, and it says more beside them.
     `errors`: what the user is likely to have read. `under`: what it finds where the policy in force is known, besides.
     """
 
@@ -70,5 +71,7 @@ class Rule(NamedTuple):
     title: str
     check: Callable[[Case], Iterator[Finding]]
     explains: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+    narrows: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
     under: "Callable[[Case, Applied], Iterator[Finding]] | None" = None

@@ -50,10 +50,11 @@ def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
     """At most likely where it rests on an answer of which only remains were read, or whose bind nobody saw."""
     if all(case.referral(one).referral.sure for one in finding.referrals):
         return finding
-    lowered = finding.confidence.at_most_likely
-    if lowered is finding.confidence:
+    if not _sure(finding):
         return finding
-    return finding._replace(confidence=lowered, next_observation=finding.next_observation or _READ_AGAIN)
+    return finding._replace(
+        confidence=finding.confidence.at_most_likely, next_observation=finding.next_observation or _READ_AGAIN
+    )
 
 
 def _folded(case: Case, findings: Sequence[Finding]) -> list[Finding]:
@@ -116,25 +117,55 @@ def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
 def _without_consequences(findings: Sequence[Finding], known: Sequence[Rule]) -> list[Finding]:
     """Findings without those that others say better: rules that explain theirs, on all of their flows.
 
-    Where the better one is not sure itself, the other remains as the runner-up: a note, and no more than possible.
+    Where the better one is not sure itself, the other remains as the runner-up: a note, and no more than possible. Of
+    rivals the surer one speaks.
     """
-    explains = {rule.id: rule.explains for rule in known}
+    by_id = {rule.id: rule for rule in known}
+    spoken: dict[str, list[Finding]] = {}
+    for finding in findings:
+        spoken.setdefault(finding.rule, []).append(finding)
+    beaten = [_surer_rival(finding, by_id[finding.rule].rivals, spoken) for finding in findings]
     covered: dict[str, set[str]] = {}  # rule -> flows on which a better one has spoken
     surely: dict[str, set[str]] = {}
-    for finding in findings:
-        sure = finding.confidence is not finding.confidence.at_most_likely
-        for explained in explains.get(finding.rule, ()):
+    for finding, lost in zip(findings, beaten, strict=True):
+        rule = by_id[finding.rule]
+        for explained in rule.explains + (() if lost else rule.rivals):
             covered.setdefault(explained, set()).update(finding.flows)
-            if sure:
+            if _sure(finding):
                 surely.setdefault(explained, set()).update(finding.flows)
     kept = []
-    for finding in findings:
+    for finding, lost in zip(findings, beaten, strict=True):
         flows = set(finding.flows)
-        if not flows or not flows <= covered.get(finding.rule, set()):
-            kept.append(finding)
-        elif not flows <= surely.get(finding.rule, set()):
+        if flows and flows <= surely.get(finding.rule, set()):
+            continue
+        if lost or (flows and flows <= covered.get(finding.rule, set())):
             kept.append(_runner_up(finding))
+        elif any(_meet(finding, other) for rule in by_id[finding.rule].narrows for other in spoken.get(rule, ())):
+            kept.append(finding._replace(severity=Severity.NOTE))
+        else:
+            kept.append(finding)
     return kept
+
+
+def _surer_rival(finding: Finding, rivals: Sequence[str], spoken: dict[str, list[Finding]]) -> bool:
+    """Whether a rule that it would explain is surer of what it says on the same flows, and it is not sure itself."""
+    if _sure(finding):
+        return False
+    place = _CONFIDENCES.index(finding.confidence)
+    return any(
+        _CONFIDENCES.index(other.confidence) < place and _meet(finding, other)
+        for rule in rivals
+        for other in spoken.get(rule, ())
+    )
+
+
+def _sure(finding: Finding) -> bool:
+    return finding.confidence is not finding.confidence.at_most_likely
+
+
+def _meet(one: Finding, other: Finding) -> bool:
+    """Whether both speak of one of their flows."""
+    return not set(one.flows).isdisjoint(other.flows)
 
 
 def _runner_up(finding: Finding) -> Finding:

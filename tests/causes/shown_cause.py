@@ -12,6 +12,7 @@ class Shown(NamedTuple):
     """`build` fills a recording, and may return the text of a log whose file is called `log`.
 
     `rule` is the finding that must come first among errors and warnings; None: there must be none of these.
+    `beside`: the finding that comes first instead, where `rule` says more of it or is its runner-up.
     `never` must not be found at all, or only as a runner-up: named in `runner_up`, and no surer than `possible`.
     `twin_of`: the rule that it looks like, where it is a twin.
     """
@@ -26,3 +27,4 @@ class Shown(NamedTuple):
     runner_up: str | None = None
     never: tuple[str, ...] = ()
     log: str = "x.log"
+    beside: str | None = None

@@ -88,6 +88,6 @@ RULE = Rule(
     cause="H6",
     title="The association is unknown to the node that answers",
     check=check,
-    explains=("bind-rejected",),
+    rivals=("bind-rejected",),
     errors=(CALL_FAILED,),
 )

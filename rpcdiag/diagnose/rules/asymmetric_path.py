@@ -75,6 +75,6 @@ RULE = Rule(
     cause="H2",
     title="The answer is lost on the way back",
     check=check,
-    explains=("non-syn-dropped", "dynamic-port-blocked", "mapper-blocked"),
+    rivals=("non-syn-dropped", "dynamic-port-blocked", "mapper-blocked"),
     errors=(observe.UNAVAILABLE,),
 )

@@ -89,6 +89,6 @@ RULE = Rule(
     cause="M2",
     title="IP fragments get lost",
     check=check,
-    explains=("access-denied", "bad-credentials"),
+    rivals=("access-denied", "bad-credentials"),
     errors=(NO_AUTHORITY, observe.UNAVAILABLE),
 )

@@ -87,6 +87,6 @@ RULE = Rule(
     cause="P7",
     title="No key distribution centre is reached",
     check=check,
-    explains=("access-denied", "bad-credentials", "ntlm-refused"),
+    rivals=("access-denied", "bad-credentials", "ntlm-refused"),
     errors=(NO_AUTHORITY, 0x8007051F),
 )

@@ -77,6 +77,6 @@ RULE = Rule(
     cause="D6",
     title="The client calls below the level that the server asks for",
     check=check,
-    explains=("access-denied",),
+    rivals=("access-denied",),
     errors=(ACCESS_DENIED,),
 )

@@ -107,6 +107,6 @@ RULE = Rule(
     cause="P9",
     title="NTLM is refused by policy",
     check=check,
-    explains=("bad-credentials", "access-denied"),
+    rivals=("bad-credentials", "access-denied"),
     errors=(BLOCKED, 0x80070005),
 )

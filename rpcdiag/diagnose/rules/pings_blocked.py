@@ -77,6 +77,7 @@ RULE = Rule(
     cause="D4",
     title="The client's pings are blocked",
     check=check,
-    explains=("exporter-restarted", "mapper-blocked", "mapper-rejected", "mapper-closed"),
+    explains=("exporter-restarted",),
+    rivals=("mapper-blocked", "mapper-rejected", "mapper-closed"),
     errors=(gone.DISCONNECTED,),
 )

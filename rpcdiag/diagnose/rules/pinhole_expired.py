@@ -112,6 +112,6 @@ RULE = Rule(
     cause="F5",
     title="The opening for the dynamic port has closed",
     check=check,
-    explains=("dynamic-port-blocked",),
+    narrows=("dynamic-port-blocked",),
     errors=(observe.UNAVAILABLE,),
 )

@@ -90,6 +90,6 @@ RULE = Rule(
     cause="E8",
     title="Port 135 is forwarded, the dynamic ports are not",
     check=check,
-    explains=("dynamic-port-blocked", "dynamic-port-rejected", "dynamic-port-closed"),
+    rivals=("dynamic-port-blocked", "dynamic-port-rejected", "dynamic-port-closed"),
     errors=(observe.UNAVAILABLE,),
 )

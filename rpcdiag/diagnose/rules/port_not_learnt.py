@@ -95,6 +95,6 @@ RULE = Rule(
     cause="F4",
     title="A firewall did not learn the dynamic port",
     check=check,
-    explains=("dynamic-port-blocked",),
+    narrows=("dynamic-port-blocked",),
     errors=(observe.UNAVAILABLE,),
 )

@@ -112,6 +112,6 @@ RULE = Rule(
     cause="F6",
     title="The server's firewall has no rule for this program",
     check=check,
-    explains=("dynamic-port-blocked",),
+    narrows=("dynamic-port-blocked",),
     errors=(observe.UNAVAILABLE,),
 )

@@ -66,6 +66,6 @@ RULE = Rule(
     cause="P13",
     title="An RPC filter on the server refuses one operation",
     check=check,
-    explains=("access-denied",),
+    rivals=("access-denied",),
     errors=(ACCESS_DENIED,),
 )

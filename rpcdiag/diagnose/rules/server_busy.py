@@ -107,6 +107,7 @@ RULE = Rule(
     cause="H4",
     title="The server is too busy",
     check=check,
-    explains=("bind-rejected", "dynamic-port-blocked", "mapper-blocked", "host-unreachable"),
+    explains=("bind-rejected",),
+    rivals=("dynamic-port-blocked", "mapper-blocked", "host-unreachable"),
     errors=(TOO_BUSY,),
 )

@@ -59,6 +59,6 @@ RULE = Rule(
     cause="H3",
     title="The server resets the connection in the middle of a call",
     check=check,
-    explains=("idle-dropped", "dynamic-port-closed"),
+    rivals=("idle-dropped", "dynamic-port-closed"),
     errors=(CALL_FAILED, NOT_EXECUTED),
 )

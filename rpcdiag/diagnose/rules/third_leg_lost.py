@@ -88,6 +88,7 @@ RULE = Rule(
     cause="P12",
     title="The last token of the logon is missing",
     check=check,
-    explains=("access-denied", "bad-credentials", "server-reset", "reset-by-middlebox"),
+    explains=("server-reset", "reset-by-middlebox"),
+    rivals=("access-denied", "bad-credentials"),
     errors=(0x80070005, CALL_FAILED),
 )

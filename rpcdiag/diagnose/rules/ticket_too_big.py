@@ -69,6 +69,6 @@ RULE = Rule(
     cause="P8",
     title="The ticket is too big for UDP, and TCP port 88 is blocked",
     check=check,
-    explains=("access-denied", "bad-credentials", "ntlm-refused"),
+    rivals=("access-denied", "bad-credentials", "ntlm-refused"),
     errors=(NO_AUTHORITY,),
 )

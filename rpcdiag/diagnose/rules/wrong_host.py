@@ -68,6 +68,6 @@ RULE = Rule(
     cause="N3",
     title="The name leads to another computer",
     check=check,
-    explains=("not-registered", "other-protocol-only", "version-not-registered"),
+    rivals=("not-registered", "other-protocol-only", "version-not-registered"),
     errors=(NOT_REGISTERED, WRONG_PRINCIPAL),
 )

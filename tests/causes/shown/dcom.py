@@ -154,7 +154,7 @@ SHOWN = (
     Shown("object-gone", "a call finds its object gone", _gone, "exporter-restarted", "likely", "D5"),
     Shown(
         "level-below-hint", "the exporter hints at packet integrity; a call at level connect gets fault 5", _low,
-        "level-below-hint", "likely", "D6", runner_up="access-denied", never=("dcom-hardening",),
+        "level-below-hint", "possible", "D6", never=("dcom-hardening",), beside="access-denied",
     ),
     Shown(
         "level-as-hinted", "the same call at packet integrity gets fault 5", _high, "access-denied", "established", "P1",

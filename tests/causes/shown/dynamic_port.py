@@ -190,18 +190,18 @@ SHOWN = (
     ),
     Shown(
         "dcom-port-not-learnt", "a port that ept_map named works, one that an activation named is silent", _not_learnt,
-        "port-not-learnt", "likely", "F4", runner_up="dynamic-port-blocked", never=("program-rule-missing",),
+        "port-not-learnt", "likely", "F4", never=("program-rule-missing",), beside="dynamic-port-blocked",
     ),
     Shown(
         "dcom-port-learnt", "both work", _learnt, None, twin_of="port-not-learnt", never=("port-not-learnt",),
     ),
     Shown(
         "pinhole-expired", "two minutes later the port is silent; after a new lookup it answers again", _pinhole,
-        "pinhole-expired", "established", "F5", never=("dynamic-port-blocked", "idle-dropped", "stale-endpoint"),
+        "pinhole-expired", "established", "F5", never=("idle-dropped", "stale-endpoint",), beside="dynamic-port-blocked",
     ),
     Shown(
         "pinhole-expired-alone", "two minutes later the port is silent, and nobody asks again", _pinhole_alone,
-        "pinhole-expired", "likely", "F5", runner_up="dynamic-port-blocked",
+        "pinhole-expired", "likely", "F5", beside="dynamic-port-blocked",
     ),
     Shown(
         "told-anew-and-silent", "the port is silent right after a new lookup", _told_anew, "dynamic-port-blocked",
@@ -209,11 +209,11 @@ SHOWN = (
     ),
     Shown(
         "program-rule-missing", "two clients reach one service of the server and not the other", _program,
-        "program-rule-missing", "likely", "F6", runner_up="dynamic-port-blocked", never=("port-not-learnt",),
+        "program-rule-missing", "likely", "F6", never=("port-not-learnt",), beside="dynamic-port-blocked",
     ),
     Shown(
         "program-rule-missing-logged", "the server's firewall logs the drop of one port; another port works",
-        _program_logged, "program-rule-missing", "proven", "F6", never=("dynamic-port-blocked",),
+        _program_logged, "program-rule-missing", "proven", "F6", beside="dynamic-port-blocked",
     ),
     Shown(
         "range-blocked-for-two", "two clients reach no dynamic port of the server at all", _range_for_two,

@@ -211,7 +211,7 @@ SHOWN = (
     ),
     Shown(
         "rpc-filter", "One operation is refused, the others of the same caller are answered.",
-        _one_operation, "rpc-filter", "likely", "P13", "access-denied", never=("access-denied",),
+        _one_operation, "rpc-filter", "possible", "P13", "access-denied", beside="access-denied",
     ),
     Shown(
         "mapper-refuses-anonymous", "The endpoint mapper answers a lookup without a logon with fault 5.",

@@ -243,8 +243,7 @@ SHOWN = (
     ),
     Shown(
         "third-leg-lost", "The third token of NTLM is nowhere, and the first call is refused.",
-        _first_call(5, third=False), "third-leg-lost", "likely", "P12", "bad-credentials",
-        never=("bad-credentials", "access-denied"),
+        _first_call(5, third=False), "third-leg-lost", "possible", "P12", "bad-credentials", never=("bad-credentials",), beside="access-denied",
     ),
     Shown(
         "third-leg-lost-and-reset", "The third token is nowhere, and the connection is reset on the first call.",

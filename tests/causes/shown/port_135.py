@@ -183,7 +183,7 @@ SHOWN = (
     ),
     Shown(
         "only-135-forwarded", "the mapper names an inside address, and the port is refused at the address that was asked",
-        _forwarded, "port-forward-without-dynamic-ports", "likely", "E8", runner_up="dynamic-port-closed",
+        _forwarded, "port-forward-without-dynamic-ports", "possible", "E8", beside="dynamic-port-closed",
     ),
     Shown(
         "own-port-silent", "the mapper names its own address, and the port is silent", _not_forwarded,

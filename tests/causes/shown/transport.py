@@ -332,7 +332,7 @@ SHOWN = (
     Shown("server-busy-fault", "A call is answered by nca_s_server_too_busy.", _busy_fault, "server-busy", "established", "H4"),
     Shown(
         "every-third-connection", "Of the connections to one port every third gets no answer.",
-        _every_third_syn, "server-busy", "likely", "H4", "dynamic-port-blocked", never=("dynamic-port-blocked",),
+        _every_third_syn, "server-busy", "possible", "H4", "dynamic-port-blocked", beside="dynamic-port-blocked",
     ),
     Shown(
         "opens-when-named-anew", "A port opens again only after the mapper has named it once more: no matter of load.",
@@ -357,7 +357,7 @@ SHOWN = (
     ),
     Shown(
         "association-mismatch", "A bind into an association group is refused, one that begins a group was accepted.",
-        _other_node(0, began=True), "association-mismatch", "likely", "H6", "bind-rejected", never=("bind-rejected",),
+        _other_node(0, began=True), "association-mismatch", "possible", "H6", "bind-rejected", beside="bind-rejected",
     ),
     Shown(
         "another-protocol-version", "bind_nak 4 has nothing to do with the association.",

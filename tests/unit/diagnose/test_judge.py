@@ -1,4 +1,4 @@
-"""One primary cause: what it explains is gone where it is sure, and the runner-up where it is not."""
+"""One primary cause: what it explains is gone where it is sure, and the runner-up where it is not; rivals measure up."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Severity
 from tests.build.conversation import Recording
 from tests.build.story import START
-from tests.causes.shown import dynamic_port, port_135
+from tests.causes.shown import dynamic_port, logons, mapping, port_135
 from tests.causes.shown_cause import Shown
 
 
@@ -22,19 +22,17 @@ def _found(folder: Path, name: str, shown: tuple[Shown, ...]) -> dict[str, Findi
     return {finding.rule: finding for finding in analyze([str(path)]).findings}
 
 
-@pytest.mark.parametrize(
-    ("name", "shown", "primary", "other"),
-    [
-        ("dcom-port-not-learnt", dynamic_port.SHOWN, "port-not-learnt", "dynamic-port-blocked"),
-        ("program-rule-missing", dynamic_port.SHOWN, "program-rule-missing", "dynamic-port-blocked"),
-        ("only-135-forwarded", port_135.SHOWN, "port-forward-without-dynamic-ports", "dynamic-port-closed"),
-    ],
-)
-def test_what_an_unsure_cause_explains_is_the_runner_up(
-    tmp_path: Path, name: str, shown: tuple[Shown, ...], primary: str, other: str
-) -> None:
-    found = _found(tmp_path, name, shown)
-    first, second = found[primary], found[other]
+def test_of_two_rivals_the_surer_one_speaks(tmp_path: Path) -> None:
+    found = _found(tmp_path, "only-135-forwarded", port_135.SHOWN)
+    first, second = found["dynamic-port-closed"], found["port-forward-without-dynamic-ports"]
+    assert (first.severity, first.confidence) == (Severity.ERROR, "established")
+    assert (second.severity, second.confidence) == (Severity.NOTE, "possible")
+    assert second.next_observation
+
+
+def test_what_an_unsure_cause_explains_is_the_runner_up(tmp_path: Path) -> None:
+    found = _found(tmp_path, "kdc-unreachable", logons.SHOWN)
+    first, second = found["kdc-unreachable"], found["access-denied"]
     assert (first.severity, first.confidence) == (Severity.ERROR, "likely")
     assert (second.severity, second.confidence) == (Severity.NOTE, "possible")
     assert set(second.flows) <= set(first.flows)
@@ -42,7 +40,17 @@ def test_what_an_unsure_cause_explains_is_the_runner_up(
     assert second.next_observation
 
 
+@pytest.mark.parametrize(
+    ("name", "narrower"),
+    [("dcom-port-not-learnt", "port-not-learnt"), ("program-rule-missing", "program-rule-missing"),
+     ("pinhole-expired", "pinhole-expired")],
+)  # fmt: skip
+def test_what_narrows_a_cause_stands_beside_it(tmp_path: Path, name: str, narrower: str) -> None:
+    found = _found(tmp_path, name, dynamic_port.SHOWN)
+    assert found["dynamic-port-blocked"].severity is Severity.ERROR
+    assert found[narrower].severity is Severity.NOTE
+
+
 def test_what_a_sure_cause_explains_is_gone(tmp_path: Path) -> None:
-    found = _found(tmp_path, "pinhole-expired", dynamic_port.SHOWN)
-    assert found["pinhole-expired"].confidence == "established"
-    assert "dynamic-port-blocked" not in found
+    found = _found(tmp_path, "on-pipe-only", mapping.SHOWN)
+    assert "not-registered" not in found
