@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
 from rpcdiag.dissect.activation import REMOTE_GET_CLASS_OBJECT
 from rpcdiag.dissect.interfaces import EPMAPPER, FEATURE_NEGOTIATION_PREFIX, IACTIVATION
-from rpcdiag.flows.flow import PIPE, UDP, TcpOutcome
+from rpcdiag.flows.flow import PIPE, TCP, UDP, TcpOutcome
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.product import Learns
 from rpcdiag.track.facts import Bind, Readable, ReferralKind
@@ -201,15 +201,16 @@ def _told(event: Event, referral: CaseReferral) -> Event | None:
             learns = Learns.REMOTE_ACTIVATION
         elif opnum == REMOTE_GET_CLASS_OBJECT:
             learns = Learns.GET_CLASS_OBJECT
-    named = tuple(
-        Named(one.address, one.port, known.uuid if (known := one.interface or told.interface) else None)
-        for one in told.endpoints[:MAX_ENDPOINTS]
-        if one.port is None or one.protseq in ("ncacn_ip_tcp", "ncadg_ip_udp")
-    )
+    of_mapper = told.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
+    named = []
+    for one in told.endpoints[:MAX_ENDPOINTS]:
+        known = (one.interface or told.interface) if of_mapper else None  # of DCOM a port is for all that is there
+        if one.port is None or one.protseq in (TCP, UDP):
+            named.append(Named(one.address, one.port, known.uuid if known else None))
     whole = told.size // max(1, told.fragments) + PDU_HEADER
     return event._replace(
         kind=Kind.TOLD, time_ns=told.response_ns, packet=told.response_packet, referral=referral.id or None,
-        learns=learns, named=named, sealed=told.readable is Readable.SEALED or told.opened,
+        learns=learns, named=tuple(named), sealed=told.readable is Readable.SEALED or told.opened,
         readable=told.readable in (Readable.CLEAR, Readable.CARVED), size=told.size, fragments=told.fragments,
         segmented=whole > SEGMENT, wide=told.wide, by_client=told.by_client,
     )  # fmt: skip

@@ -385,7 +385,7 @@ def _network(text: str) -> Network | None:
 
 def _address(value: object, path: str, where: str) -> Address:
     try:
-        return ip_address(_text(value, path, where))
+        return ip_address(str(value))
     except ValueError:
         _wrong(path, where, f"an address, not '{value}'")
 
