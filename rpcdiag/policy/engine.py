@@ -124,6 +124,7 @@ class _Untaught(NamedTuple):
     told: Event
     position: int | None
     says: str
+    lost: bool  # the connection on which it would have come is ended, or not let in
 
 
 class _Machine:
@@ -326,7 +327,9 @@ class _Machine:
         if syn.outcome is TcpOutcome.REFUSED and self._product.flag("stealth") and position is None:
             return verdict(Reason.STEALTH_CLOSED_PORT, words.stealth(syn, by.says))
         if position is None:
-            return verdict(Reason.DEFAULT, by.says)
+            asked = self._untaught.get(syn.referral or "")
+            besides = f"; besides, {asked.says}" if asked is not None and asked.lost else ""
+            return verdict(Reason.DEFAULT, by.says + besides)
         return verdict(Reason.RULE if shadowed is None else Reason.SHADOWED, by.says)
 
     def _by(self, found: Decision) -> "_By":
@@ -440,7 +443,7 @@ class _Machine:
         return None
 
     def _note(self, told: Event, session: _Session | None, reason: Reason, says: str) -> None:
-        untaught = _Untaught(reason, told, session.position if session is not None else None, says)
+        untaught = _Untaught(reason, told, session.position if session is not None else None, says, session is None)
         if told.referral is not None and len(self._untaught) < MAX_UNTAUGHT:
             self._untaught.setdefault(told.referral, untaught)
         for end in told.named:
@@ -525,13 +528,18 @@ class _Machine:
         rests: tuple[str, ...] = (), more: tuple[str, ...] = (),
     ) -> Verdict:  # fmt: skip
         rule = None if position is None else self._policy.rules[position]
+        logs = (
+            self._product.value("violation_code" if at == "bind" else "denied_code")
+            if passes is False and at != "idle"
+            else None
+        )
         used = (*RESTS_ON.get(reason, ()), *rests, *more)
         return Verdict(
             flow=syn.flow, passes=passes, action=action, reason=reason, at=at, says=says,
             sees=words.sees(syn, passes, reason, action, at), position=position, rule=rule.name if rule else None,
             place=rule.place if rule else None, setting=rule.setting if rule else None,
             packet=syn.packet if packet is None else packet,
-            shadows=None if shadowed is None else self._policy.rules[shadowed].name, sure=self._product.sure(*used),
+            shadows=None if shadowed is None else self._policy.rules[shadowed].name, sure=self._product.sure(*used), log=logs or None,
         )  # fmt: skip
 
 

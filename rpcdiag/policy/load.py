@@ -93,12 +93,15 @@ def fresh(name: str) -> Policy:
     rules = tuple(_rule(one, chosen.path, f"rules[{number}]") for number, one in enumerate(chosen.rules, start=1))
     return Policy(
         chosen.title, name, rules, chosen.value("default"), chosen.value("default_out"),
-        remarks=(f"nothing but the name of a product is known: its rules are taken to be {_said(rules)}",),
+        remarks=(f"Only a product is named, no rules: it is taken to have {_said(rules)}.",),
     )  # fmt: skip
 
 
 def _said(rules: tuple[Rule, ...]) -> str:
-    return ", ".join(f"'{rule.name}'" for rule in rules) or "its defaults"
+    if not rules:
+        return "none, only its defaults"
+    several = ", ".join(f"'{rule.name}'" for rule in rules)
+    return f"the rule{'s' if len(rules) > 1 else ''} {several} and nothing else"
 
 
 def read_rule_set(text: str, path: str) -> RuleSet:

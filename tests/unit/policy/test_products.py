@@ -17,6 +17,7 @@ from rpcdiag.policy.product import (
     names,
     product,
 )
+from rpcdiag.policy.verdict import Reason
 from tests.unit.policy.wire import lookup, verdicts
 
 PROMISED = {
@@ -121,6 +122,12 @@ def test_hostile_yaml_is_an_error_and_nothing_else(text: str) -> None:
         from_mapping(load_yaml(text, "bad.yaml"), "bad.yaml")
 
 
-def test_a_wheel_holds_the_files() -> None:
-    assert Path(FOLDER).parent.name == "policy"  # hatchling takes all files of the package
-    assert all((FOLDER / f"{name}.yaml").is_file() for name in PROMISED)
+def test_every_parameter_and_product_is_described() -> None:
+    said = (Path(__file__).resolve().parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
+    for name, spec in PARAMETERS.items():
+        assert f"| `{name}` |" in said
+        assert f"{spec.says} ({spec.allowed})" in said
+    for name in names():
+        assert f"`{name}`" in said, name
+    for reason in Reason:
+        assert f"`{reason}`" in said or f"`{reason.removeprefix('not_learnt')}`" in said, reason
