@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
 from rpcdiag.dissect.activation import REMOTE_GET_CLASS_OBJECT
 from rpcdiag.dissect.interfaces import EPMAPPER, FEATURE_NEGOTIATION_PREFIX, IACTIVATION
-from rpcdiag.flows.flow import PIPE, TCP, UDP, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, TCP, UDP, TcpOutcome
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.product import Learns
 from rpcdiag.track.facts import Bind, Readable, ReferralKind
@@ -60,7 +60,7 @@ class Event(NamedTuple):
     referral: str | None = None
     about: str | None = None
     called_back: bool = False  # the client was given an object of the server
-    rpc: bool = True  # the port is known to be one of RPC
+    rpc: bool | None = True  # whether the port is one of RPC; None where nobody can tell: it never opened
     alter: bool = False
     interfaces: tuple[str, ...] = ()
     learns: Learns | None = None
@@ -178,8 +178,12 @@ def _called_back(flow: CaseFlow, origin: CaseReferral | None) -> bool:
     return origin is not None and (origin.referral.by_client or flow.origin.kind is OriginKind.MAPPER)
 
 
-def _is_rpc(flow: CaseFlow, origin: CaseReferral | None) -> bool:
-    return flow.flow.transport != PIPE and (origin is not None or bool(flow.rpc and flow.rpc.pdus))
+def _is_rpc(flow: CaseFlow, origin: CaseReferral | None) -> bool | None:
+    if flow.flow.transport == PIPE:
+        return False
+    if origin is not None or (flow.rpc is not None and flow.rpc.pdus) or flow.flow.server.port in MAPPER_PORTS:
+        return True
+    return None if flow.flow.outcome in FAILED_TO_OPEN else False
 
 
 _LEARNS = {

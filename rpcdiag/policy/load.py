@@ -132,7 +132,7 @@ def of_rule_set(found: RuleSet, path: str) -> Policy:
         )
     default = found.default or (chosen.value("default") if found.product in names() else Action.DROP)
     return Policy(
-        Path(path).name, chosen.id, found.rules[:MAX_RULES], default, chosen.value("default_out"), zones=found.zones,
+        Path(path).name, chosen.id, _in_order(found.rules[:MAX_RULES]), default, chosen.value("default_out"), zones=found.zones,
         path=path, remarks=remarks,
     )  # fmt: skip
 
@@ -156,7 +156,8 @@ def from_text(text: str, path: str) -> Policy:
     chosen = chosen.under(overrides)
     rules, of_rules = _rules(said.get("rules", list(chosen.rules)), path)
     zones = {**(of_rules.zones if of_rules else {}), **_zones(said.get("zones", {}), path)}
-    default = of_rules.default if of_rules and of_rules.default is not None else chosen.value("default")
+    default = chosen.value("default") if "product" in said else Action.DROP
+    default = of_rules.default if of_rules and of_rules.default is not None else default
     hosts = said.get("hosts")
     profile = said.get("profile")
     if profile is not None and profile not in PROFILES:

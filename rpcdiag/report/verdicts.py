@@ -130,6 +130,8 @@ def _policy(applied: Applied, width: int) -> Iterator[str]:
     rest = {"drop": "dropped", "reject": "rejected", "reset": "reset", "allow": "allowed"}[rest]
     rules = f"{len(policy.rules)} rule{'' if len(policy.rules) == 1 else 's'}"
     yield from _wrapped(f"Policy: {clean(policy.name)}{what}{where}: {rules}, what none admits is {rest}", width)
+    if product.value("stands") == "host" and policy.hosts is None:
+        yield "  Which hosts have it is not said (hosts: ...): every host is taken to."
     for remark in policy.remarks[:MAX_IDS]:
         yield from _wrapped(f"  {clean(remark)}", width)
     if len(policy.remarks) > MAX_IDS:

@@ -443,3 +443,18 @@ def test_the_order_in_which_simultaneous_events_are_given_does_not_matter() -> N
     assert judge_flows(ordered(events), under, product_of(under)) == judge_flows(
         ordered(events[::-1]), under, product_of(under)
     )
+
+
+def test_of_a_port_that_never_opened_nobody_knows_whether_rpc_listens() -> None:
+    rpc = Rule("rpc", Action.ALLOW, ports=Ports(keywords=(Keyword.RPC,)))
+    never = [syn("f1", 49777, rpc=None)]
+    found = verdicts(never, _windows(rpc))["f1"]
+    assert (found.passes, found.reason) == (None, Reason.UNDECIDED)
+    who = Process(address(SERVER), 49777, SVCHOST, "x")
+    assert verdicts(never, _windows(rpc, processes=(who,)))["f1"].passes
+
+
+def test_the_local_host_has_to_be_said() -> None:
+    found = verdicts([syn("f1", 135)], policy("tmg", MAPPER._replace(sources=named("Local Host"))))["f1"]
+    assert found.passes is None
+    assert "local_host" in found.says
