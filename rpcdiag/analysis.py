@@ -34,7 +34,9 @@ from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpo
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
-if TYPE_CHECKING:  # loaded only where there is connectionless RPC, and where there are keys
+if TYPE_CHECKING:  # loaded only where there is connectionless RPC, where there are keys, and where there is a policy
+    from rpcdiag.policy.model import Policy
+    from rpcdiag.policy.verdict import Applied
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.unseal import Keys, Unsealer
 
@@ -60,6 +62,7 @@ class Diagnosis(NamedTuple):
     cuts: tuple[RpcdiagError, ...]
     interrupted: bool = False  # by the user: what was known by then is here
     remarks: tuple[str, ...] = ()  # on captures of which the given keys opened nothing
+    applied: "Applied | None" = None  # what the policy in force does to each flow, where one was given
 
 
 def analyze(
@@ -71,11 +74,12 @@ def analyze(
     watch: Watch | None = None,
     brief: bool = False,
     keys: "Keys | None" = None,
+    policy: "Policy | None" = None,
     after_reading: Callable[[], None] | None = None,
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
-    are alike are only counted. What is sealed is opened with `keys`. `after_reading` is called when all captures are
-    read.
+    are alike are only counted, unless a `policy` has to judge them all. What is sealed is opened with `keys`.
+    `after_reading` is called when all captures are read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -84,7 +88,7 @@ def analyze(
     intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
-    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer)
+    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy)
 
 
 def conclude(
@@ -94,6 +98,7 @@ def conclude(
     log_offset_ns: int | None = None,
     brief: bool = False,
     unsealer: "Unsealer | None" = None,
+    policy: "Policy | None" = None,
 ) -> Diagnosis:
     """What follows from captures that were read; the arguments are those of `analyze`."""
     troubles = list(intake.troubles)
@@ -101,7 +106,7 @@ def conclude(
     table = FlowTable([taken.flows for taken in intake.captures])
     folded: tuple[Folded, ...] = ()
     if (
-        brief and not logs and unsealer is None and len(facts) == 1 and len(facts[0].points) == 1
+        brief and not logs and unsealer is None and policy is None and len(facts) == 1 and len(facts[0].points) == 1
     ):  # copies and log rows have to be found
         folded = fold(intake.captures[0])
     case = _case(facts, table, intake.captures, folded, unsealer)
@@ -112,7 +117,8 @@ def conclude(
         troubles += unsealer.troubles
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
-    findings = judge(case)
+    applied = _under(case, policy)
+    findings = judge(case, applied)
     return Diagnosis(
         case=case,
         findings=findings,
@@ -121,6 +127,7 @@ def conclude(
         cuts=cuts,
         interrupted=interrupted,
         remarks=tuple(unsealer.failed) if unsealer is not None else (),
+        applied=applied,
     )
 
 
@@ -131,6 +138,14 @@ def so_far(taken: Taken, *, brief: bool = False) -> tuple[Case, tuple[Finding, .
         folded = fold(taken) if brief and len(facts.points) == 1 else ()
         case = _case((facts,), FlowTable([taken.flows]), (taken,), folded, None)
         return case, judge(case)
+
+
+def _under(case: Case, policy: "Policy | None") -> "Applied | None":
+    if policy is None:
+        return None
+    from rpcdiag.policy.engine import apply
+
+    return apply(case, policy)
 
 
 class _Counting:

@@ -43,7 +43,9 @@ def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
     kept = _without_consequences(folded, known)
     kept.sort(key=lambda finding: _rank(case, finding))
-    return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
+    return tuple(
+        finding._replace(id=f"n{place}", times=max(1, finding.times)) for place, finding in enumerate(kept, start=1)
+    )
 
 
 def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
@@ -80,7 +82,7 @@ def _one_for(case: Case, group: Sequence[Finding]) -> Finding:
         flows=tuple(dict.fromkeys(flow for one in group for flow in one.flows)),
         referrals=tuple(one for one in referrals if unsure or case.referral(one).referral.sure),
         errors=tuple(dict.fromkeys(error for one in group for error in one.errors)),
-        times=len(group),
+        times=sum(one.times for one in group),
     )
 
 

@@ -95,6 +95,7 @@ def make(asked: Asked, answered: Answered) -> Referral:
         unbound=asked.unbound,
         call=SealedCall(asked.interface, asked.opnum, asked.wide) if content.readable is Readable.SEALED else None,
         authn_hint=content.authn_hint,
+        operation=(asked.interface.uuid, asked.opnum), fragments=answered.stub.fragments, wide=answered.wide,
     )  # fmt: skip
 
 
@@ -123,6 +124,7 @@ def opened(referral: Referral, question: Opened | None, answer: Opened) -> Refer
     found = make(asked, answered)
     if found.readable is not Readable.CLEAR:
         return None
+    found = found._replace(fragments=referral.fragments, opened=True)
     return found._replace(readable=Readable.CARVED, unbound=True) if referral.unbound else found
 
 
