@@ -33,12 +33,16 @@ Found = list[LogEntry | BadLine]
 
 
 class Followed(Protocol):
-    """`behind`: there is more to be had at once. `ended`: nothing will follow."""
+    """`behind`: there is more to be had at once. `ended`: nothing will follow. `piped`: it ends when its writer does."""
 
     path: str
-    format: str | None
+    piped: bool
     behind: bool
     ended: bool
+
+    @property
+    def format(self) -> str | None:
+        """Name of its format, once that is known."""
 
     def poll(self) -> Found:
         """What has come since it was asked last."""
@@ -136,6 +140,8 @@ class FollowedFile:
     Raises:
         InputError: it is a directory; with `once` also: it cannot be opened.
     """
+
+    piped = False
 
     def __init__(
         self, path: str, say: Say, *, from_start: bool = False, at_end: bool = False, once: bool = False,
@@ -410,6 +416,8 @@ def _preamble(head: str, last_fields: str | None) -> list[str]:
 
 class FollowedStream:
     """A pipe: `read` gives the bytes it has, none at its end, None where there are none now."""
+
+    piped = True
 
     def __init__(self, path: str, read: Callable[[], bytes | None], say: Say) -> None:
         self.path, self._get = path, read

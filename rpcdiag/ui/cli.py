@@ -31,7 +31,9 @@ _POLICY_HELP = "the firewall in the path: a product ('rpcdiag policies' lists th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     gc.disable()  # facts have no cycles: looking for them took a third of a large run
-    chosen = _parser().parse_args(arguments)
+    given, behind = _parted(sys.argv[1:] if arguments is None else arguments)
+    chosen = _parser().parse_args(given)
+    chosen.expression = behind
     run: Callable[[argparse.Namespace], int] = chosen.run
     try:
         return run(chosen)
@@ -41,6 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # whoever read our output has had enough; Python would complain once more when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _parted(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands behind `--` of `tail` is a filter."""
+    if "--" not in arguments or arguments[0] != "tail":
+        return arguments, ()
+    place = list(arguments).index("--")
+    return arguments[:place], arguments[place + 1 :]
 
 
 def complain(text: object) -> None:
@@ -85,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
     verify.set_defaults(run=_verify)
     _live_arguments(commands.add_parser("live", help="watch an interface: what is asked, referred, tried and refused"))
+    _tail_arguments(
+        commands.add_parser("tail", help="follow firewall logs: filter, colour, alert, who handed out the port")
+    )
     doctor = commands.add_parser("doctor", help="what this machine can do, and how to mend what is missing")
     doctor.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     doctor.set_defaults(run=_doctor)
@@ -190,6 +203,45 @@ def _live_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-flows", type=_count, default=0, metavar="N", help="connections remembered at a time")
     _looks(parser)
     parser.set_defaults(run=_live)
+
+
+def _tail_arguments(parser: argparse.ArgumentParser) -> None:
+    from rpcdiag.logs.grammar import GRAMMAR
+
+    several: dict[str, Any] = {"action": "append", "default": []}
+    parser.usage = "%(prog)s [options] LOG... [-- EXPR]"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"EXPR is put together from\n\n{GRAMMAR}"
+    parser.add_argument("logs", nargs="+", metavar="LOG", help="of any known format (rpcdiag formats); - for stdin")
+    parser.add_argument("-f", dest="filter", metavar="EXPR", help="show these rows; see below")
+    parser.add_argument("--client", metavar="ADDRESS", help="rows from this address or subnet")
+    parser.add_argument("--server", metavar="ADDRESS", help="rows to this address or subnet")
+    parser.add_argument("--no-noise", action="store_true", help="leave out broadcast, multicast, NetBIOS names")
+    parser.add_argument("--highlight", metavar="EXPR", help="stress these rows")
+    parser.add_argument("-n", dest="lines", type=_rows, metavar="N|all", help="rows of what is there already (10)")
+    parser.add_argument("-c", dest="count", type=_count, default=0, metavar="N", help="end after so many rows")
+    parser.add_argument("--once", action="store_true", help="show what is there and end; exit 1 where drops were shown")
+    parser.add_argument("-F", action="store_true", help=argparse.SUPPRESS)  # what it always does
+    parser.add_argument(
+        "--capture", dest="captures", metavar="FILE", help="say who handed a port out in this capture; may be repeated",
+        **several,
+    )  # fmt: skip
+    parser.add_argument("--case", dest="cases", metavar="JSON", help="the same from 'analyze -T json'", **several)
+    parser.add_argument("-i", dest="interface", metavar="IFACE", help="the same from what is seen there", **several)
+    parser.add_argument("-r", dest="pipe", metavar="PIPE", help="the same from a capture that is still written")
+    parser.add_argument("--alert", metavar="COMMAND|URL", help="tell rows to a command or http://127.0.0.1:PORT/")
+    parser.add_argument("--alert-on", metavar="EXPR", help="which rows ('denied and not noise')")
+    parser.add_argument("--resolve", action="store_true", help="show names of addresses once they are looked up")
+    parser.add_argument("-T", dest="output", choices=("text", "ndjson"), default="text")
+    _looks(parser)
+    parser.set_defaults(run=_tail)
+
+
+def _rows(text: str) -> str:
+    """A number of rows, or all."""
+    if text != "all" and int(text) < 0:
+        raise ValueError(text)
+    return text
 
 
 def _key_arguments(parser: argparse.ArgumentParser) -> None:
@@ -325,6 +377,24 @@ def _live(chosen: argparse.Namespace) -> int:
 
         show(diagnosis, "json", None, chosen.color)
     return _exit_code(diagnosis, chosen.fail_on)
+
+
+def _tail(chosen: argparse.Namespace) -> int:
+    from rpcdiag.errors import InputError, MissingPiece
+    from rpcdiag.ui.tail import tail
+
+    gc.enable()
+    try:
+        counts, interrupted = tail(chosen, complain)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
+    if interrupted:
+        return INTERRUPTED
+    return FOUND if counts.drops else OK
 
 
 def _policy(wanted: str | None) -> "Policy | None":
