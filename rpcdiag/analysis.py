@@ -101,7 +101,7 @@ def analyze(
     return Diagnosis(
         case=case,
         findings=findings,
-        remedies={finding.id: advise(case, finding) for finding in findings},
+        remedies=advise(case, findings),
         troubles=tuple(troubles),
         cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
         interrupted=intake.interrupted,

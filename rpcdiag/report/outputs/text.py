@@ -179,6 +179,9 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
         else:
             yield from _cure(remedy, label, style, width)
         shown.add(remedy)
+    if len(remedies) > MAX_REMEDIES:
+        others = ", ".join(remedy.id for remedy in remedies[MAX_REMEDIES:])
+        yield from _labelled(style, "OTHERS", f"wider, or for another place: {others} (-T json tells them)", width)
     if finding.next_observation:
         yield from _labelled(style, "NEXT", clean(finding.next_observation), width)
 
@@ -213,6 +216,8 @@ def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]
     yield from _labelled(style, label, clean(remedy.where), width)
     yield from _labelled(style, "", clean(remedy.why) + ".", width)
     for command in remedy.commands:
+        if command.instead is not None:
+            continue
         for line in command.text.splitlines():
             if command.shell == "steps":
                 yield from wrap(
@@ -220,7 +225,14 @@ def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]
                 )
             else:
                 yield style.command(" " * (_LABEL + 2) + clean(line))
-    yield from _labelled(style, "", f"Price: {clean(remedy.price.rstrip('.'))}.", width)
+    instead = ", ".join(command.instead for command in remedy.commands if command.instead is not None)
+    if instead:
+        yield from _labelled(style, "", f"Instead (-T json): {clean(instead)}.", width)
+    yield from _labelled(style, "", f"Opens: {clean(remedy.opens)}. Price: {clean(remedy.price.rstrip('.'))}.", width)
+    if remedy.restart is not None:
+        yield from _labelled(style, "", f"Restart: {clean(remedy.restart)}.", width)
+    if remedy.replay is not None:
+        yield from _labelled(style, "REPLAY", clean(remedy.replay.says) + ".", width)
 
 
 def _labelled(style: Style, label: str, text: str, width: int, severity: Severity | None = None) -> Iterator[str]:

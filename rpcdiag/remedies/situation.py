@@ -1,0 +1,236 @@
+"""What a remedy needs to know: who fails to reach whom, at which port, and whose firewall it is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import NamedTuple
+
+from rpcdiag.case import Case, CaseFlow
+from rpcdiag.diagnose.finding import Direction, Finding
+from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, class_name, interface_name, service_of
+from rpcdiag.model.packets import Address
+from rpcdiag.policy.model import Network
+from rpcdiag.policy.verdict import Applied
+from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
+
+WMI = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
+MAX_CLIENTS = 64  # of one scope
+MAX_NETWORKS = 8  # that a rule names; beyond, they are widened
+_WIDEST = {4: 16, 6: 48}
+_SUBNET = {4: 24, 6: 64}
+_INSIDE = tuple(
+    ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+)  # fmt: skip
+# log formats and product ids -> what we call the product; the beginning of the name decides
+_PRODUCTS = (
+    ("windows", "windows-firewall"), ("isa", "tmg"), ("tmg", "tmg"), ("forefront", "tmg"), ("asa", "asa"), ("ftd", "asa"),
+    ("cisco", "asa"), ("forti", "fortigate"), ("linux", "linux"), ("iptables", "linux"), ("nft", "linux"),
+    ("check", "checkpoint"), ("srx", "srx"), ("juniper", "srx"), ("junos", "srx"), ("stormshield", "stormshield"),
+    ("barracuda", "barracuda"), ("palo", "palo-alto"), ("pan", "palo-alto"), ("aws", "cloud"), ("azure", "cloud"),
+    ("cloud", "cloud"), ("network-acl", "cloud"), ("security-group", "cloud"),
+)  # fmt: skip
+
+
+class Background(NamedTuple):
+    """What is the same for all findings of a case: who fails to reach a host, and the ports that it was seen to use."""
+
+    failing: Mapping[Address, tuple[Address, ...]]
+    ports: Mapping[Address, frozenset[int]]
+
+
+def background(case: Case) -> Background:
+    """Walks the conversations and referrals once."""
+    failing: dict[Address, dict[Address, None]] = {}
+    ports: dict[Address, set[int]] = {}
+    for conversation in case.failed:
+        known = failing.setdefault(conversation.server, {})
+        if len(known) < MAX_CLIENTS:
+            known[conversation.client] = None
+    for conversation in case.conversations:
+        ports.setdefault(conversation.server, set()).add(conversation.near.flow.server.port)
+    for one in case.referrals:
+        told = ports.setdefault(one.teller, set())
+        told.update(endpoint.port for endpoint in one.referral.endpoints if endpoint.port is not None)
+    return Background(
+        {host: tuple(clients) for host, clients in failing.items()},
+        {host: frozenset(known) for host, known in ports.items()},
+    )
+
+
+class Reach(NamedTuple):
+    """Whom a rule lets in: what was `chosen` and why, and `narrower` addresses where that is a subnet."""
+
+    chosen: tuple[str, ...]
+    narrower: tuple[str, ...]
+    why: str
+
+    @property
+    def text(self) -> str:
+        return ", ".join(self.chosen)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        return tuple(ip_network(one) for one in self.chosen)
+
+
+class Situation(NamedTuple):
+    """A finding, the case, and the policy in force where it is known."""
+
+    case: Case
+    finding: Finding
+    background: Background
+    applied: Applied | None = None
+
+    @property
+    def host(self) -> Address:
+        """Whose port it is."""
+        back = self.finding.direction is Direction.SERVER_TO_CLIENT
+        return self.finding.client if back else self.finding.server
+
+    @property
+    def caller(self) -> Address:
+        """Who wants to reach it."""
+        back = self.finding.direction is Direction.SERVER_TO_CLIENT
+        return self.finding.server if back else self.finding.client
+
+    @property
+    def failing(self) -> tuple[CaseFlow, ...]:
+        """The finding's flows from the one to the other."""
+        flows = [self.case.flow(id) for id in self.finding.flows]
+        ends = (self.caller, self.host)
+        return tuple(one for one in flows if (one.flow.client.address, one.flow.server.address) == ends)
+
+    @property
+    def product(self) -> str | None:
+        """Whose firewall it is: the one whose log shows the drop, else the one that the user named."""
+        if self.finding.subject.log_format:
+            return product_of(self.finding.subject.log_format)
+        return product_of(self.applied.policy.product) if self.applied else None
+
+    @property
+    def device_known(self) -> bool:
+        """Whether it is a device between the hosts for certain: its log says so, or it answers in the host's place."""
+        if self.product not in (None, "windows-firewall"):
+            return True
+        return self.finding.rule in ("mapper-rejected", "dynamic-port-rejected", "port-not-learnt", "pinhole-expired")
+
+    @property
+    def device(self) -> str:
+        """How the device in the path is called, as far as is known."""
+        answers = {error.sender for one in self.failing for error in one.flow.icmp}
+        names = {"tmg": "ISA or TMG", "asa": "ASA", "fortigate": "FortiGate", "linux": "Linux firewall", "cloud": "cloud "
+                 "filter", "srx": "SRX", "checkpoint": "Check Point gateway"}  # fmt: skip
+        called = names.get(self.product or "", "firewall")
+        if len(answers) == 1:
+            return f"the {called} that answered with ICMP, {next(iter(answers))}"
+        return f"the {called} between {self.caller} and {self.host}"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the answer that names the port cannot be read by anybody in between."""
+        if any(self.case.referral(id).referral.readable == "sealed" for id in self.finding.referrals):
+            return True
+        return any(one.origin.kind is OriginKind.INFERRED for one in self.failing)
+
+    @property
+    def fixed_port(self) -> int | None:
+        """The port, where it is one that does not change."""
+        port = self.finding.subject.port
+        if port is None or port in MAPPER_PORTS:
+            return None
+        if port in FIXED_TCP_PORTS or any(one.origin.kind is OriginKind.WELL_KNOWN for one in self.failing):
+            return port
+        return None
+
+    @property
+    def clsid(self) -> str | None:
+        """The class that was activated; of a callback, WMI's where the client uses WMI."""
+        if self.finding.subject.clsid:
+            return self.finding.subject.clsid
+        if self.finding.direction is Direction.SERVER_TO_CLIENT:
+            told = self.case.told.get((self.finding.client, self.finding.server), ())[:MAX_CLIENTS]
+            return next((one.referral.clsid for one in told if one.referral.clsid == WMI), None)
+        return None
+
+    @property
+    def service_name(self) -> str:
+        """How the service is called: its class or interface."""
+        subject = self.finding.subject
+        if self.finding.direction is Direction.SERVER_TO_CLIENT:
+            return "callbacks of WMI" if self.clsid == WMI else "callbacks"
+        name = (self.clsid and class_name(self.clsid)) or (subject.interface and interface_name(subject.interface.uuid))
+        return name or "the RPC service"
+
+    @property
+    def program(self) -> tuple[str | None, str | None, str | None]:
+        """Program, service and built-in firewall group behind the failing port, as far as the tables know."""
+        subject = self.finding.subject
+        if self.finding.direction is Direction.SERVER_TO_CLIENT:
+            known = self.clsid == WMI
+            return (r"%SystemRoot%\System32\wbem\unsecapp.exe" if known else None), None, None
+        for uuid in (self.clsid, subject.interface.uuid if subject.interface else None):
+            found = service_of(uuid) if uuid else (None, None, None)
+            if any(found):
+                return found
+        return None, None, None
+
+    def clients(self) -> tuple[Address, ...]:
+        """Those who fail to reach the host, inside or outside as the finding's own client is."""
+        others = self.background.failing.get(self.host, ())
+        alike = [one for one in others if one.version == self.caller.version and inside(one) and inside(self.caller)]
+        return tuple(dict.fromkeys((self.caller, *alike)))[:MAX_CLIENTS]
+
+    def reach(self) -> Reach:
+        """Subnets inside, addresses in a perimeter."""
+        return reach(self.clients())
+
+    def free_port(self, wanted: int, count: int = 1) -> int:
+        """The first port from `wanted` on, in steps of 1,000, that has `count` ports which nobody was seen to use."""
+        known = self.background.ports
+        taken: frozenset[int] = known.get(self.host, frozenset()) | known.get(self.caller, frozenset())
+        for first in (*range(wanted, 65000 - count, 1000), *range(wanted + 137, 65000 - count, 100)):
+            if not any(first <= port <= first + count for port in taken):
+                return first
+        return wanted
+
+
+def product_of(name: str) -> str | None:
+    """Our word for a log format or a policy's product."""
+    return next((product for begins, product in _PRODUCTS if name.lower().startswith(begins)), None)
+
+
+def inside(address: Address) -> bool:
+    """Whether it is an address of a private network."""
+    return any(address in network for network in _INSIDE if network.version == address.version)
+
+
+def reach(clients: Iterable[Address]) -> Reach:
+    """The smallest sensible scope for these clients, all of one version."""
+    known = sorted(set(clients), key=int)
+    listed = tuple(str(one) for one in known)
+    if not all(inside(one) for one in known):
+        why = "addresses, because they are not of a private network: in a perimeter a rule names who may come"
+        return Reach(listed, (), why)
+    networks = _widened(known)
+    subnets = tuple(str(one) for one in networks)
+    plural = "s" if len(subnets) > 1 else ""
+    return Reach(
+        subnets,
+        listed,
+        f"the subnet{plural} {', '.join(subnets)}, because the client is inside and may get another address there by "
+        "DHCP; where its address is fixed, the address alone is narrower",
+    )
+
+
+def _widened(addresses: Sequence[Address]) -> list[Network]:
+    """Their usual subnets, widened until they are few."""
+    version = addresses[0].version
+    prefix = _SUBNET[version]
+    while True:
+        subnets = {ip_network((one, prefix), strict=False) for one in addresses}
+        fours = [one for one in subnets if isinstance(one, IPv4Network)]
+        sixes = [one for one in subnets if isinstance(one, IPv6Network)]
+        networks: list[Network] = [*collapse_addresses(fours), *collapse_addresses(sixes)]
+        if len(networks) <= MAX_NETWORKS or prefix <= _WIDEST[version]:
+            return networks
+        prefix -= 1
