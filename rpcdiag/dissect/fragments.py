@@ -11,7 +11,7 @@ MAX_CALLS = 64
 class Stub(NamedTuple):
     """The body of one call in one direction; `cut` where bytes of it are not in the capture.
 
-    `loose` are those behind the first hole: nobody knows where in the body they stand.
+    `loose` are those behind the first hole: nobody knows where in the body they stand. `fragments`: PDUs it came in.
     """
 
     data: bytes
@@ -19,15 +19,17 @@ class Stub(NamedTuple):
     cut: bool
     first_packet: int
     loose: bytes = b""
+    fragments: int = 1
 
 
 class _Parts:
-    __slots__ = ("cut", "data", "first_packet", "length", "loose")
+    __slots__ = ("cut", "data", "first_packet", "fragments", "length", "loose")
 
     def __init__(self, packet: int) -> None:
         self.data = bytearray()
         self.loose = bytearray()
         self.length = 0
+        self.fragments = 0
         self.cut = False
         self.first_packet = packet
 
@@ -50,6 +52,7 @@ class Assembler:
             parts = self._parts[call_id] = _Parts(packet)
             parts.cut = not flags & FIRST_FRAGMENT
         parts.length += length
+        parts.fragments += 1
         if not parts.cut:  # what follows a hole would be read at the wrong place
             room = MAX_STUB - len(parts.data)
             parts.data += stub[:room]
@@ -59,4 +62,4 @@ class Assembler:
         if not flags & LAST_FRAGMENT:
             return None
         del self._parts[call_id]
-        return Stub(bytes(parts.data), parts.length, parts.cut, parts.first_packet, bytes(parts.loose))
+        return Stub(bytes(parts.data), parts.length, parts.cut, parts.first_packet, bytes(parts.loose), parts.fragments)

@@ -113,6 +113,21 @@ class Rule(NamedTuple):
     line: int | None = None  # in the file that it was read from
 
 
+class Parameter(NamedTuple):
+    """One thing that a product does in its own way: the value, how sure that is, and where it is known from."""
+
+    value: object
+    sure: Sure
+    source: str
+
+
+class Translation(NamedTuple):
+    """Clients go to `seen`; the server behind it calls itself `real`, and so write its bindings."""
+
+    seen: Address
+    real: Address
+
+
 class Process(NamedTuple):
     """Who owns a listening port of a host, where that is known; `program` as Windows writes it, with or without path."""
 
@@ -141,6 +156,8 @@ class Policy(NamedTuple):
     processes: tuple[Process, ...] = ()
     path: str | None = None  # of the file that it was read from
     remarks: tuple[str, ...] = ()
+    overrides: dict[str, Parameter] = {}  # noqa: RUF012  (parameters of the product that are different here)
+    translations: tuple[Translation, ...] = ()
 
 
 class RuleSet(NamedTuple):

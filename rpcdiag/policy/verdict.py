@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from rpcdiag.policy.model import Action, Policy, Sure
+from rpcdiag.policy.model import Action, Parameter, Policy, Rule, Sure
 
 
 class Reason(StrEnum):
@@ -35,13 +35,17 @@ class Reason(StrEnum):
 class Change(NamedTuple):
     """The single change of the policy that turns a verdict: `says` for a person; the fields for the machine.
 
-    `rule` is the position in `Policy.rules` of the rule that changes, or None for a new one.
+    `rule` is the position in `Policy.rules` of the rule that changes, or None for a new one. `becomes` is what the rule
+    is afterwards; a new one goes before position `before`. `parameter`: what the product is told to do differently.
     """
 
     says: str
     rule: int | None = None
     strict: bool | None = None
     alg: bool | None = None
+    becomes: Rule | None = None
+    before: int | None = None
+    parameter: tuple[str, Parameter] | None = None
 
 
 class Verdict(NamedTuple):

@@ -187,7 +187,7 @@ class Referral(NamedTuple):
     """A server telling a client where something lives.
 
     Or an object that one of them hands to the other: then `by_client` says whose it is, and both packets are the one
-    that carries the reference.
+    that carries the reference. The last fields are what a device in the path needs to know to read the answer too.
     """
 
     kind: ReferralKind
@@ -210,6 +210,10 @@ class Referral(NamedTuple):
     by_client: bool = False
     unbound: bool = False  # the bind is not in the capture
     call: SealedCall | None = None  # where the answer is sealed
+    operation: tuple[str, int] | None = None  # UUID and opnum of the call
+    fragments: int = 1  # PDUs that the answer came in
+    wide: bool = False  # in NDR64
+    opened: bool = False  # sealed on the wire, opened with keys
 
     @property
     def sure(self) -> bool:

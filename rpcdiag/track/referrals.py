@@ -93,6 +93,7 @@ def make(asked: Asked, answered: Answered) -> Referral:
         (Try(asked.packet, packet, content.status),), content.asked_address, content.results,
         unbound=asked.unbound,
         call=SealedCall(asked.interface, asked.opnum, asked.wide) if content.readable is Readable.SEALED else None,
+        operation=(asked.interface.uuid, asked.opnum), fragments=answered.stub.fragments, wide=answered.wide,
     )  # fmt: skip
 
 
@@ -121,6 +122,7 @@ def opened(referral: Referral, question: Opened | None, answer: Opened) -> Refer
     found = make(asked, answered)
     if found.readable is not Readable.CLEAR:
         return None
+    found = found._replace(fragments=referral.fragments, opened=True)
     return found._replace(readable=Readable.CARVED, unbound=True) if referral.unbound else found
 
 

@@ -1,0 +1,245 @@
+"""Does a rule match a packet? Yes, no, or: not without something that the policy does not say."""
+
+from collections.abc import Callable, Mapping
+from ntpath import basename
+from typing import NamedTuple
+
+from rpcdiag.dissect.interfaces import EPMAPPER, service_of
+from rpcdiag.model.packets import Address
+from rpcdiag.policy.model import Authentication, Keyword, Network, Policy, Ports, Process, Rule, Scope
+from rpcdiag.policy.product import Product
+
+ANYWHERE = frozenset(
+    {"any", "*", "anywhere", "all networks", "all networks (and local host)", "all", "0.0.0.0/0", "::/0"}
+)
+LOCAL_HOST = "local host"
+EXTERNAL = "external"
+MAPPER_PORT = 135
+_SVCHOST = r"%systemroot%\system32\svchost.exe"
+_MAPPER_SERVICES = ("rpcss", "rpceptmapper")
+_ANY_SERVICE = ("", "*", "any")
+
+
+class Packet(NamedTuple):
+    """What a rule looks at: one packet of a connection that opens, or its answer."""
+
+    source: Address
+    source_port: int
+    destination: Address
+    port: int
+    protocol: str
+    host: Address  # where the service listens
+    service_port: int
+    about: str | None = None  # the interface or class behind that port
+    rpc: bool = False  # RPC listens there
+    inbound: bool | None = None  # where a host's own firewall looks; None: in the path
+    answer: bool = False
+
+
+class Fit(NamedTuple):
+    """`fits` is None where `missing` says what the policy would have to say."""
+
+    fits: bool | None
+    missing: str = ""
+    secured: bool = False  # fits but for the authentication that it asks for
+
+
+NO, YES = Fit(False), Fit(True)
+
+
+class Matcher:
+    """The rules of one policy against packets; remembers what it looked up, for at most MAX_KNOWN addresses and names."""
+
+    MAX_KNOWN = 1 << 16
+
+    def __init__(self, policy: Policy, product: Product) -> None:
+        self._policy = policy
+        self._hosts = product.value("stands") == "host"
+        self._knows_ports = product.flag("host_knows_ports")
+        self._zones = {name.strip().lower(): networks for name, networks in policy.zones.items()}
+        self._local = frozenset(policy.local_host)
+        self._processes: Mapping[tuple[Address, int], Process] = {
+            (process.host, process.port): process for process in policy.processes
+        }
+        self._known: dict[tuple[int, Address, bool], Fit] = {}
+
+    def fit(self, position: int, rule: Rule, packet: Packet) -> Fit:
+        """Whether the rule at that position matches."""
+        if not rule.enabled or rule.package is not None or rule.established:
+            return NO
+        if rule.inbound is not None and not self._right_way(rule.inbound, packet):
+            return NO
+        if rule.protocols and not _protocol_fits(rule.protocols, packet.protocol):
+            return NO
+        missing = []
+        looks: tuple[Callable[[], Fit], ...] = (
+            lambda: self._ports(rule, packet),
+            lambda: _numbers(rule.source_ports, packet.source_port),
+            lambda: self._scope(position, rule.sources, packet.source, source=True),
+            lambda: self._scope(position, rule.destinations, packet.destination, source=False),
+            lambda: self._profile(rule),
+            lambda: self._program(rule, packet),
+        )
+        for look in looks:
+            found = look()
+            if found.fits is False:
+                return NO
+            if found.fits is None:
+                missing.append(found.missing)
+        if rule.authentication is not Authentication.NONE:
+            return Fit(False, secured=not missing)
+        return Fit(None, "; ".join(dict.fromkeys(missing))) if missing else YES
+
+    def _right_way(self, inbound: bool, packet: Packet) -> bool:
+        if packet.inbound is not None:
+            return inbound is packet.inbound
+        return (packet.destination if inbound else packet.source) in self._local
+
+    def _ports(self, rule: Rule, packet: Packet) -> Fit:
+        ports = rule.ports
+        if ports.any:
+            return YES
+        if _within(ports, packet.port):
+            return YES
+        if packet.answer or not self._knows_ports or packet.inbound is False:
+            return NO
+        if Keyword.RPC_EPMAP in ports.keywords and packet.port == MAPPER_PORT:
+            return YES
+        if Keyword.RPC in ports.keywords and packet.port != MAPPER_PORT:
+            return YES if packet.rpc else NO
+        return NO
+
+    def _scope(self, position: int, scope: Scope, address: Address, *, source: bool) -> Fit:
+        if scope.any:
+            return YES
+        key = position, address, source
+        known = self._known.get(key)
+        if known is None:
+            known = self._looked_up(scope, address)
+            if len(self._known) < self.MAX_KNOWN:
+                self._known[key] = known
+        return known
+
+    def _looked_up(self, scope: Scope, address: Address) -> Fit:
+        found = any(_holds(network, address) for network in scope.networks) or any(
+            first.version == address.version == last.version and int(first) <= int(address) <= int(last)
+            for first, last in scope.ranges
+        )
+        undefined = []
+        for name in scope.names if not found else ():
+            fits = self._named(name, address)
+            if fits:
+                found = True
+                break
+            if fits is None:
+                undefined.append(name)
+        if not found and undefined:
+            return Fit(None, _define(undefined, address))
+        return NO if found is scope.negated else YES
+
+    def _named(self, name: str, address: Address) -> bool | None:
+        plain = name.strip().lower()
+        if plain in ANYWHERE:
+            return True
+        networks = self._zones.get(plain)
+        if networks is not None:
+            return any(_holds(network, address) for network in networks)
+        if plain == LOCAL_HOST:
+            return address in self._local if self._local else None
+        if plain == EXTERNAL and self._zones:
+            return address not in self._local and not any(
+                _holds(network, address) for networks in self._zones.values() for network in networks
+            )
+        return None
+
+    def _profile(self, rule: Rule) -> Fit:
+        if not rule.profiles or {"any", "all"} & {one.lower() for one in rule.profiles}:
+            return YES
+        if self._policy.profile is None:
+            wanted = " and ".join(rule.profiles)
+            return Fit(None, f"say which profile is in force (profile: ...): the rule is for {wanted}")
+        return YES if self._policy.profile.lower() in {one.lower() for one in rule.profiles} else NO
+
+    def _program(self, rule: Rule, packet: Packet) -> Fit:
+        service = None if (rule.service or "").lower() in _ANY_SERVICE else rule.service
+        program = None if (rule.program or "").lower() in _ANY_SERVICE else rule.program
+        if program is None and service is None:
+            return YES
+        if packet.inbound is False:
+            return Fit(None, f"a rule for a program of {packet.source}: nobody says which program asks there")
+        process = self.process(packet)
+        if program is not None:
+            if process.program is None:
+                return Fit(None, _who(packet))
+            if not _same_program(program, process.program):
+                return NO
+        if service is not None:
+            if process.service is None:
+                return NO if program is None and process.program is not None else Fit(None, _who(packet))
+            if not _same_service(service, process, packet):
+                return NO
+        return YES
+
+    def process(self, packet: Packet) -> Process:
+        """Who listens there: as the policy says, else as the interface behind the port says."""
+        known = self._processes.get((packet.host, packet.service_port))
+        if known is not None:
+            return known
+        if packet.service_port == MAPPER_PORT or packet.about == EPMAPPER:
+            return Process(packet.host, packet.service_port, _SVCHOST, "RpcSs")
+        if packet.service_port in (139, 445):
+            return Process(packet.host, packet.service_port, "System", None)
+        program, service, _ = service_of(packet.about) if packet.about else (None, None, None)
+        return Process(packet.host, packet.service_port, program, service)
+
+
+def _protocol_fits(wanted: tuple[str, ...], protocol: str) -> bool:
+    number = {"tcp": "6", "udp": "17"}[protocol]
+    return any(one.lower() in (protocol, number, "any", "256", "all", "ip") for one in wanted)
+
+
+def _within(ports: Ports, port: int) -> bool:
+    return any(first <= port <= last for first, last in ports.ranges)
+
+
+def _numbers(ports: Ports, port: int) -> Fit:
+    return YES if ports.any or _within(ports, port) else NO
+
+
+def _holds(network: Network, address: Address) -> bool:
+    return network.version == address.version and address in network
+
+
+def _define(names: list[str], address: Address) -> str:
+    several = ", ".join(f"'{name}'" for name in names)
+    return f"define {several} under zones (does it hold {address}?)"
+
+
+def _who(packet: Packet) -> str:
+    return (
+        f"say under processes which program and service listen on port {packet.service_port} of {packet.host} "
+        f"('netstat -anob' there shows it)"
+    )
+
+
+def _plain(program: str) -> str:
+    text = program.strip().strip('"').lower().replace("/", "\\")
+    for long in ("c:\\windows\\", "%windir%\\", "\\systemroot\\"):
+        if text.startswith(long):
+            return "%systemroot%\\" + text[len(long) :]
+    return text
+
+
+def _same_program(wanted: str, known: str) -> bool:
+    """The same path; the same name where one of them has no path."""
+    one, other = _plain(wanted), _plain(known)
+    if "\\" not in one or "\\" not in other:
+        return basename(one) == basename(other)
+    return one == other
+
+
+def _same_service(wanted: str, process: Process, packet: Packet) -> bool:
+    service = (process.service or "").lower()
+    if wanted.lower() == service:
+        return True
+    return packet.service_port == MAPPER_PORT and {wanted.lower(), service} <= set(_MAPPER_SERVICES)
