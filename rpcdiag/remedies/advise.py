@@ -10,7 +10,7 @@ from rpcdiag.policy.verdict import Applied
 from rpcdiag.remedies.remedy import Advice, Remedy
 from rpcdiag.remedies.situation import Situation, background
 
-MAX_REPLAYED = 64  # findings whose remedies are simulated; what is beyond is as good, but not tried
+MAX_REPLAYED = 32  # findings whose remedies are simulated; what is beyond is as good, but not tried
 
 
 @cache
@@ -24,7 +24,16 @@ def advise(case: Case, findings: Sequence[Finding], applied: Applied | None = No
     if not findings:
         return {}
     known = background(case)
-    return {finding.id: _for(Situation(case, finding, known, applied)) for finding in findings}
+    found = {finding.id: _for(Situation(case, finding, known, applied)) for finding in findings}
+    tried = [one for one in findings if any(remedy.change for remedy in found[one.id])][:MAX_REPLAYED]
+    if tried:
+        from rpcdiag.remedies import replay  # loads the simulator
+
+        flows = replay.flows_of(case)
+        for finding in tried:
+            remedies = replay.replayed(Situation(case, finding, known, applied), found[finding.id], flows)
+            found[finding.id] = tuple(sorted(remedies, key=replay.failed))
+    return found
 
 
 def _for(situation: Situation) -> tuple[Remedy, ...]:

@@ -159,7 +159,9 @@ class Situation(NamedTuple):
         if self.finding.direction is Direction.SERVER_TO_CLIENT:
             return "callbacks of WMI" if self.clsid == WMI else "callbacks"
         name = (self.clsid and class_name(self.clsid)) or (subject.interface and interface_name(subject.interface.uuid))
-        return name or "the RPC service"
+        if name:
+            return name
+        return f"RPC interface {subject.interface.uuid}" if subject.interface else "the RPC service"
 
     @property
     def program(self) -> tuple[str | None, str | None, str | None]:
@@ -187,10 +189,11 @@ class Situation(NamedTuple):
     def free_port(self, wanted: int, count: int = 1) -> int:
         """The first port from `wanted` on, in steps of 1,000, that has `count` ports which nobody was seen to use."""
         known = self.background.ports
-        taken: frozenset[int] = known.get(self.host, frozenset()) | known.get(self.caller, frozenset())
+        nobody: frozenset[int] = frozenset()
+        taken = known.get(self.host, nobody) | known.get(self.caller, nobody)
         for first in (*range(wanted, 65000 - count, 1000), *range(wanted + 137, 65000 - count, 100)):
             if not any(first <= port <= first + count for port in taken):
-                return first
+                return int(first)
         return wanted
 
 
@@ -217,8 +220,8 @@ def reach(clients: Iterable[Address]) -> Reach:
     return Reach(
         subnets,
         listed,
-        f"the subnet{plural} {', '.join(subnets)}, because the client is inside and may get another address there by "
-        "DHCP; where its address is fixed, the address alone is narrower",
+        f"the subnet{plural} {', '.join(subnets)}, since the client is inside and DHCP may move it there; where its address "
+        "is fixed, the address alone is narrower",
     )
 
 

@@ -13,7 +13,7 @@ from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
 from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.remedies.remedy import Remedy, Width
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
@@ -171,19 +171,26 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
     if finding.errors:
         yield from _labelled(style, "READS", "; ".join(names.error(error) for error in finding.errors), width)
     yield from _proof(diagnosis.case, finding.evidence, style, width)
-    remedies = diagnosis.remedies[finding.id]
-    for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
-        label = f"CURE {number}" if len(remedies) > 1 else "CURE"
+    told, others = _worth_telling(diagnosis.remedies[finding.id])
+    for number, remedy in enumerate(told, start=1):
+        label = f"CURE {number}" if len(told) > 1 else "CURE"
         if remedy in shown:
             yield from _labelled(style, label, f"as above: {clean(remedy.where)}", width)
         else:
             yield from _cure(remedy, label, style, width)
         shown.add(remedy)
-    if len(remedies) > MAX_REMEDIES:
-        others = ", ".join(remedy.id for remedy in remedies[MAX_REMEDIES:])
-        yield from _labelled(style, "OTHERS", f"wider, or for another place: {others} (-T json tells them)", width)
+    if others:
+        yield from _labelled(
+            style, "OTHERS", f"{', '.join(remedy.id for remedy in others)} (-T json tells them)", width
+        )
     if finding.next_observation:
         yield from _labelled(style, "NEXT", clean(finding.next_observation), width)
+
+
+def _worth_telling(remedies: tuple[Remedy, ...]) -> tuple[list[Remedy], list[Remedy]]:
+    """Those that are told in full, and those that are named: what is wide or roundabout, where there is something better."""
+    told = [remedy for remedy in remedies if remedy.width is not Width.GROUP][:MAX_REMEDIES] or list(remedies[:1])
+    return told, [remedy for remedy in remedies if remedy not in told]
 
 
 def _note(finding: Finding, style: Style, width: int) -> Iterator[str]:
