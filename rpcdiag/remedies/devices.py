@@ -38,6 +38,11 @@ def simulated(s: Situation, spans: Spans) -> Simulated:
     return Simulated(s.product if s.product in _SIMULATED else "none", (rule(s, spans),))
 
 
+def spans_for(s: Situation, first: int, last: int) -> Spans:
+    """A range, and the mapper's port where the capture does not show that it is open."""
+    return ((first, last),) if s.mapper_open else ((135, 135), (first, last))
+
+
 def hosts(s: Situation) -> tuple[Address, ...]:
     """The clients a device rule is for: addresses, since a device knows no programs."""
     return s.clients()[:MAX_HOSTS]

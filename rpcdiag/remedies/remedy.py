@@ -28,8 +28,8 @@ class Width(IntEnum):
     PROGRAM = 1  # the ports of one program, whatever they are
     PORT = 2  # one port, after a setting of the server
     INSPECTION = 3  # what a device reads out of the conversation
-    GROUP = 4  # a group of rules
-    RANGE = 5
+    RANGE = 4
+    GROUP = 5  # a group of rules, or of computers: more to set up, more to know
     LOOK = 6  # cures nothing, shows more
 
 

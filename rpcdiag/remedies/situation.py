@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case, CaseFlow
 from rpcdiag.diagnose.finding import Direction, Finding
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, class_name, interface_name, service_of
+from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.model import Network
 from rpcdiag.policy.verdict import Applied
@@ -14,6 +15,7 @@ from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 WMI = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
 MAX_CLIENTS = 64  # of one scope
+MAX_LOOKED_AT = 256  # conversations of a pair
 MAX_NETWORKS = 8  # that a rule names; beyond, they are widened
 _WIDEST = {4: 16, 6: 48}
 _SUBNET = {4: 24, 6: 64}
@@ -157,7 +159,7 @@ class Situation(NamedTuple):
         """How the service is called: its class or interface."""
         subject = self.finding.subject
         if self.finding.direction is Direction.SERVER_TO_CLIENT:
-            return "callbacks of WMI" if self.clsid == WMI else "callbacks"
+            return "WMI callbacks" if self.clsid == WMI else "callbacks"
         name = (self.clsid and class_name(self.clsid)) or (subject.interface and interface_name(subject.interface.uuid))
         if name:
             return name
@@ -182,8 +184,18 @@ class Situation(NamedTuple):
         alike = [one for one in others if one.version == self.caller.version and inside(one) and inside(self.caller)]
         return tuple(dict.fromkeys((self.caller, *alike)))[:MAX_CLIENTS]
 
+    @property
+    def mapper_open(self) -> bool:
+        """Whether the capture shows that the caller reaches the host's mapper."""
+        return any(
+            one.near.flow.server.port in MAPPER_PORTS and one.near.flow.outcome not in FAILED_TO_OPEN
+            for one in self.case.between(self.caller, self.host)[:MAX_LOOKED_AT]
+        )
+
     def reach(self) -> Reach:
-        """Subnets inside, addresses in a perimeter."""
+        """Subnets inside, addresses in a perimeter, and of a server that calls back."""
+        if self.finding.direction is Direction.SERVER_TO_CLIENT:
+            return Reach((str(self.caller),), (), f"the address alone: {self.caller} is a server, which keeps it")
         return reach(self.clients())
 
     def free_port(self, wanted: int, count: int = 1) -> int:

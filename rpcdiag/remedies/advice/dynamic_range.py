@@ -20,7 +20,7 @@ def make(s: Situation) -> Iterator[Remedy]:
         return
     first = s.free_port(50000, _COUNT)
     last = first + _COUNT - 1
-    spans = ((135, 135), (first, last))
+    spans = devices.spans_for(s, first, last)
     yield Remedy(
         id="narrow-dynamic-range",
         where=f"{s.host} (registry, restart), then {s.device}",

@@ -102,7 +102,7 @@ def _setting(s: Situation) -> _Setting | None:
 
 def _pinned(s: Situation, setting: _Setting) -> Remedy:
     port = setting.port if setting.exact else _free(s, setting.port)
-    spans = ((135, 135), (port, port))
+    spans = devices.spans_for(s, port, port)
     remark = (Command("steps", f"{setting.remark[:1].upper()}{setting.remark[1:]}."),) if setting.remark else ()
     return Remedy(
         id="static-service-port",
@@ -120,7 +120,7 @@ def _pinned(s: Situation, setting: _Setting) -> Remedy:
 
 def _object(s: Situation, clsid: str) -> Remedy:
     port = _free(s, 50206)
-    spans = ((135, 135), (port, port))
+    spans = devices.spans_for(s, port, port)
     return Remedy(
         id="dcom-static-endpoint",
         where=f"{s.host} (elevated command prompt), then {s.device}",

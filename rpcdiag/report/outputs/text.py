@@ -27,6 +27,7 @@ MAX_BESIDE = 4  # logons, and refusals of tickets
 _USUAL_ERRORS = {"KDC_ERR_PREAUTH_REQUIRED", "KRB_ERR_RESPONSE_TOO_BIG"}
 MAX_EVENTS = 40  # of one story
 MAX_REMEDIES = 3
+ENOUGH = 2  # remedies, where only one is narrow
 _LABEL = 8
 
 
@@ -189,7 +190,8 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
 
 def _worth_telling(remedies: tuple[Remedy, ...]) -> tuple[list[Remedy], list[Remedy]]:
     """Those that are told in full, and those that are named: what is wide or roundabout, where there is something better."""
-    told = [remedy for remedy in remedies if remedy.width is not Width.GROUP][:MAX_REMEDIES] or list(remedies[:1])
+    narrow = [remedy for remedy in remedies if remedy.width < Width.RANGE]
+    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(remedies[:ENOUGH])
     return told, [remedy for remedy in remedies if remedy not in told]
 
 
