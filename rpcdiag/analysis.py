@@ -34,7 +34,9 @@ from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpo
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
-if TYPE_CHECKING:  # loaded only where there is connectionless RPC, and where there are keys
+if TYPE_CHECKING:  # loaded only where there is connectionless RPC, where there are keys, and where there is a policy
+    from rpcdiag.policy.model import Policy
+    from rpcdiag.policy.verdict import Applied
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.unseal import Keys, Unsealer
 
@@ -60,6 +62,7 @@ class Diagnosis(NamedTuple):
     cuts: tuple[RpcdiagError, ...]
     interrupted: bool = False  # by the user: what was known by then is here
     remarks: tuple[str, ...] = ()  # on captures of which the given keys opened nothing
+    applied: "Applied | None" = None  # what the policy in force does to each flow, where one was given
 
 
 def analyze(
@@ -71,11 +74,12 @@ def analyze(
     watch: Watch | None = None,
     brief: bool = False,
     keys: "Keys | None" = None,
+    policy: "Policy | None" = None,
     after_reading: Callable[[], None] | None = None,
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
-    are alike are only counted. What is sealed is opened with `keys`. `after_reading` is called when all captures are
-    read.
+    are alike are only counted, unless a `policy` has to judge them all. What is sealed is opened with `keys`.
+    `after_reading` is called when all captures are read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -89,7 +93,7 @@ def analyze(
     table = FlowTable([taken.flows for taken in intake.captures])
     folded: tuple[Folded, ...] = ()
     if (
-        brief and not logs and unsealer is None and len(facts) == 1 and len(facts[0].points) == 1
+        brief and not logs and unsealer is None and policy is None and len(facts) == 1 and len(facts[0].points) == 1
     ):  # copies and log rows have to be found
         folded = fold(intake.captures[0])
     case = _case(facts, table, intake.captures, folded, unsealer)
@@ -97,7 +101,8 @@ def analyze(
         troubles += unsealer.troubles
     if logs:
         case = _with_logs(case, logs, troubles, log_offset_ns)
-    findings = judge(case)
+    applied = _under(case, policy)
+    findings = judge(case, applied)
     return Diagnosis(
         case=case,
         findings=findings,
@@ -106,7 +111,16 @@ def analyze(
         cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
         interrupted=intake.interrupted,
         remarks=tuple(unsealer.failed) if unsealer is not None else (),
+        applied=applied,
     )
+
+
+def _under(case: Case, policy: "Policy | None") -> "Applied | None":
+    if policy is None:
+        return None
+    from rpcdiag.policy.engine import apply
+
+    return apply(case, policy)
 
 
 class _Counting:

@@ -52,7 +52,7 @@ class Finding(NamedTuple):
     next_observation: str | None = None
     subject: Subject = Subject()
     id: str = ""
-    times: int = 1  # that it was found between these two
+    times: int = 1  # that it was found between these two; 0: says once more what another one says
 
 
 class Rule(NamedTuple):

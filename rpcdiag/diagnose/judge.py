@@ -32,14 +32,17 @@ def rule_of(id: str) -> Rule:
 def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     """What the rules find, the most severe and surest first; `applied` is the policy in force, where it is known."""
     known = rules()
-    found = [finding for rule in known for finding in rule.check(case)]
-    if applied is not None:
+    found = []
+    if applied is not None:  # who knows the policy speaks first
         found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
+    found += [finding for rule in known for finding in rule.check(case)]
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
     explained = _explained(folded, known)
     kept = [finding for place, finding in enumerate(folded) if place not in explained]
     kept.sort(key=lambda finding: _rank(case, finding))
-    return tuple(finding._replace(id=f"n{place}") for place, finding in enumerate(kept, start=1))
+    return tuple(
+        finding._replace(id=f"n{place}", times=max(1, finding.times)) for place, finding in enumerate(kept, start=1)
+    )
 
 
 def _as_sure_as_read(case: Case, finding: Finding) -> Finding:
@@ -72,7 +75,7 @@ def _one_for(case: Case, group: Sequence[Finding]) -> Finding:
         flows=tuple(dict.fromkeys(flow for one in group for flow in one.flows)),
         referrals=tuple(one for one in referrals if unsure or case.referral(one).referral.sure),
         errors=tuple(dict.fromkeys(error for one in group for error in one.errors)),
-        times=len(group),
+        times=sum(one.times for one in group),
     )
 
 

@@ -261,6 +261,53 @@ _ACCOUNTING = _object(
     request_fates={"type": "object", "additionalProperties": _COUNT},
 )
 
+_VERDICT = _object(
+    flow=_TEXT,
+    client=_END,
+    server=_END,
+    passes={"type": ["boolean", "null"]},
+    action={"enum": ["allow", "drop", "reject", "reset"]},
+    reason={
+        "enum": [
+            "rule", "shadowed", "default", "pinhole", "pinhole_expired", "not_learnt_sealed", "not_learnt_fragmented",
+            "not_learnt_segmented", "not_learnt_ndr64", "not_learnt_message_type", "not_learnt_unseen", "uuid_denied",
+            "strict_non_epm", "nat_binding_unreachable", "idle_forgotten", "reverse_not_permitted",
+            "stealth_closed_port", "not_authenticated", "return_path", "not_in_path", "undecided",
+        ]
+    },
+    at={"enum": ["syn", "bind", "idle"]},
+    rule=_TEXT_OR_NULL,
+    place={"type": ["integer", "null"]},
+    position={"type": ["integer", "null"], "minimum": 0},
+    setting=_TEXT_OR_NULL,
+    packet=_PACKET_OR_NULL,
+    shadows=_TEXT_OR_NULL,
+    says=_TEXT,
+    sees=_TEXT,
+    flips={
+        "anyOf": [
+            _object(
+                says=_TEXT,
+                position={"type": ["integer", "null"], "minimum": 0},
+                strict={"type": ["boolean", "null"]},
+                alg={"type": ["boolean", "null"]},
+                new_rule=_TEXT_OR_NULL,
+                parameter=_TEXT_OR_NULL,
+            ),
+            {"type": "null"},
+        ]
+    },
+    sure={"enum": ["documented", "knowledge", "uncertain"]},
+)  # fmt: skip
+_POLICY = _object(
+    name=_TEXT,
+    product=_TEXT,
+    title=_TEXT,
+    path=_TEXT_OR_NULL,
+    remarks=_list(_TEXT),
+    verdicts=_list(_VERDICT),
+)
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "rpcdiag diagnosis",
@@ -282,3 +329,4 @@ SCHEMA: dict[str, Any] = {
         accounting=_ACCOUNTING,
     ),
 }
+SCHEMA["properties"]["policy"] = _POLICY  # only where one was given with --policy

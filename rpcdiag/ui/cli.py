@@ -16,6 +16,7 @@ from rpcdiag.model.version import __version__
 if TYPE_CHECKING:  # to start quickly: --help loads nothing else
     from rpcdiag.analysis import Diagnosis
     from rpcdiag.diagnose.finding import Rule
+    from rpcdiag.policy.model import Policy
     from rpcdiag.unseal import Keys
 
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -23,6 +24,9 @@ _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
 REPORTS = (*OUTPUTS, "zeek", "zeek-json")
 READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
+
+
+_POLICY_HELP = "the firewall in the path: a product ('rpcdiag policies' lists them) or a file with its rules"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rpcdiag {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _analyze_arguments(commands.add_parser("analyze", help="diagnose captures, with firewall logs beside them"))
+    simulate = commands.add_parser("simulate", help="what a firewall's policy would do to the connections of captures")
+    simulate.add_argument("captures", nargs="+", metavar="CAPTURE")
+    simulate.add_argument("--policy", required=True, metavar="NAME|FILE", help=_POLICY_HELP)
+    simulate.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    _looks(simulate)
+    simulate.set_defaults(run=_simulate)
     explain = commands.add_parser("explain", help="what an error code, an error text or a rule means")
     explain.add_argument("text", nargs="+", metavar="CODE|TEXT|RULE")
     explain.set_defaults(run=_explain)
@@ -84,12 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in (
         ("rules", "the ways to fail that are known"),
         ("formats", "the captures and firewall logs that can be read"),
+        ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
         ("interfaces", "the RPC interfaces and COM classes that are known by name"),
         ("schema", "the JSON Schema of what -T json writes"),
     ):
         listing = commands.add_parser(name, help=what)
         if name == "interfaces":
             listing.add_argument("text", nargs="?", help="part of a name or UUID")
+        if name == "policies":
+            listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
         listing.set_defaults(run=_list, what=name)
     return parser
 
@@ -104,6 +117,7 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-offset", type=float, metavar="SECONDS", help="what the log's clock is ahead of the capture's, if known"
     )
+    parser.add_argument("--policy", metavar="NAME|FILE", help=_POLICY_HELP)
     parser.add_argument("-T", dest="output", choices=REPORTS, default="text", help="the kind of report")
     parser.add_argument(
         "-o", dest="file", metavar="FILE", help="write the report there (zeek: the folder for its logs)"
@@ -198,6 +212,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         return MISSING
     try:
         keys = _keys(chosen)
+        policy = _policy(chosen.policy)
     except (InputError, MissingPiece) as error:
         complain(error)
         return MISSING if isinstance(error, MissingPiece) else UNREADABLE
@@ -211,6 +226,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             watch=watch,
             brief=chosen.output == "json" and not chosen.all_flows,
             keys=keys,
+            policy=policy,
             after_reading=patience.begin,
         )
     if patience.tried:
@@ -235,6 +251,44 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             complain(f"{chosen.file}: {error.strerror or error}")
             return UNREADABLE
     return _exit_code(diagnosis, chosen.fail_on)
+
+
+def _policy(wanted: str | None) -> "Policy | None":
+    """The policy that was named.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if wanted is None:
+        return None
+    from rpcdiag.policy.load import load
+
+    return load(wanted)
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from rpcdiag.analysis import analyze
+    from rpcdiag.errors import InputError
+    from rpcdiag.report.style import Style
+    from rpcdiag.ui import simulate
+    from rpcdiag.ui.show import look, write
+
+    try:
+        policy = _policy(chosen.policy)
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
+    diagnosis = analyze(chosen.captures, policy=policy)
+    for trouble in (*diagnosis.troubles, *diagnosis.cuts):
+        complain(trouble)
+    applied = diagnosis.applied
+    if diagnosis.case.captures and applied is not None:
+        if chosen.output == "json":
+            write(simulate.as_json(diagnosis, applied), None)
+        else:
+            colored, width = look(None, chosen.color)
+            write(simulate.as_text(diagnosis, applied, Style(colored), width), None)
+    return _exit_code(diagnosis, "never")
 
 
 def _keys(chosen: argparse.Namespace) -> "Keys | None":
@@ -344,6 +398,8 @@ def _list(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui import listings
     from rpcdiag.ui.show import write
 
+    if chosen.what == "policies":
+        return _policies(chosen.text)
     match chosen.what:
         case "rules":
             lines = listings.rules()
@@ -354,4 +410,17 @@ def _list(chosen: argparse.Namespace) -> int:
         case _:
             lines = listings.schema()
     write(lines, None)
+    return OK
+
+
+def _policies(wanted: str | None) -> int:
+    from rpcdiag.errors import InputError
+    from rpcdiag.ui import listings
+    from rpcdiag.ui.show import write
+
+    try:
+        write(listings.policies(wanted), None)
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
     return OK

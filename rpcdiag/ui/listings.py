@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterator
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from rpcdiag.case import Case
 from rpcdiag.report import names
 from rpcdiag.track.facts import ReferralKind, Referred
+
+if TYPE_CHECKING:  # loaded only where the policies are listed
+    from rpcdiag.policy.model import Parameter
 
 
 def rules() -> Iterator[str]:
@@ -39,6 +43,49 @@ def formats() -> Iterator[str]:
         yield f"    {one.name:18} {one.title}"
         for line in (sys.modules[one.parse.__module__].__doc__ or "").strip().splitlines()[2:]:
             yield f"        {line}".rstrip()
+
+
+def policies(wanted: str | None = None) -> Iterator[str]:
+    """Every product: what it does with RPC, how sure that is, and where it is known from."""
+    from rpcdiag.policy import product as known
+
+    if wanted is None:
+        yield from wrap(
+            "Products for --policy, each with what it does with RPC, how sure that is and where from; what is not listed "
+            "for a product is as docs/policies.md says. A file of your own may name one of them and change any of it.",
+            80,
+        )
+    for one in [known.product(wanted)] if wanted is not None else known.products():
+        yield ""
+        yield f"{one.id}  {one.title}"
+        for note in one.notes:
+            yield from wrap(note, 80, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+        for name, parameter in one.parameters.items():
+            if parameter != known.UNSAID[name]:
+                yield from _parameter(f"{name:22} {_shown(parameter.value)}", parameter)
+        for option in one.options.values():
+            yield from wrap(
+                f"option {option.name}: {option.says}", 80, initial_indent="    ", subsequent_indent="        "
+            )
+            if wanted is not None:
+                for name, parameter in option.changes.items():
+                    yield from _parameter(f"    {name:22} {_shown(parameter.value)}", parameter)
+
+
+def _parameter(head: str, parameter: "Parameter") -> list[str]:
+    return wrap(
+        f"    {head}  [{parameter.sure}: {parameter.source}]", 80, subsequent_indent=" " * 27, drop_whitespace=True,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, frozenset):
+        several = sorted(f"{one[0]}/{one[1]}" if isinstance(one, tuple) else str(one) for one in value)
+        return ", ".join(several) or "nothing"
+    if value is None:
+        return "never"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def interfaces(text: str | None) -> Iterator[str]:

@@ -22,9 +22,7 @@ def show(
         InputError: a capture cannot be read again, where the output needs that.
     """
     chosen: Output = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
-    terminal = file is None and sys.stdout.isatty()
-    wanted = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
-    width = min(100, max(60, shutil.get_terminal_size((80, 24)).columns)) if terminal else 80
+    wanted, width = look(file, color)
     options = Options(color=wanted, width=width, all_flows=all_flows, engine=engine)
     if chosen.files is None or file is None or file == "-":
         write(chosen.render(diagnosis, options), file)
@@ -35,6 +33,13 @@ def show(
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in chosen.files(diagnosis, options):
         write(lines, str(folder / name))
+
+
+def look(file: str | None, color: str) -> tuple[bool, int]:
+    """Whether in colour, and how wide."""
+    terminal = file is None and sys.stdout.isatty()
+    wanted = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    return wanted, min(100, max(60, shutil.get_terminal_size((80, 24)).columns)) if terminal else 80
 
 
 def write(lines: Iterable[str], file: str | None) -> None:

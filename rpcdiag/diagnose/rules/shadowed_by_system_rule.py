@@ -8,11 +8,15 @@ Not this: RPC in the other direction, which is governed by other rules and may b
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rpcdiag.case import Case, Conversation, LogRow
-from rpcdiag.diagnose import observe
+from rpcdiag.diagnose import governed, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
+
+if TYPE_CHECKING:  # loaded only where the policy in force is given
+    from rpcdiag.policy.verdict import Applied
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -80,10 +84,38 @@ def _own_rules(case: Case, conversation: Conversation) -> list[Evidence]:
     ]
 
 
+def under(case: Case, applied: "Applied") -> Iterator[Finding]:
+    """A system rule of the policy in force ends what a rule further down would let through."""
+    for ended in governed.shadowed_by_system(case, applied):
+        verdict = ended.verdict
+        rule = f"rule {verdict.place} '{verdict.rule}'" if verdict.place is not None else f"rule '{verdict.rule}'"
+        change = f"; what changes it: {verdict.flips.says}" if verdict.flips is not None else ""
+        where = f" (flag: {verdict.setting})" if verdict.setting else ""
+        yield Finding(
+            rule=RULE.id,
+            summary=f"RPC from {ended.client} to {ended.server} is governed by {rule} of the system policy{where}, which "
+            f"is evaluated before the administrator's rules: '{verdict.shadows}', which would let it through, never "
+            f"counts{change}",
+            severity=Severity.ERROR,
+            confidence=ended.confidence,
+            client=ended.client,
+            server=ended.server,
+            flows=ended.flows,
+            evidence=tuple(governed.evidence(ended)),
+            errors=(observe.UNAVAILABLE,),
+            next_observation=governed.next_observation(ended),
+            times=0,
+            subject=Subject(
+                port=135, dcom=True, log_rule=verdict.rule, local_host=ended.client in applied.policy.local_host
+            ),
+        )
+
+
 RULE = Rule(
     id="shadowed-by-system-rule",
     cause="E6",
     title="A system policy rule decides before the administrator's rules",
     check=check,
+    under=under,
     errors=(observe.UNAVAILABLE,),
 )

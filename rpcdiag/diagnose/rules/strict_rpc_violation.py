@@ -7,13 +7,17 @@ Not this: a port that the mapper may have granted before the capture began, whic
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rpcdiag.case import Case, CaseFlow
-from rpcdiag.diagnose import observe
+from rpcdiag.diagnose import governed, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.strict import Verdict
+
+if TYPE_CHECKING:  # loaded only where the policy in force is given
+    from rpcdiag.policy.verdict import Applied
 
 MAX_SHOWN = 6
 _SURENESS = tuple(Confidence)
@@ -61,4 +65,27 @@ def _evidence(case: Case, flow: CaseFlow) -> Evidence:
     return Seen(f"port {flow.flow.server.port}: {flow.strict.reason}", flow.flow.capture, packets)
 
 
-RULE = Rule(id="strict-rpc-violation", cause="E6", title="DCOM that skips the endpoint mapper", check=check)
+def under(case: Case, applied: "Applied") -> Iterator[Finding]:
+    """Where the policy in force ends a connection because it does not begin at the mapper, that is an error."""
+    for ended in governed.strictly(case, applied):
+        count = len(ended.conversations)
+        verdict = ended.verdict
+        yield Finding(
+            rule=RULE.id,
+            summary=f"the policy '{applied.policy.name}' ends {count} connection{'s' if count > 1 else ''} of "
+            f"{ended.client} to {ended.server}: {verdict.says}",
+            severity=Severity.ERROR,
+            confidence=ended.confidence,
+            client=ended.client,
+            server=ended.server,
+            flows=ended.flows,
+            evidence=tuple(governed.evidence(ended)),
+            next_observation=governed.next_observation(ended),
+            times=0,
+            subject=Subject(dcom=True, log_rule=verdict.rule),
+        )
+
+
+RULE = Rule(
+    id="strict-rpc-violation", cause="E6", title="DCOM that skips the endpoint mapper", check=check, under=under
+)

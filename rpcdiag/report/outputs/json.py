@@ -73,6 +73,10 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     yield from _list("names", (json.dumps(_name(one)) for one in case.names))
     yield from _list("tickets", (json.dumps(_ticket(one)) for one in case.tickets))
     yield from _list("findings", (json.dumps(finding) for finding in findings))
+    if diagnosis.applied is not None:
+        from rpcdiag.report import verdicts
+
+        yield f'"policy": {json.dumps(verdicts.as_json(case, diagnosis.applied))},'
     yield f'"accounting": {json.dumps(_accounting(case))}'
     yield "}"
 

@@ -47,7 +47,7 @@ class Event(NamedTuple):
 
 def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     style = Style(options.color)
-    yield from _inputs(diagnosis, style, options.width)
+    yield from inputs(diagnosis, style, options.width)
     case = diagnosis.case
     stories = _stories(diagnosis)
     if not stories:
@@ -61,11 +61,13 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     if len(stories) > MAX_STORIES:
         yield ""
         yield f"{len(stories) - MAX_STORIES} more pairs of hosts, without findings as severe: -T json lists them all."
+    yield from _under_policy(diagnosis, style, options.width)
     yield ""
     yield from _ending(diagnosis, style, options.width)
 
 
-def _inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
+def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
+    """What was read."""
     case = diagnosis.case
     for capture in case.captures:
         span = ""
@@ -90,6 +92,18 @@ def _inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
             yield from _wrapped(f"  line {line.line}: {clean(line.why)}", width)
         for note in log.file.notes:
             yield from _wrapped(f"  {clean(note)}", width)
+
+
+def _under_policy(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
+    """What the policy does to the flows, where one was given."""
+    if diagnosis.applied is None:
+        return
+    from rpcdiag.report import verdicts
+
+    title = "UNDER THE POLICY "
+    yield ""
+    yield style.label(title + "=" * max(3, width - len(title)))
+    yield from verdicts.as_text(diagnosis.case, diagnosis.applied, style, width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
