@@ -106,7 +106,7 @@ def analyze(
     return Diagnosis(
         case=case,
         findings=findings,
-        remedies=advise(case, findings),
+        remedies=advise(case, findings, applied),
         troubles=tuple(troubles),
         cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
         interrupted=intake.interrupted,

@@ -26,8 +26,8 @@ class Width(IntEnum):
 
     NOTHING = 0  # opens nothing and cures
     PROGRAM = 1  # the ports of one program, whatever they are
-    PORT = 2  # one port, after a setting of the server
-    INSPECTION = 3  # what a device reads out of the conversation
+    INSPECTION = 2  # what a device reads out of the conversation
+    PORT = 3  # one port, perhaps after a setting of the server
     RANGE = 4
     GROUP = 5  # a group of rules, or of computers: more to set up, more to know
     LOOK = 6  # cures nothing, shows more

@@ -78,7 +78,7 @@ def _replay(s: Situation, change: Simulated, flows: Flows) -> Replay | None:
     everything = _ordered([*own, *tried])
     before = _judged(everything, policy, s)
     failing = [flow for flow in sorted(wanted) if flow in before and before[flow].passes is not True]
-    if not failing and not given:
+    if not failing:
         return None  # what is assumed to be in force does not show the failure
     moved = _moved(s, change, everything, wanted)
     after = _judged(moved, _after(policy, change, before, failing), s)
@@ -130,8 +130,8 @@ def _strangers(s: Situation, change: Simulated, events: Sequence[Event]) -> list
 
 
 def _before(s: Situation, change: Simulated, flows: Flows) -> tuple[Policy, bool]:
-    """The policy that the user named, where it is of this product; else the one that the finding implies."""
-    if s.applied is not None and words.product_of(s.applied.policy.product) == change.product:
+    """The policy that the user named, where it is of this product and stops the flows; else the one that the finding implies."""
+    if s.applied is not None and s.stopped_by and words.product_of(s.applied.policy.product) == change.product:
         return _with_processes(s, s.applied.policy), True
     return _with_processes(s, _implied(s, change, flows)), False
 

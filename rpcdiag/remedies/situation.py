@@ -5,12 +5,13 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Direction, Finding
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, class_name, interface_name, service_of
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.packets import Address
-from rpcdiag.policy.model import Network
-from rpcdiag.policy.verdict import Applied
+from rpcdiag.policy.model import Network, Rule
+from rpcdiag.policy.verdict import Applied, Verdict
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 WMI = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
@@ -34,18 +35,18 @@ _PRODUCTS = (
 
 
 class Background(NamedTuple):
-    """What is the same for all findings of a case: who fails to reach a host, and the ports that it was seen to use."""
+    """What is the same for all findings of a case: who fails to reach a port, and the ports that a host was seen to use."""
 
-    failing: Mapping[Address, tuple[Address, ...]]
+    failing: Mapping[tuple[Address, int], tuple[Address, ...]]
     ports: Mapping[Address, frozenset[int]]
 
 
 def background(case: Case) -> Background:
     """Walks the conversations and referrals once."""
-    failing: dict[Address, dict[Address, None]] = {}
+    failing: dict[tuple[Address, int], dict[Address, None]] = {}
     ports: dict[Address, set[int]] = {}
     for conversation in case.failed:
-        known = failing.setdefault(conversation.server, {})
+        known = failing.setdefault((conversation.server, conversation.near.flow.server.port), {})
         if len(known) < MAX_CLIENTS:
             known[conversation.client] = None
     for conversation in case.conversations:
@@ -54,7 +55,7 @@ def background(case: Case) -> Background:
         told = ports.setdefault(one.teller, set())
         told.update(endpoint.port for endpoint in one.referral.endpoints if endpoint.port is not None)
     return Background(
-        {host: tuple(clients) for host, clients in failing.items()},
+        {end: tuple(clients) for end, clients in failing.items()},
         {host: frozenset(known) for host, known in ports.items()},
     )
 
@@ -104,15 +105,22 @@ class Situation(NamedTuple):
 
     @property
     def product(self) -> str | None:
-        """Whose firewall it is: the one whose log shows the drop, else the one that the user named."""
+        """Whose firewall it is: the one whose log shows the drop, else the one that the user named, where it stops them.
+
+        A policy that lets the flows pass is not the one that dropped them.
+        """
         if self.finding.subject.log_format:
             return product_of(self.finding.subject.log_format)
-        return product_of(self.applied.policy.product) if self.applied else None
+        return product_of(self.applied.policy.product) if self.applied and self.stopped_by else None
 
     @property
     def device_known(self) -> bool:
-        """Whether it is a device between the hosts for certain: its log says so, or it answers in the host's place."""
-        if self.product not in (None, "windows-firewall"):
+        """Whether it is a device between the hosts for certain: its log says so, it answers in the host's place, or the
+        packets are lost between two capture points."""
+        if self.product is not None:
+            return self.product != "windows-firewall"
+        conversations = (self.case.conversations[one.conversation] for one in self.failing[:MAX_CLIENTS])
+        if any(observe.not_seen_beyond(self.case, conversation) for conversation in conversations):
             return True
         return self.finding.rule in ("mapper-rejected", "dynamic-port-rejected", "port-not-learnt", "pinhole-expired")
 
@@ -179,10 +187,25 @@ class Situation(NamedTuple):
         return None, None, None
 
     def clients(self) -> tuple[Address, ...]:
-        """Those who fail to reach the host, inside or outside as the finding's own client is."""
-        others = self.background.failing.get(self.host, ())
+        """The finding's client, and where it is inside the others there who fail at the same port."""
+        ports = {one.flow.server.port for one in self.failing}
+        others = [one for port in sorted(ports) for one in self.background.failing.get((self.host, port), ())]
         alike = [one for one in others if one.version == self.caller.version and inside(one) and inside(self.caller)]
         return tuple(dict.fromkeys((self.caller, *alike)))[:MAX_CLIENTS]
+
+    @property
+    def stopped_by(self) -> tuple[Verdict, ...]:
+        """What the policy in force says of the failing flows, where it does not let them pass."""
+        if self.applied is None:
+            return ()
+        verdicts = [self.applied.verdicts[one.id] for one in self.failing if one.id in self.applied.verdicts]
+        return tuple(one for one in verdicts if not one.passes)
+
+    @property
+    def governing(self) -> Rule | None:
+        """The rule of the policy in force that decides about the failing flows."""
+        positions = [one.position for one in self.stopped_by if one.position is not None]
+        return self.applied.policy.rules[positions[0]] if self.applied and positions else None
 
     @property
     def mapper_open(self) -> bool:

@@ -22,10 +22,13 @@ _SEES_BY_SYSTEM = "System Policy Editor > Authentication Services > Active Direc
 
 
 def make(s: Situation) -> Iterator[Remedy]:
-    named = s.finding.subject.log_rule
+    governing = s.governing
+    named = s.finding.subject.log_rule or (governing.name if governing else None)
+    system = governing is not None and governing.system
     rule = shell.plain(named) if named else None
     zones = s.finding.subject.device_zones
-    if (named is not None and observe.is_system(named)) or (zones is not None and zones[0] == "Local Host"):
+    from_itself = s.finding.subject.local_host or (zones is not None and zones[0] == "Local Host")
+    if from_itself or system or (named is not None and observe.is_system(named)):
         yield _system_policy(s, rule)
         yield _out_of_its_way(s)
         return
