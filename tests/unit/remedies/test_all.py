@@ -23,14 +23,50 @@ PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 STORIES = sorted(path.parent for path in PCAPS.glob("*/must.json"))
 SHOWN: list[Shown] = [one for several in plugins.discover("tests.causes.shown", "SHOWN") for one in several]
 AGREED = (
-    "name-not-found resolver-silent wrong-host binding-name-unresolved ipv6-first alias-without-spn "
-    "port-forward-without-dynamic-ports other-protocol-only port-range-exhausted version-not-registered port-not-learnt "
-    "pinhole-expired program-rule-missing not-rpc-on-port source-ports-exhausted outbound-blocked pings-blocked "
-    "exporter-restarted level-below-hint remote-dcom-off level-too-low wrong-spn clock-skew encryption-type kdc-unreachable "
-    "ticket-too-big ntlm-refused provider-unknown third-leg-lost rpc-filter fragments-lost asymmetric-path server-reset "
-    "server-busy call-timed-out association-mismatch reset-by-middlebox netlogon-hardening printing-hardening "
-    "certificate-hardening over-broad-rule rule-needs-authentication ephemeral-port-rule"
-).split()  # noqa: SIM905
+    "name-not-found",
+    "resolver-silent",
+    "wrong-host",
+    "binding-name-unresolved",
+    "ipv6-first",
+    "alias-without-spn",
+    "port-forward-without-dynamic-ports",
+    "other-protocol-only",
+    "port-range-exhausted",
+    "version-not-registered",
+    "port-not-learnt",
+    "pinhole-expired",
+    "program-rule-missing",
+    "not-rpc-on-port",
+    "source-ports-exhausted",
+    "outbound-blocked",
+    "pings-blocked",
+    "exporter-restarted",
+    "level-below-hint",
+    "remote-dcom-off",
+    "level-too-low",
+    "wrong-spn",
+    "clock-skew",
+    "encryption-type",
+    "kdc-unreachable",
+    "ticket-too-big",
+    "ntlm-refused",
+    "provider-unknown",
+    "third-leg-lost",
+    "rpc-filter",
+    "fragments-lost",
+    "asymmetric-path",
+    "server-reset",
+    "server-busy",
+    "call-timed-out",
+    "association-mismatch",
+    "reset-by-middlebox",
+    "netlogon-hardening",
+    "printing-hardening",
+    "certificate-hardening",
+    "over-broad-rule",
+    "rule-needs-authentication",
+    "ephemeral-port-rule",
+)
 NEVER = (
     "1025-65535", "1024-65535", "49152-65535", "-LocalPort Any", "localport=any", "-Enabled False", "state off",
     "RequireIntegrityActivationAuthenticationLevel", "RequireSeal /t", "MpsSvc",

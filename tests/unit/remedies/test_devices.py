@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Width
+from rpcdiag.track.facts import Readable
 from tests.build.conversation import Recording, Tcp
 from tests.build.exchanges import DRSUAPI, LSARPC
 from tests.unit.remedies.build import CLIENT, DFSR, MSDTC, PORT, SERVER, from_log, silent, told
@@ -42,10 +44,8 @@ def test_a_product_that_reads_rpc_is_told_to(tmp_path: Path, format: str) -> Non
 def test_a_sealed_answer_teaches_nobody(tmp_path: Path, format: str) -> None:
     found = told(tmp_path, silent(DRSUAPI))
     referral = found.diagnosis.case.referrals[0]
-    sealed = referral._replace(referral=referral.referral._replace(readable="sealed"))
+    sealed = referral._replace(referral=referral.referral._replace(readable=Readable.SEALED))
     case = found.diagnosis.case._replace(referrals=(sealed,))
-    from rpcdiag.remedies.advise import advise
-
     finding = from_log(format)(found.finding)
     assert "rpc-inspection" not in [one.id for one in advise(case, [finding])[finding.id]]
 
