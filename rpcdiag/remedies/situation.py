@@ -119,9 +119,12 @@ class Situation(NamedTuple):
         packets are lost between two capture points."""
         if self.product is not None:
             return self.product != "windows-firewall"
-        conversations = (self.case.conversations[one.conversation] for one in self.failing[:MAX_CLIENTS])
-        if any(observe.not_seen_beyond(self.case, conversation) for conversation in conversations):
-            return True
+        for one in self.failing[:MAX_CLIENTS]:
+            conversation = self.case.conversations[one.conversation]
+            if observe.not_seen_beyond(self.case, conversation):
+                return True
+            if observe.refuser(self.case, conversation)[0] is observe.Refuser.DEVICE:
+                return True
         return self.finding.rule in ("mapper-rejected", "dynamic-port-rejected", "port-not-learnt", "pinhole-expired")
 
     @property
