@@ -24,7 +24,7 @@ from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
-from rpcdiag.intake import Reading, Taken, Watch, take_in
+from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import advise
 from rpcdiag.remedies.remedy import Remedy
@@ -88,6 +88,19 @@ def analyze(
     intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
+    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy)
+
+
+def conclude(
+    intake: Intake,
+    logs: Sequence[str] = (),
+    *,
+    log_offset_ns: int | None = None,
+    brief: bool = False,
+    unsealer: "Unsealer | None" = None,
+    policy: "Policy | None" = None,
+) -> Diagnosis:
+    """What follows from captures that were read; the arguments are those of `analyze`."""
     troubles = list(intake.troubles)
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])
@@ -97,6 +110,9 @@ def analyze(
     ):  # copies and log rows have to be found
         folded = fold(intake.captures[0])
     case = _case(facts, table, intake.captures, folded, unsealer)
+    cuts = tuple(taken.trouble for taken in intake.captures if taken.trouble is not None)
+    interrupted = intake.interrupted
+    del intake  # its room is for what follows
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
@@ -108,8 +124,8 @@ def analyze(
         findings=findings,
         remedies=advise(case, findings, applied),
         troubles=tuple(troubles),
-        cuts=tuple(taken.trouble for taken in intake.captures if taken.trouble is not None),
-        interrupted=intake.interrupted,
+        cuts=cuts,
+        interrupted=interrupted,
         remarks=tuple(unsealer.failed) if unsealer is not None else (),
         applied=applied,
     )
@@ -121,6 +137,15 @@ def _under(case: Case, policy: "Policy | None") -> "Applied | None":
     from rpcdiag.policy.engine import apply
 
     return apply(case, policy)
+
+
+def so_far(taken: Taken, *, brief: bool = False) -> tuple[Case, tuple[Finding, ...]]:
+    """What is known of a capture that is still read, and what the rules find in that."""
+    with taken.tracker.looking():
+        facts = _capture_facts(0, taken)
+        folded = fold(taken) if brief and len(facts.points) == 1 else ()
+        case = _case((facts,), FlowTable([taken.flows]), (taken,), folded, None)
+        return case, judge(case)
 
 
 class _Counting:
@@ -136,16 +161,10 @@ class _Counting:
         if reading.so_far is not None and began >= self._next:
             taken = reading.so_far()
             if taken.flows.followed <= WORTH_COUNTING:
-                self._count = _findings_so_far(taken)
+                self._count = len(so_far(taken)[1])
             now = time.monotonic()
             self._next = now + max(COUNT_EVERY_S, COUNT_SHARE * (now - began))
         self._watch(reading._replace(findings=self._count))
-
-
-def _findings_so_far(taken: Taken) -> int:
-    with taken.tracker.looking():
-        table = FlowTable([taken.flows])
-        return len(judge(_case((_capture_facts(0, taken),), table, (taken,), (), None)))
 
 
 def _unsealer(keys: "Keys | None", engine: Engine) -> "Unsealer | None":
@@ -199,8 +218,9 @@ def _case(
         told = unsealer.open(told, [taken.path for taken in intake], sealing)
         captures = tuple(_noted(one, unsealer.notes.get(one.number)) for one in captures)
     aliases = beside.aliases(intake, told)
+    attempts = tuple(table.failed())
     flows = sorted(
-        [*_interesting(table, carriers, told, aliases), *(one.flow for one in datagrams.values())],
+        [*_interesting(table, carriers, told, aliases, attempts), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -277,6 +297,9 @@ def _case(
         logons=beside.logons_of(case_flows, table, intake, smb),
         names=beside.names(intake, hosts),
         tickets=beside.tickets(intake, hosts),
+        unreached=beside.unreached(table, attempts, hosts),
+        pieces=beside.pieces(intake, hosts),
+        asked=beside.asked(intake, hosts),
         accounting=_accounting(captures, table, [flow.rpc for flow in case_flows if flow.rpc], folded),
     )
 
@@ -320,20 +343,20 @@ def _grouped(
     return {pair: tuple(group) for pair, group in groups.items()}
 
 
-def _interesting(table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking], aliases: Aliases) -> list[Flow]:
+def _interesting(
+    table: FlowTable, carriers: Sequence[Flow], told: Sequence[Asking], aliases: Aliases, attempts: Sequence[Attempt]
+) -> list[Flow]:
     """Flows that carried RPC or went where a referral points, and attempts that look like it."""
     flows = [*carriers, *table.others(tcp_endpoints(told, aliases))]
     listed = {flow.number for flow in flows}
     hosts = {(flow.client.address, flow.server.address) for flow in flows}
     pairs = {pair_of(client, server) for client, server in hosts}
     failed: dict[tuple[int, ...], list[Attempt]] = {}
-    for attempt in table.failed():
+    for attempt in attempts:
         failed.setdefault(attempt.pair, []).append(attempt)
-    for pair, attempts in failed.items():
-        if len({one.port for one in attempts}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [
-                table.attempted(one) for one in attempts if one.number not in listed and one.port in DYNAMIC_PORTS
-            ]
+    for pair, tries in failed.items():
+        if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
+            flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rpcdiag.case import CaseFlow, CaseLogon, CaseName, CaseSession, CaseTicket
+from rpcdiag.case import CaseAsked, CaseFlow, CaseLogon, CaseName, CasePiece, CaseSession, CaseTicket
 from rpcdiag.dissect.interfaces import pipe_endpoint, rpc_pipes
 from rpcdiag.flows.flow import PIPE, Flow
-from rpcdiag.flows.table import FlowTable
+from rpcdiag.flows.table import Attempt, FlowTable
 from rpcdiag.intake import Taken
 from rpcdiag.model.packets import Address
 from rpcdiag.track.logons import RawToken, logons
@@ -15,6 +15,8 @@ from rpcdiag.track.surroundings import same_host
 
 MAX_LOGONS = 4  # between two hosts, of one type of security: ten thousand connections log on alike
 MAX_FACTS = 2048  # names, and tickets
+MAX_REFUSED = 64  # further logons, on connections on which something was refused
+KDC = 88
 _SPNEGO = 9  # what stands in a session setup of SMB says itself what it is
 
 
@@ -57,12 +59,15 @@ def _on_flows(flows: Iterable[CaseFlow], table: FlowTable, captures: Sequence[Ta
     if not any(taken.tokens for taken in captures):
         return
     seen: dict[tuple[Address, Address, int | None], int] = {}
+    refused = 0
     for one in flows:
         flow = one.flow
         kind = one.rpc.binds[0].auth_type if one.rpc and one.rpc.binds else None
         pair = flow.client.address, flow.server.address, kind
         if seen.get(pair, 0) >= MAX_LOGONS:
-            continue
+            if refused >= MAX_REFUSED or one.rpc is None or one.rpc.settled:
+                continue
+            refused += 1
         for logon in captures[flow.capture].tokens.logons(table.serial(flow)):
             seen[pair] = seen.get(pair, 0) + 1
             yield CaseLogon(one.id, flow.capture, pair[0], pair[1], "rpc", logon, None)
@@ -136,3 +141,40 @@ def tickets(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseTicket,
             elif len(found) < MAX_FACTS:
                 found[key] = CaseTicket(capture, fact)
     return tuple(sorted(found.values(), key=lambda one: (one.fact.time_ns, one.capture, one.fact.packet)))
+
+
+def unreached(table: FlowTable, attempts: Iterable[Attempt], hosts: set[Address]) -> tuple[Flow, ...]:
+    """Connections to a key distribution centre that never opened, of hosts that speak RPC."""
+    found = (table.attempted(one) for one in attempts if one.port == KDC)
+    return tuple(
+        one for one, _ in zip((flow for flow in found if flow.client.address in hosts), range(MAX_FACTS), strict=False)
+    )
+
+
+def pieces(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CasePiece, ...]:
+    """Datagrams of which fragments are missing, of hosts that speak RPC."""
+    found = (
+        CasePiece(capture, one)
+        for capture, taken in enumerate(captures)
+        for one in taken.incomplete
+        if one.source in hosts or one.destination in hosts
+    )
+    return tuple(sorted(found, key=lambda one: (one.fact.time_ns, one.capture, one.fact.packet)))
+
+
+def asked(captures: Sequence[Taken], hosts: set[Address]) -> tuple[CaseAsked, ...]:
+    """Questions of hosts that speak RPC to centres that never answered them, in no capture."""
+    found = [
+        CaseAsked(capture, one)
+        for capture, taken in enumerate(captures)
+        for one in taken.surroundings.unanswered()
+        if one.client in hosts
+    ]
+    if len(captures) < 2:
+        return tuple(found)
+    everywhere = [
+        {(one.client, one.server) for one in taken.surroundings.unanswered()}
+        for taken in captures
+        if taken.surroundings
+    ]
+    return tuple(one for one in found if all((one.fact.client, one.fact.server) in pairs for pairs in everywhere))

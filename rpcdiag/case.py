@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from rpcdiag.capture.fragments import Incomplete
 from rpcdiag.flows.flow import Flow, Host
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
@@ -10,7 +11,7 @@ from rpcdiag.track.logons import Logon
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.sessions import SmbSession
 from rpcdiag.track.strict import StrictRpc
-from rpcdiag.track.surroundings import NameFact, TicketFact
+from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
@@ -148,6 +149,20 @@ class CaseTicket(NamedTuple):
     fact: TicketFact
 
 
+class CasePiece(NamedTuple):
+    """A datagram of which fragments are missing, from or to a host that speaks RPC."""
+
+    capture: int
+    fact: Incomplete
+
+
+class CaseAsked(NamedTuple):
+    """Questions to a key distribution centre that never said anything to that client."""
+
+    capture: int
+    fact: CentreAsked
+
+
 class FoldedFlows(NamedTuple):
     """Connections that are only counted: all are like flow `like`, and all their calls were answered."""
 
@@ -206,6 +221,9 @@ class Case(NamedTuple):
     names: tuple[CaseName, ...]
     tickets: tuple[CaseTicket, ...]
     accounting: Accounting
+    unreached: tuple[Flow, ...] = ()  # connections to key distribution centres that never opened
+    pieces: tuple[CasePiece, ...] = ()
+    asked: tuple[CaseAsked, ...] = ()
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""

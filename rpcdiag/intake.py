@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.fragments import Incomplete
 from rpcdiag.capture.points import Point
 from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
@@ -21,9 +22,10 @@ from rpcdiag.track.sessions import Sessions
 from rpcdiag.track.surroundings import Surroundings
 from rpcdiag.track.tracker import Tracker
 
-if TYPE_CHECKING:  # loaded only where there are several captures, or connectionless RPC
+if TYPE_CHECKING:  # loaded only where there are several captures, live ones, or connectionless RPC
     from concurrent.futures import Executor, Future
 
+    from rpcdiag.capture.live import LiveSource
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.track.datagrams import Datagrams
 
@@ -39,6 +41,7 @@ class Reading(NamedTuple):
     flows: int
     pdus: int
     so_far: "Callable[[], Taken] | None" = None  # what is known by now, where the capture is read by itself
+    watched_until: Callable[[int], None] | None = None  # tell that nothing came until then
     findings: int | None = None
 
 
@@ -64,6 +67,7 @@ class Taken(NamedTuple):
     surroundings: Surroundings
     datagrams: "tuple[DatagramFlow, ...]"  # numbered by nobody yet
     interrupted: bool
+    incomplete: tuple[Incomplete, ...] = ()  # datagrams of which fragments are missing
 
 
 class Intake(NamedTuple):
@@ -167,20 +171,38 @@ def take(path: str, engine: Engine, watch: Watch | None = None) -> Taken | Rpcdi
         return _take(path, engine.interpreted(), watch)
 
 
+def take_live(name: str, source: "LiveSource", engine: Engine, watch: Watch) -> Taken:
+    """One capture that is still being recorded, until its source ends; `watch` is told of it several times a second.
+
+    Raises:
+        InputError: it is no capture.
+    """
+    engine.endless = True
+    return _taken(CaptureReader(name, engine.sweep(name), live=source), engine, watch)
+
+
 def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagError:
     try:
-        reader = CaptureReader(path, engine.sweep(path))
+        reader = CaptureReader(path, engine.sweep(path), ahead=engine.reads_ahead(path))
     except RpcdiagError as error:
         return error
+    return _taken(reader, engine, watch)
+
+
+def _taken(reader: CaptureReader, engine: Engine, watch: Watch | None) -> Taken:
+    path = reader.path
     taking, interrupted = _Taking(path, reader), False
     look = engine.watch(reader)
 
     def on_block(count: int) -> None:
         if look is not None:
             look(count)
+        if engine.endless:
+            reader.goes_on()
         if watch is not None:
             so_far = None if engine.several else taking.so_far
-            watch(Reading(path, count, reader.packets, reader.sweep.flows_seen, reader.sweep.pdus_seen, so_far))
+            sweep = reader.sweep
+            watch(Reading(path, count, reader.packets, sweep.flows_seen, sweep.pdus_seen, so_far, reader.watched_until))
 
     try:
         for events in reader.events(on_block):
@@ -189,6 +211,7 @@ def _take(path: str, engine: Engine, watch: Watch | None) -> Taken | RpcdiagErro
         interrupted = True
     for events in reader.finish():
         taking.feed(events)
+    reader.sweep.on_gone = None
     reader.sweep.compact(more=engine.several)
     return taking.taken(taking.flows, interrupted=interrupted)
 
@@ -201,6 +224,11 @@ class _Taking:
         self.flows, self._tracker = CaptureFlows(reader.sweep), Tracker(reader.sweep)
         self._sessions, self._tokens, self._surroundings = Sessions(), Tokens(), Surroundings()
         self._datagrams = _Datagrams()
+        reader.sweep.on_gone = self._forget
+
+    def _forget(self, gone: set[int]) -> None:
+        for taker in (self.flows, self._tracker, self._sessions, self._tokens):
+            taker.forget(gone)
 
     def feed(self, events: Events) -> None:
         """Everybody takes what is for them."""
@@ -232,6 +260,7 @@ class _Taking:
             surroundings=self._surroundings,
             datagrams=self._datagrams.conversations(reader.last_ns),
             interrupted=interrupted,
+            incomplete=reader.incomplete,
         )
 
 

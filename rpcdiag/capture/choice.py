@@ -30,6 +30,7 @@ class Engine:
     def __init__(self, wish: str = AUTO, *, max_flows: int = MAX_FLOWS, jobs: int = 0) -> None:
         self.total = 0
         self.several = False
+        self.endless = False  # a capture that is still being recorded
         self.jobs = jobs or _cores()
         self._wish = wish
         self._max_flows = max_flows
@@ -49,6 +50,8 @@ class Engine:
     @property
     def compiled(self) -> bool:
         """Whether the compiled pass is what captures are begun with."""
+        if self._wish == AUTO and self.endless:
+            return machine() is not None
         if self._wish == AUTO:
             return self.total >= WORTH_LOADING and machine() is not None
         return self._wish == COMPILED
@@ -56,6 +59,10 @@ class Engine:
     def sweep(self, path: str) -> Sweep:
         """The pass over the capture at `path`."""
         return Sweep(self._max_flows, machine() if self.compiled else None)
+
+    def reads_ahead(self, path: str) -> bool:
+        """Whether a thread may read the capture while the pass goes on: it is the only one, and no pipe that waits."""
+        return self.compiled and not self.several and self.jobs > 1 and path != "-"
 
     def interpreted(self) -> "Engine":
         """The same without the compiled pass."""

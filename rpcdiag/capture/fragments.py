@@ -1,6 +1,9 @@
 """IP fragments to whole datagrams. [RFC791] 3.2, [RFC8200] 4.5"""
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
+
+from rpcdiag.model.packets import Address
 
 MAX_DATAGRAMS = 256
 MAX_PIECES = 64
@@ -16,10 +19,25 @@ class Whole(NamedTuple):
     point: int
 
 
-class _Parts:
-    __slots__ = ("head", "pieces", "total")
+class Incomplete(NamedTuple):
+    """A datagram of which pieces are missing; the ports are known where its first piece is here."""
 
-    def __init__(self) -> None:
+    packet: int  # of the piece that came first
+    time_ns: int
+    source: Address
+    destination: Address
+    protocol: int
+    ports: tuple[int, int] | None
+    pieces: int
+
+
+class _Parts:
+    __slots__ = ("cut", "head", "number", "pieces", "time", "total")
+
+    def __init__(self, number: int, time: int) -> None:
+        self.number = number
+        self.time = time
+        self.cut = False  # the capture lacks bytes of a piece: then nothing is known to be lost
         self.head = b""
         self.pieces: dict[int, bytes] = {}
         self.total: int | None = None
@@ -44,10 +62,11 @@ class FragmentTable:
         if parts is None:
             if len(self._open) >= MAX_DATAGRAMS:
                 del self._open[next(iter(self._open))]
-            parts = self._open[(point, key)] = _Parts()
+            parts = self._open[(point, key)] = _Parts(number, time)
         if len(parts.pieces) >= MAX_PIECES or offset + len(data) > MAX_LENGTH:
             return None
         parts.pieces.setdefault(offset, data)
+        parts.cut = parts.cut or len(b) < _claimed(b)
         if offset == 0:
             parts.head = head
         if not more:
@@ -57,6 +76,10 @@ class FragmentTable:
             return None
         del self._open[(point, key)]
         return Whole(_whole(parts.head, body), number, time, point)
+
+    def incomplete(self) -> tuple[Incomplete, ...]:
+        """Those that nobody completed, without those of which the capture left bytes out."""
+        return tuple(_incomplete(key, parts) for (_, key), parts in self._open.items() if not parts.cut)
 
 
 def _joined(parts: _Parts) -> bytes | None:
@@ -97,3 +120,20 @@ def _whole(head: bytes, body: bytes) -> bytes:
         total = min(len(head) + len(body), MAX_LENGTH)
         return head[:2] + total.to_bytes(2, "big") + head[4:6] + b"\x00\x00" + head[8:] + body
     return head[:4] + len(body).to_bytes(2, "big") + head[6:] + body
+
+
+def _claimed(b: bytes) -> int:
+    """How long the piece says that it is."""
+    return (b[2] << 8 | b[3]) if b[0] >> 4 == 4 else 40 + (b[4] << 8 | b[5])
+
+
+def _incomplete(key: bytes, parts: _Parts) -> Incomplete:
+    size = 4 if len(key) == 11 else 16  # what `_ipv4` and `_ipv6` make keys of
+    make = IPv4Address if size == 4 else IPv6Address
+    ends = key[-2 * size :]
+    first = parts.pieces.get(0, b"")
+    protocol = key[2] if size == 4 else parts.head[6] if parts.head else 0
+    ports = (first[0] << 8 | first[1], first[2] << 8 | first[3]) if len(first) >= 4 and protocol in (6, 17) else None
+    return Incomplete(
+        parts.number, parts.time, make(ends[:size]), make(ends[size:]), protocol, ports, len(parts.pieces)
+    )

@@ -1,11 +1,12 @@
 """A capture file, whatever its container and compression, through the pass."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture import pcap, pcapng
+from rpcdiag.capture.blocks import Ahead, InTurn
 from rpcdiag.capture.damage import Damaged
-from rpcdiag.capture.fragments import FragmentTable, Whole
+from rpcdiag.capture.fragments import FragmentTable, Incomplete, Whole
 from rpcdiag.capture.points import Point, link_name
 from rpcdiag.capture.source import Source
 from rpcdiag.errors import CorruptInput, UnknownFormat
@@ -22,17 +23,24 @@ from rpcdiag.sweep.columns import (
     INTERFACE_WIDTH,
     LAST_NS,
     MORE,
+    NAMES_TOLD,
     NUMBER,
     OTHER_BLOCK,
     OVERRUN,
+    POINT_LAST,
+    POINT_WIDTH,
     POINTS,
+    POINTS_AT,
     REASONS,
     SKIPPED,
+    TOKENS_TOLD,
     TOO_LONG,
 )
 from rpcdiag.sweep.engine import Sweep
 
-BLOCK = 1024 * 1024  # larger is no faster, half of it costs 10 %
+if TYPE_CHECKING:  # loaded only where a capture is still being recorded
+    from rpcdiag.capture.live import LiveSource
+
 _RAW = 101
 _HINTS = (
     (b"ElfFile\x00", "a Windows event log (.evtx)"),
@@ -55,7 +63,9 @@ class Events(NamedTuple):
 
 
 class CaptureReader:
-    """One pass over one capture; `sweep` holds its flows.
+    """One pass over one capture; `sweep` holds its flows. `ahead`: a thread reads the next blocks meanwhile.
+
+    `live`: where the bytes come from, if they come as they are recorded; `path` is then only what it is called.
 
     After `events` has ended, `trouble` says why the file could not be read to its end, if so; everything before that
     place has been yielded.
@@ -65,11 +75,14 @@ class CaptureReader:
         MissingPiece: the package for its compression is not installed.
     """
 
-    def __init__(self, path: str, sweep: Sweep | None = None) -> None:
+    def __init__(
+        self, path: str, sweep: Sweep | None = None, *, ahead: bool = False, live: "LiveSource | None" = None
+    ) -> None:
         self.path = path
+        self._ahead = ahead
         self.trouble: CorruptInput | None = None
         self.sweep = sweep or Sweep()
-        self._source = Source(path)
+        self._source: Source | LiveSource = live or Source(path)
         self._fragments = FragmentTable()
         try:
             self._file = self._recognise(self._source.head)
@@ -109,6 +122,20 @@ class CaptureReader:
         counters = self.sweep.state.counters
         return counters[LAST_NS] if counters[POINTS] else None
 
+    def goes_on(self) -> None:
+        """It is a capture without an end: of what is told so often only, as much is told again."""
+        counters = self.sweep.state.counters
+        counters[NAMES_TOLD] = counters[TOKENS_TOLD] = 0
+
+    def watched_until(self, ns: int) -> None:
+        """Nothing came until then, and whoever records would know."""
+        counters = self.sweep.state.counters
+        if not counters[POINTS]:
+            return
+        counters[LAST_NS] = max(counters[LAST_NS], ns)
+        for row in range(POINTS_AT, POINTS_AT + counters[POINTS] * POINT_WIDTH, POINT_WIDTH):
+            counters[row + POINT_LAST] = max(counters[row + POINT_LAST], ns)
+
     @property
     def link_types(self) -> tuple[str, ...]:
         return tuple(link_name(link) for link in self._file.links)
@@ -128,6 +155,11 @@ class CaptureReader:
                 skipped[name] = skipped.get(name, 0) + interfaces[row + IF_SKIPPED]
         return skipped
 
+    @property
+    def incomplete(self) -> tuple[Incomplete, ...]:
+        """Datagrams of which fragments are missing."""
+        return self._fragments.incomplete()
+
     def point(self, number: int) -> Point:
         """The capture point that flows call `number`."""
         below = self._file.points.get(number & 0xFFFFF, Point(f"interface {number}", "unknown"))
@@ -137,39 +169,40 @@ class CaptureReader:
     def events(self, on_block: Callable[[int], None] | None = None) -> Iterator[Events]:
         """Everything that the pass has to say, in the order of the file.
 
-        `on_block` is told of every block: how many bytes were read so far.
+        `on_block` is told of every block, and now and then where none comes: how many bytes were read so far.
         """
-        room = bytearray(BLOCK)
-        held = done = 0
+        source = self._source
+        blocks = Ahead(source) if self._ahead and isinstance(source, Source) else InTurn(source)
+        left, done = b"", 0
         self._started = isinstance(self._file, pcapng.PcapngFile)
         try:
             while True:
-                if held == len(room):
-                    room.extend(bytes(len(room)))
-                with memoryview(room) as view, view[held:] as free:
-                    count = self._source.readinto(free)
-                held += count
+                block = blocks.next(left)
+                if block is None:
+                    if on_block is not None:
+                        on_block(done + len(left))
+                    continue
+                room, at, end = block
+                new = end - at - len(left)
                 if on_block is not None:
-                    on_block(done + held)
-                used = 0
-                for place in self._walked(room, held):
+                    on_block(done + end - at)
+                for place in self._walked(room, at, end):
                     yield from self._drained()
-                    used = place
-                held -= used
-                done += used
-                if used:
-                    room[:held] = room[used : used + held]
-                if not count:
+                    done += place - at
+                    at = place
+                left = bytes(room[at:end])
+                if not new:
                     break
-            if held:
-                self._trouble(done, f"the file ends in the middle of {self._file.needs}: {held} bytes of it are there")
+            if left:
+                needs = self._file.needs
+                self._trouble(done, f"the file ends in the middle of {needs}: {len(left)} bytes of it are there")
         except Damaged as damage:
             yield from self._drained()
-            self._trouble(done + damage.offset, damage.why)
+            self._trouble(done + damage.offset - at, damage.why)
         except CorruptInput as error:
-            self._trouble(done + held, error.why)
+            self._trouble(done + len(left), error.why)
         finally:
-            self._source.close()
+            blocks.close()
 
     def finish(self) -> Iterator[Events]:
         """What was left unfinished at the end of the capture."""
@@ -179,13 +212,13 @@ class CaptureReader:
                 yield from self._drained()
             yield from self._drained()
 
-    def _walked(self, room: bytearray, count: int) -> Iterator[int]:
-        """Walk what is whole in `room[:count]`; yields the bytes used at each pause, and at last in all.
+    def _walked(self, room: bytearray, at: int, count: int) -> Iterator[int]:
+        """Walk what is whole in `room[at:count]`; yields the place that was reached at each pause, and at last.
 
         Raises:
             Damaged: a record or block that cannot be.
         """
-        at, sweep = 0, self.sweep
+        sweep = self.sweep
         while True:
             if not self._started:
                 used = self._file.other(room, at, count)

@@ -33,6 +33,9 @@ class Subject(NamedTuple):
     device_zones: tuple[str, str] | None = None
     status: int | None = None
     local_host: bool = False  # the client is the firewall itself
+    level: int | None = None  # of authentication, that the client used
+    needed_level: int | None = None  # that the server wants
+    spn: str | None = None  # the service whose ticket is the matter
 
 
 class Finding(NamedTuple):

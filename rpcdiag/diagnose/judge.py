@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.model.evidence import Confidence, Evidence, Logged, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Configured, Evidence, Logged, Seen, Severity
 
 if TYPE_CHECKING:  # loaded only where the policy in force is given
     from rpcdiag.policy.verdict import Applied
@@ -32,8 +32,8 @@ def rule_of(id: str) -> Rule:
 def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     """What the rules find, the most severe and surest first; `applied` is the policy in force, where it is known."""
     known = rules()
-    found = []
-    if applied is not None:  # who knows the policy speaks first
+    found: list[Finding] = []
+    if applied is not None:  # what names a rule of the policy speaks for those of its kind that only warn of one
         found += [finding for rule in known if rule.under is not None for finding in rule.under(case, applied)]
     found += [finding for rule in known for finding in rule.check(case)]
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
@@ -98,6 +98,8 @@ def _merged(one: Evidence, other: Evidence) -> Evidence:
         case Seen(), Seen() if one.capture == other.capture:
             return one._replace(packets=_both(one.packets, other.packets))
         case Logged(), Logged() if one.log == other.log:
+            return one._replace(lines=_both(one.lines, other.lines))
+        case Configured(), Configured() if one.path == other.path:
             return one._replace(lines=_both(one.lines, other.lines))
         case _:
             return one

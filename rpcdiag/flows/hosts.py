@@ -1,11 +1,12 @@
 """What the addresses of a capture look like: the yardstick for a RST."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rpcdiag.flows.flow import Host
 from rpcdiag.flows.overview import Overview
 from rpcdiag.model.packets import Address
-from rpcdiag.sweep.columns import CARRIER, CLIENT, KEY, SYN_ACK_PACKET, TTL
+from rpcdiag.sweep.columns import CARRIER, CLIENT, KEY, RESET_PACKET, SYN_ACK_PACKET, TTL
 
 MAX_PORTS = 64  # of a host that are known to answer
 
@@ -13,32 +14,44 @@ _Key = tuple[int, int, int]  # point and family, and an address as records hold 
 
 
 class Hosts:
-    """All hosts of a capture; pipes count for nothing, as the connections below them do."""
+    """Hosts of a capture; pipes count for nothing, as the connections below them do.
+
+    First only servers that somebody may ask about are looked at: those of a connection that did not open or was reset.
+    """
 
     def __init__(self, capture: int, overview: Overview) -> None:
         self._capture = capture
-        self._ttls: dict[_Key, list[tuple[int, int]]] = {}  # how often, less than zero; and which
+        self._overview = overview
+        self._wanted: frozenset[_Key] | None = frozenset(_in_trouble(overview))
+        self._look()
+
+    def _look(self) -> None:
+        self._ttls: dict[_Key, Counter[int]] = {}
         self._answered: dict[_Key, dict[int, int]] = {}
-        self._count_ttls(overview)
-        self._note_answers(overview)
+        self._count_ttls()
+        self._note_answers()
 
-    def _count_ttls(self, overview: Overview) -> None:
-        point, carriers = overview.column(KEY + 5), overview.column(CARRIER)
-        counted: Counter[tuple[int, int, int, int, int]] = Counter()
+    def _count_ttls(self) -> None:
+        column, wanted = self._overview.column, self._wanted
         for side in (0, 1):
-            high, low = overview.column(KEY + 2 * side), overview.column(KEY + 2 * side + 1)
-            counted.update(zip(point, high, low, overview.column(TTL + side), map(bool, carriers), strict=True))
-        for (where, high_part, low_part, ttl, pipe), count in counted.items():
-            if ttl >= 0 and not pipe:
-                self._ttls.setdefault((where, high_part, low_part), []).append((-count, ttl))
+            names = KEY + 5, KEY + 2 * side, KEY + 2 * side + 1
+            keys = zip(*map(column, names), strict=True)
+            for key, ttl, carrier in zip(keys, column(TTL + side), column(CARRIER), strict=True):
+                if ttl >= 0 and not carrier and (wanted is None or key in wanted):
+                    try:
+                        self._ttls[key][ttl] += 1
+                    except KeyError:
+                        self._ttls[key] = Counter({ttl: 1})
 
-    def _note_answers(self, overview: Overview) -> None:
+    def _note_answers(self) -> None:
         """The first SYN-ACK of each port."""
-        columns = map(overview.column, (SYN_ACK_PACKET, CLIENT, CARRIER, *range(KEY, KEY + 6)))
-        for packet, client, carrier, high, low, far_high, far_low, ports, point in zip(*columns, strict=True):
+        wanted = self._wanted
+        for packet, client, carrier, *ends in _ends(self._overview, SYN_ACK_PACKET, CLIENT, CARRIER):
             if not packet or client < 0 or carrier:
                 continue
-            key, port = ((point, high, low), ports >> 16) if client else ((point, far_high, far_low), ports & 0xFFFF)
+            key, port = _server(client, ends)
+            if wanted is not None and key not in wanted:
+                continue
             known = self._answered.get(key)
             if known is None:
                 self._answered[key] = {port: packet}
@@ -48,8 +61,28 @@ class Hosts:
     def host(self, point: int, address: Address, parts: tuple[int, int]) -> Host | None:
         """What is known of an address; `parts` is how records hold it."""
         key = point << 1 | (address.version == 6), *parts
+        if self._wanted is not None and key not in self._wanted:
+            self._wanted = None
+            self._look()
         ttls = self._ttls.get(key)
         if ttls is None:
             return None
         answered = tuple(sorted(self._answered.get(key, {}).items()))
-        return Host(self._capture, point, address, tuple(ttl for _, ttl in sorted(ttls)), answered)
+        often = sorted(ttls.items(), key=lambda one: (-one[1], one[0]))
+        return Host(self._capture, point, address, tuple(ttl for ttl, _ in often), answered)
+
+
+def _ends(overview: Overview, *fields: int) -> Iterator[tuple[int, ...]]:
+    """Those fields of every flow, and its ends: two addresses, ports, point and family."""
+    return zip(*map(overview.column, (*fields, *range(KEY, KEY + 6))), strict=True)
+
+
+def _server(client: int, ends: Sequence[int]) -> tuple[_Key, int]:
+    high, low, far_high, far_low, ports, point = ends
+    return ((point, high, low), ports >> 16) if client else ((point, far_high, far_low), ports & 0xFFFF)
+
+
+def _in_trouble(overview: Overview) -> Iterator[_Key]:
+    for answered, reset, client, *ends in _ends(overview, SYN_ACK_PACKET, RESET_PACKET, CLIENT):
+        if client >= 0 and (reset or not answered):
+            yield _server(client, ends)[0]

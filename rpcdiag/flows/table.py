@@ -223,8 +223,14 @@ class CaptureFlows:
     def so_far(self) -> "CaptureFlows":
         """The same flows, to be looked at while the capture is still read: what is remembered of them will be stale."""
         view = CaptureFlows(self.sweep)
-        view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, self.folded
+        view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, set(self.folded)
         return view
+
+    def forget(self, gone: set[int]) -> None:
+        """Flows that were given up, by serial number."""
+        for known in (self.syns, self.repeated, self.icmp):
+            for serial in gone & known.keys():
+                del known[serial]
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""

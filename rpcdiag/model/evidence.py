@@ -50,4 +50,12 @@ class Logged(NamedTuple):
     lines: tuple[int, ...]
 
 
-Evidence = Seen | Missing | Logged
+class Configured(NamedTuple):
+    """Lines (from 1) of a policy's file that say it; none, and no path, where the policy came from no file."""
+
+    says: str
+    path: str | None
+    lines: tuple[int, ...]
+
+
+Evidence = Seen | Missing | Logged | Configured

@@ -216,6 +216,7 @@ _EVIDENCE = {
         _object(kind={"const": "seen"}, says=_TEXT, capture=_COUNT, packets={**_list(_PACKET), "minItems": 1}),
         _object(kind={"const": "missing"}, says=_TEXT, capture=_COUNT, after_packet=_PACKET, waited_ns=_COUNT),
         _object(kind={"const": "logged"}, says=_TEXT, log=_COUNT, lines=_list(_PACKET)),
+        _object(kind={"const": "configured"}, says=_TEXT, path=_TEXT_OR_NULL, lines=_list(_PACKET)),
     ]
 }
 _FINDING = _object(

@@ -3,6 +3,7 @@
 import mmap
 import sys
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from rpcdiag.sweep import records
@@ -96,6 +97,7 @@ class Sweep:
     """The state of one pass. `evicted` and `folded` count flows of which only totals are left."""
 
     def __init__(self, max_flows: int = MAX_FLOWS, machine: Machine | None = None) -> None:
+        self.on_gone: Callable[[set[int]], None] | None = None  # told the serial numbers of flows that are given up
         self.evicted = 0
         self.folded = 0
         self._max = max_flows
@@ -290,6 +292,8 @@ class Sweep:
     def _free(self, gone: list[int]) -> None:
         """Give the records back; packets that still come for them open new ones."""
         counters, flows = self.state.counters, self.state.flows
+        if self.on_gone is not None:
+            self.on_gone({flows[o + SERIAL_NUMBER] for o in gone})
         for o in sorted(gone, reverse=True):
             if flows[o + STREAM] >= 0:
                 if self._machine:

@@ -56,6 +56,11 @@ class Tokens:
                 self._bytes += count
                 kept.append(RawToken(rows[e + 2], rows[e + 3], rows[e + 6], bytes(arena[at : at + count])))
 
+    def forget(self, gone: set[int]) -> None:
+        """Flows that were given up, by serial number."""
+        for serial in gone & self._by_serial.keys():
+            self._bytes -= sum(len(token.data) for token in self._by_serial.pop(serial))
+
     def __bool__(self) -> bool:
         return bool(self._by_serial)
 

@@ -79,6 +79,11 @@ class Sessions:
         self._sessions: dict[int, _Session] = {}
         self._pipes: dict[int, PipeOpen] = {}
 
+    def forget(self, gone: set[int]) -> None:
+        """Flows that were given up, by serial number."""
+        for serial in gone & self._sessions.keys():
+            del self._sessions[serial]
+
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
         for e in range(0, len(rows), EVENT_WIDTH):

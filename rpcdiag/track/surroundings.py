@@ -1,5 +1,6 @@
 """What else the capture holds that explains RPC: names that were resolved or not, tickets that were given or not."""
 
+from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from rpcdiag.sweep.packets import NAME_ANSWER, TICKET
 
 MAX_NAMES = 20_000
 MAX_TICKETS = 4096
+MAX_ASKED = 8
+_KDC = 88
 _NBNS, _LLMNR = 137, 5355
 _NAME_TYPES = {1, 28, 5, 33}  # A, AAAA, CNAME, SRV
 
@@ -48,12 +51,25 @@ class TicketFact(NamedTuple):
     times: int = 1
 
 
+class CentreAsked(NamedTuple):
+    """Questions over UDP to a key distribution centre that never said anything to that client."""
+
+    packets: tuple[int, ...]  # the first few
+    first_ns: int
+    last_ns: int
+    client: Address
+    server: Address
+    spn: str | None  # of the first
+    times: int
+
+
 class Surroundings:
     """Feed what the pass says; ask at the end. Nothing is decoded before that."""
 
     def __init__(self) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
-        self._names: dict[bytes, tuple[int, int, int]] = {}  # the first packet and its time, how often
+        self._names: dict[bytes, int] = {}  # where its three numbers stand
+        self._seen = array("q")  # the first packet and its time, how often
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
 
@@ -79,19 +95,24 @@ class Surroundings:
         key = ends[: 2 * size + 2] + bytes(4) + data[2:] + bytes([size])
         known = self._names.get(key)
         if known is not None:
-            self._names[key] = (*known[:2], known[2] + 1)
+            self._seen[known + 2] += 1
         elif len(self._names) < MAX_NAMES:
-            self._names[key] = (packet, ns, 1)
+            self._names[key] = len(self._seen)
+            self._seen.extend((packet, ns, 1))
+        else:  # the oldest goes
+            at = self._names[key] = self._names.pop(next(iter(self._names)))
+            self._seen[at : at + 3] = array("q", (packet, ns, 1))
 
     def names(self, hosts: Collection[Address]) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them; by packet."""
         from rpcdiag.dissect import dns
 
         packed = {host.packed for host in hosts}
-        for key, (packet, ns, count) in self._names.items():
+        for key, at in self._names.items():
             whole, size = key[:-1], key[-1]
             if not _concerns(whole, size, packed):
                 continue
+            packet, ns, count = self._seen[at : at + 3]
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
             try:
@@ -126,6 +147,27 @@ class Surroundings:
             if both is not None:
                 yield from _ticket(packet, ns, *both, data, length)
 
+    def unanswered(self) -> Iterator[CentreAsked]:
+        """Pairs of a client and a centre of which only the questions are here; none where not all was kept."""
+        asked: dict[tuple[Endpoint, Endpoint], list[int]] = {}
+        said: set[tuple[Address, Address]] = set()
+        for place, (_, _, whole, _, _) in enumerate(self._tickets if len(self._tickets) < MAX_TICKETS else ()):
+            source, target = _ends(whole, (len(whole) - 4) // 2)
+            if source.port == _KDC:
+                said.add((target.address, source.address))
+            else:
+                asked.setdefault((source._replace(port=0), target._replace(port=0)), []).append(place)
+        for (client, centre), places in asked.items():
+            if (client.address, centre.address) in said:
+                continue
+            spn = _asked_for(*self._tickets[places[0]][3:])
+            if spn is not None:
+                rows = [self._tickets[place] for place in places]
+                packets = tuple(row[0] for row in rows[:MAX_ASKED])
+                yield CentreAsked(
+                    packets, rows[0][1], rows[-1][1], client.address, centre.address, spn or None, len(rows)
+                )
+
     def __bool__(self) -> bool:
         return bool(self._names or self._tickets or self._framed)
 
@@ -157,6 +199,17 @@ def _ends(whole: bytes, size: int) -> tuple[Endpoint, Endpoint]:
         Endpoint(make(whole[:size]), int.from_bytes(whole[at : at + 2], "big")),
         Endpoint(make(whole[size:at]), int.from_bytes(whole[at + 2 : at + 4], "big")),
     )
+
+
+def _asked_for(data: bytes, length: int) -> str | None:
+    """The service that a question is about, empty where it names none; None where it is no question."""
+    from rpcdiag.dissect import kerberos
+
+    try:
+        message = kerberos.decode(data, length)
+    except DecodeError:
+        return None
+    return (message.server or "") if isinstance(message, kerberos.KdcRequest) else None
 
 
 def _ticket(packet: int, ns: int, client: Address, server: Address, data: bytes, length: int) -> Iterator[TicketFact]:

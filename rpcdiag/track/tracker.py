@@ -71,6 +71,11 @@ class Tracker:
             else:
                 self._told(self.association(rows[e + 1], rows[e + 13]), kind, rows, e, arena)
 
+    def forget(self, gone: set[int]) -> None:
+        """Flows that were given up, by serial number."""
+        for serial in gone & self._associations.keys():
+            del self._associations[serial]
+
     @staticmethod
     def _told(association: Association, kind: int, rows: Sequence[int], e: int, arena: memoryview) -> None:
         if kind == EV_PDU:

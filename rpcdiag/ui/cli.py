@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     verify.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
     verify.set_defaults(run=_verify)
+    _live_arguments(commands.add_parser("live", help="watch an interface: what is asked, referred, tried and refused"))
+    doctor = commands.add_parser("doctor", help="what this machine can do, and how to mend what is missing")
+    doctor.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    doctor.set_defaults(run=_doctor)
     demo = commands.add_parser("demo", help="run the main job on the captures that ship with the program")
     demo.add_argument("story", nargs="?", help="one of them; all of them without")
     _looks(demo)
@@ -138,6 +142,40 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     _key_arguments(parser)
     _looks(parser)
     parser.set_defaults(run=_analyze)
+
+
+def _live_arguments(parser: argparse.ArgumentParser) -> None:
+    several: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument(
+        "-i", dest="interface", metavar="IFACE", help="watch there; may be repeated; 'any': all", **several
+    )
+    parser.add_argument("-r", dest="pipe", metavar="PIPE", help="read a capture that is still written; - for stdin")
+    parser.add_argument("-f", dest="filter", metavar="FILTER", help="what the kernel hands on, as tcpdump writes it")
+    parser.add_argument("-w", dest="write", metavar="FILE", help="keep what was seen (pcapng)")
+    parser.add_argument(
+        "-b", dest="ring", metavar="WHEN", help="begin another file: filesize:KB, duration:S, packets:N; files:N are kept",
+        **several,
+    )  # fmt: skip
+    parser.add_argument(
+        "-a", dest="autostop", metavar="WHEN", help="stop after duration:S, packets:N, filesize:KB, files:N", **several
+    )
+    parser.add_argument("-c", dest="packets", type=_count, default=0, metavar="N", help="stop after so many packets")
+    parser.add_argument("-s", dest="snaplen", type=_count, default=0, metavar="BYTES", help="of each packet at most")
+    parser.add_argument("-p", dest="no_promiscuous", action="store_true", help="only what is for this machine")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="findings only")
+    parser.add_argument("-T", dest="output", choices=("text", "json", "ndjson"), default="text")
+    parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log, for the summing up")
+    parser.add_argument(
+        "--alert",
+        metavar="COMMAND|URL",
+        help="tell findings to a command (JSON on its input) or http://127.0.0.1:PORT/",
+    )
+    parser.add_argument("--user", help="who to be once the interface is open (with sudo: who called it)")
+    parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
+    parser.add_argument("--engine", choices=("auto", "python", "compiled"), default="auto")
+    parser.add_argument("--max-flows", type=_count, default=0, metavar="N", help="connections remembered at a time")
+    _looks(parser)
+    parser.set_defaults(run=_live)
 
 
 def _key_arguments(parser: argparse.ArgumentParser) -> None:
@@ -291,6 +329,28 @@ def _simulate(chosen: argparse.Namespace) -> int:
     return _exit_code(diagnosis, "never")
 
 
+def _live(chosen: argparse.Namespace) -> int:
+    from rpcdiag.errors import InputError, MissingPiece
+    from rpcdiag.ui.live import live
+
+    gc.enable()
+    try:
+        diagnosis, _ = live(chosen, complain)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
+    for trouble in (*diagnosis.troubles, *diagnosis.cuts):
+        complain(trouble)
+    if chosen.output == "json":
+        from rpcdiag.ui.show import show
+
+        show(diagnosis, "json", None, chosen.color)
+    return _exit_code(diagnosis, chosen.fail_on)
+
+
 def _keys(chosen: argparse.Namespace) -> "Keys | None":
     """What sealed bodies may be opened with.
 
@@ -367,6 +427,14 @@ def _verify(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.verify import verify
 
     return verify(chosen.captures, complain, as_json=chosen.output == "json")
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.doctor import doctor
+    from rpcdiag.ui.show import write
+
+    doctor(lambda lines: write(lines, None), as_json=chosen.output == "json")
+    return OK
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
@@ -23,6 +23,7 @@ class Recording:
     def __init__(self, start_ns: int) -> None:
         self.now = start_ns
         self.frames: list[Frame] = []
+        self.interfaces: tuple[Interface, ...] = (Interface(),)
         self._ports = 0
 
     @property
@@ -43,8 +44,8 @@ class Recording:
         self._ports += 1
         return (0x1F3A55C7 * (self._ports + 1)) & 0xFFFFFFFF
 
-    def pcapng(self, interfaces: tuple[Interface, ...] = (Interface(),)) -> bytes:
-        return pcapng(self.frames, interfaces)
+    def pcapng(self, interfaces: tuple[Interface, ...] | None = None) -> bytes:
+        return pcapng(self.frames, interfaces or self.interfaces)
 
     def pcap(self) -> bytes:
         return pcap(self.frames)
@@ -190,6 +191,17 @@ class Tcp:
 def datagram(recording: Recording, source: str, sport: int, destination: str, dport: int, data: bytes = b"x") -> int:
     ip = IPv6(src=source, dst=destination) if ":" in source else IP(src=source, dst=destination, id=9)
     return recording.add(ip / UDP(sport=sport, dport=dport) / data)
+
+
+def pieces(
+    recording: Recording, source: tuple[str, int], destination: tuple[str, int], data: bytes, *, number: int,
+    lost: Sequence[int] = (),
+) -> None:  # fmt: skip
+    """A datagram in IP fragments, some of which never arrive."""
+    whole = IP(src=source[0], dst=destination[0], id=number) / UDP(sport=source[1], dport=destination[1]) / data
+    for place, piece in enumerate(fragment(whole, fragsize=1480)):
+        if place not in lost:
+            recording.add(piece)
 
 
 def spoken(

@@ -22,7 +22,7 @@ from unittest.mock import patch
 import jsonschema
 
 from rpcdiag.analysis import Diagnosis, analyze
-from rpcdiag.capture import reader
+from rpcdiag.capture import blocks
 from rpcdiag.capture.choice import PYTHON, Engine
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.report.output import Options
@@ -70,7 +70,7 @@ def check(seed: int, folder: Path) -> float:
     path.write_bytes(spoilt(rng, bytearray(rng.choice(public()).data)) if whole else changed.data)
     brief = rng.random() < 0.5
     began = time.perf_counter()
-    with patch.object(reader, "BLOCK", changed.block):
+    with patch.object(blocks, "BLOCK", changed.block):
         engine = Engine(PYTHON, max_flows=changed.max_flows, jobs=1)
         diagnosis = analyze([str(path)], engine=engine, brief=brief)
     written = "\n".join(json_output.render(diagnosis, Options()))

@@ -11,7 +11,7 @@ from struct import Struct, pack, pack_into, unpack_from
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from rpcdiag.capture import reader
+from rpcdiag.capture import blocks
 from rpcdiag.sweep.columns import ARENA_AT, EVENTS_AT, LARGE_AT, SMALL_AT, STREAMS_AT
 from rpcdiag.sweep.engine import MAX_FLOWS
 from rpcdiag.sweep.machine import Machine
@@ -91,7 +91,7 @@ def check(seed: int, machine: Machine, folder: Path) -> None:
     made = mutant(seed)
     path = folder / f"{seed}.capture"
     path.write_bytes(made.data)
-    with patch.object(reader, "BLOCK", made.block):
+    with patch.object(blocks, "BLOCK", made.block):
         interpreted = outcome(str(path), Chosen(None, max_flows=made.max_flows, kind=Guarded))
         compiled = outcome(str(path), Chosen(machine, max_flows=made.max_flows, kind=Guarded))
         compare(interpreted, compiled)

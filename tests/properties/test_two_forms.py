@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rpcdiag.analysis import analyze
-from rpcdiag.capture import reader
+from rpcdiag.capture import blocks
 from rpcdiag.capture.choice import COMPILED, PYTHON, Engine
 from rpcdiag.report.outputs.json import document
 from rpcdiag.sweep.columns import NO_ROOM
@@ -47,7 +47,7 @@ def test_one_form_goes_on_where_the_other_has_come_to(
 ) -> None:
     whole = outcome(str(path), Chosen(None))
     size = path.stat().st_size
-    monkeypatch.setattr(reader, "BLOCK", max(SMALL, size // 16))
+    monkeypatch.setattr(blocks, "BLOCK", max(SMALL, size // 16))
     apart = outcome(str(path), Chosen(machine))
     compare_ends(apart, whole)
     for eighths in (0, 2, 5, 7):
@@ -67,7 +67,7 @@ def test_pipes_channels_and_datagrams_too(
     whole = outcome(str(path), Chosen(None, max_flows=max_flows))
     assert whole.diagnosis.case.accounting.sums_hold
     compare(whole, outcome(str(path), Chosen(machine, max_flows=max_flows)))
-    monkeypatch.setattr(reader, "BLOCK", SMALL)
+    monkeypatch.setattr(blocks, "BLOCK", SMALL)
     for eighths in (0, 2, 5, 7):
         engine = Chosen(machine, max_flows=max_flows, adopt_at=1 + path.stat().st_size * eighths // 8)
         compare_ends(outcome(str(path), engine), whole)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rpcdiag.analysis import analyze
 from rpcdiag.case import Case
-from tests.build import exchanges, kerberos, names
+from tests.build import exchanges, kerberos, logons, names
 from tests.build.conversation import Recording, Tcp, datagram
 from tests.build.story import START
 
@@ -59,3 +59,32 @@ def test_tickets_over_tcp(tmp_path: Path) -> None:
     path = tmp_path / "c.pcapng"
     path.write_bytes(recording.pcapng())
     assert [one.fact.error for one in analyze([str(path)]).case.tickets] == ["KDC_ERR_ETYPE_NOSUPP"]
+
+
+def test_centres_that_never_answer(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for centre in (DC, DC, "10.0.0.54"):
+        datagram(recording, C, 40088, centre, 88, kerberos.tgs_req("cifs", "srv"))
+    datagram(recording, "10.0.0.54", 88, C, 40088, kerberos.krb_error(7, "cifs", "srv"))
+    Tcp(recording, C, 50002, DC, 88).syns()
+    Tcp(recording, "10.0.0.77", 50002, DC, 88).syns()
+    exchanges.lookup(recording, C, 50000, S, exchanges.DRSUAPI, 49667)
+    path = tmp_path / "c.pcapng"
+    path.write_bytes(recording.pcapng())
+    case = analyze([str(path)]).case
+    (one,) = case.asked
+    assert (str(one.fact.client), str(one.fact.server), one.fact.times, one.fact.packets) == (C, DC, 2, (1, 2))
+    assert [(str(flow.client.address), str(flow.server.address)) for flow in case.unreached] == [(C, DC)]
+
+
+def test_a_logon_that_fails_is_read_however_many_went_well_before(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for number in range(9):
+        tcp = Tcp(recording, C, 50000 + number, S, 49670)
+        tcp.open()
+        logons.with_ticket(tcp, exchanges.SVCCTL, 37 if number == 8 else None)
+        logons.call(tcp, fault=5 if number == 8 else None, kind=logons.KERBEROS)
+        tcp.close()
+    path = tmp_path / "c.pcapng"
+    path.write_bytes(recording.pcapng())
+    assert [one.logon.error for one in analyze([str(path)]).case.logons if one.logon.error] == ["KRB_AP_ERR_SKEW"]

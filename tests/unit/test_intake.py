@@ -7,7 +7,7 @@ import pytest
 
 from rpcdiag import analysis, intake
 from rpcdiag.analysis import Diagnosis, analyze
-from rpcdiag.capture import choice, reader
+from rpcdiag.capture import blocks, choice
 from rpcdiag.capture.choice import Engine
 from rpcdiag.errors import UnknownFormat
 from rpcdiag.report.output import Options
@@ -92,7 +92,7 @@ def test_looking_at_what_is_known_so_far_changes_nothing(story: str, monkeypatch
     before = _text(analyze([path]))
     counted: list[int | None] = []
     monkeypatch.setattr(analysis, "COUNT_EVERY_S", 0.0)
-    monkeypatch.setattr(reader, "BLOCK", 512)
+    monkeypatch.setattr(blocks, "BLOCK", 512)
     monkeypatch.setattr(analysis, "COUNT_SHARE", 0)
     diagnosis = analyze([path], watch=lambda reading: counted.append(reading.findings))
     assert _text(diagnosis) == before

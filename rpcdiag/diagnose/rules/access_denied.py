@@ -15,6 +15,7 @@ from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
 from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
 
 ACCESS_DENIED = 0x80070005
@@ -43,12 +44,14 @@ def check(case: Case) -> Iterator[Finding]:
                     *observe.said_more(fault.extended, conversation.server, near.flow.capture, fault.packet),
                 ),
                 errors=(ACCESS_DENIED,),
-                subject=Subject(port=near.flow.server.port, interface=fault.interface, status=fault.status),
+                subject=Subject(
+                    port=near.flow.server.port, interface=fault.interface, status=fault.status, level=fault.auth_level or 1
+                ),
                 next_observation=f"Wrong password or missing right? Look at the Security log of {conversation.server} at "
                 "that second: event 4625 is a failed logon, 4624 a good one."
                 if logon
-                else None,
-            )
+                else _next(conversation.server, fault),
+            )  # fmt: skip
     for referral in case.referrals:
         if referral.referral.kind is ReferralKind.ACTIVATION and referral.referral.status == ACCESS_DENIED:
             asked = referral.asked_on
@@ -69,7 +72,21 @@ def check(case: Case) -> Iterator[Finding]:
                 ),
                 errors=(ACCESS_DENIED,),
                 subject=Subject(clsid=referral.referral.clsid, dcom=True, status=ACCESS_DENIED),
+                next_observation=f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
+                f"activation of the class) in the System log of {asked.flow.server.address} name the account and the right.",
             )  # fmt: skip
+
+
+def _next(server: Address, fault: FaultFact) -> str:
+    if not fault.auth_level or fault.auth_level == 1:
+        return (
+            "Nobody logged on for this call: repeat it with a logon. If that is refused too, look at the rights; 'netsh rpc "
+            f"filter show filter' on {server} and event 5712 in its Security log show a filter."
+        )
+    return (
+        f"The Security log of {server} (event 4624 names the account that logged on; 5712 a call that an RPC filter "
+        "refused), then the rights of that account."
+    )
 
 
 def _call(fault: FaultFact) -> str:

@@ -1,57 +1,114 @@
 """The logon fails.
 
 Looks like: bind_nak for the security token, or the first request after the third leg of NTLM is answered by a protocol
-error fault instead of a result.
-Because: a wrong user or password, or a provider that the server does not have.
-Not this: fault 5 (access-denied), which a wrong password can look like as well.
+error fault instead of a result; the session setup of SMB is refused; the key distribution centre says that the
+pre-authentication failed (24) and gives nothing afterwards.
+Because: a wrong user or password, or an account that is locked, disabled or expired.
+Not this: fault 5 (access-denied), which a wrong password can look like as well; NTLM that is refused whoever it is
+(ntlm-refused); a typing error that the user corrects (no finding).
 """
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
-from rpcdiag.diagnose import observe
-from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.case import Case, CaseSession, Conversation
+from rpcdiag.diagnose import logon, observe
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
 
 LOGON_FAILURE = 0x8007052E
-_PROTOCOL_ERROR = 0x1C01000B
-_NAKS = {8: "authentication type not recognized", 9: "invalid checksum"}
+_CENTRE = frozenset({18, 23, 24})  # revoked, key expired, pre-authentication failed. [RFC4120] 7.5.9
 
 
 def check(case: Case) -> Iterator[Finding]:
     for conversation in case.unsettled:
-        near = conversation.near
-        if near.rpc is None:
-            continue
-        seen = [
-            Seen(f"bind_nak: {_NAKS[bind.nak_reason]}", near.flow.capture, (bind.packet, bind.answer_packet))
-            for bind in near.rpc.binds
-            if bind.answer == "nak" and bind.nak_reason in _NAKS and bind.answer_packet
-        ]
-        seen += [
-            Seen(
+        seen = list(_on(conversation))
+        if seen:
+            yield _finding(conversation.client, conversation.server, seen, conversation.ids, Confidence.LIKELY)
+    yield from _in_sessions(case)
+    for refusal in logon.refusals(case, frozenset(), lambda fact: fact.code in _CENTRE):
+        if not refusal.harmless:
+            yield _finding(
+                refusal.client, refusal.server, refusal.evidence, refusal.flows, refusal.confidence, refusal.severity
+            )
+
+
+def _on(conversation: Conversation) -> Iterator[Seen]:
+    near = conversation.near
+    rpc = near.rpc
+    if rpc is None:
+        return
+    found = False
+    for bind in rpc.binds:
+        if bind.answer == "nak" and bind.nak_reason == logon.REJECTED_TOKEN and bind.answer_packet:
+            found = True
+            yield Seen("bind_nak: invalid checksum", near.flow.capture, (bind.packet, bind.answer_packet))
+    for fault in rpc.faults:
+        if fault.after_auth3 and fault.status == logon.PROTOCOL_ERROR:
+            found = True
+            yield Seen(
                 "the first request after the logon is answered by fault 0x1c01000b (nca_proto_error)",
                 near.flow.capture,
                 tuple(packet for packet in (fault.request_packet, fault.packet) if packet),
             )
-            for fault in near.rpc.faults
-            if fault.after_auth3 and fault.status == _PROTOCOL_ERROR
-        ]
-        for bind in near.rpc.binds if seen else ():
-            seen += observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet)
-        if seen:
-            yield Finding(
-                rule=RULE.id,
-                summary=f"the logon of {conversation.client} at {conversation.server} fails: the network works",
-                severity=Severity.ERROR,
-                confidence=Confidence.LIKELY,
-                client=conversation.client,
-                server=conversation.server,
-                flows=conversation.ids,
-                evidence=tuple(seen),
-                errors=(LOGON_FAILURE, 0x80070005),
-                next_observation=f"Event 4625 in the Security log of {conversation.server} gives user and reason.",
-            )
+    for bind in rpc.binds if found else ():
+        yield from observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet)
 
 
-RULE = Rule(id="bad-credentials", cause="P10", title="The logon fails", check=check, errors=(LOGON_FAILURE,))
+def _in_sessions(case: Case) -> Iterator[Finding]:
+    """Session setups of SMB that were refused, where no other between the two was accepted."""
+    clients = logon.Clients(case)
+    good = {_ends(session) for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
+    named = {(one.client, one.server) for one in case.logons if one.over == "smb" and not _guest(one.logon.user)}
+    for session in case.sessions:
+        pair = _ends(session)
+        for setup in session.said.setups if pair not in good else ():
+            if setup.status not in logon.WRONG or setup.response_packet is None:
+                continue
+            seen = Seen(
+                f"the session setup of SMB is refused: {logon.WRONG[setup.status]} ({setup.status:#010x})",
+                session.flow.capture, (setup.request_packet, setup.response_packet),
+            )  # fmt: skip
+            served = clients.get_on_at(*pair, 0)
+            severity = Severity.NOTE if served or pair not in named else Severity.WARNING
+            flows = tuple(dict.fromkeys(session.pipes.values()))
+            yield _finding(*pair, (seen,), flows, Confidence.ESTABLISHED, severity)
+
+
+def _ends(session: CaseSession) -> tuple[Address, Address]:
+    return session.flow.client.address, session.flow.server.address
+
+
+def _guest(user: str | None) -> bool:
+    """Whether it is nobody in particular: clients try that on their own."""
+    return not user or user.lower() == "guest"
+
+
+def _finding(
+    client: Address, server: Address, seen: list[Seen] | tuple[Evidence, ...], flows: tuple[str, ...],
+    confidence: Confidence, severity: Severity = Severity.ERROR,
+) -> Finding:  # fmt: skip
+    return Finding(
+        rule=RULE.id,
+        summary=f"the logon of {client} at {server} fails: the network works",
+        severity=severity,
+        confidence=confidence,
+        client=client,
+        server=server,
+        flows=flows,
+        evidence=tuple(seen),
+        errors=(LOGON_FAILURE, 0x80070005),
+        subject=Subject(status=LOGON_FAILURE),
+        next_observation=f"Event 4625 in the Security log of {server} gives user and reason: sub status 0xC000006A is the "
+        "password, 0xC0000064 the user, 0xC0000418 NTLM that is not wanted; 4771 on a domain controller is Kerberos.",
+    )
+
+
+RULE = Rule(
+    id="bad-credentials",
+    cause="P10",
+    title="The logon fails",
+    check=check,
+    explains=("access-denied",),
+    errors=(LOGON_FAILURE,),
+)

@@ -18,7 +18,7 @@ from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.track.facts import REFUSALS, Bind, ReferralKind
 
 UNKNOWN_INTERFACE = 0x800706B5
-_LOGON_NAKS = frozenset({8, 9})  # authentication type unknown, invalid checksum: see bad-credentials
+_OTHER_NAKS = frozenset({1, 2, 8, 9})  # server-busy, provider-unknown, bad-credentials
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _rejected(bind: Bind) -> list[Syntax]:
     """Interfaces of which no context was accepted."""
-    if bind.answer == "nak" and bind.nak_reason not in _LOGON_NAKS:
+    if bind.answer == "nak" and bind.nak_reason not in _OTHER_NAKS:
         return list(dict.fromkeys(context.interface for context in bind.contexts))[:1]
     if bind.answer != "ack":
         return []
@@ -76,6 +76,8 @@ def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Synt
         evidence=tuple(evidence),
         errors=(UNKNOWN_INTERFACE,),
         subject=Subject(port=near.flow.server.port, interface=interface, dynamic=True),
+        next_observation=f"'portqry -n {conversation.server} -e 135' lists what serves {name} and where; 'netstat -anob' on "
+        f"{conversation.server} names the process behind port {near.flow.server.port}.",
     )
 
 

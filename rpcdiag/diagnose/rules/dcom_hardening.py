@@ -8,11 +8,13 @@ Not this: a refusal at packet integrity or privacy (access-denied).
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
+from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import IACTIVATION, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.packets import Address
 
 ACCESS_DENIED = 0x80070005
 INTEGRITY = 5
@@ -20,6 +22,7 @@ _ACTIVATORS = frozenset({IREMOTE_SCM_ACTIVATOR, IACTIVATION})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    raised: dict[tuple[Address, Address, Syntax], bool] = {}
     for conversation in case.conversations:
         near = conversation.near
         if near.rpc is None:
@@ -44,11 +47,16 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         if refusals:
             level = level_name(weak.auth_level)
+            pair = conversation.client, conversation.server
+            if (*pair, weak.interface) not in raised:
+                raised[(*pair, weak.interface)] = _raised(case, conversation, weak.interface)
+            higher = raised[(*pair, weak.interface)]
             yield Finding(
                 rule=RULE.id,
-                summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity",
-                severity=Severity.ERROR,
-                confidence=Confidence.LIKELY,
+                summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity"
+                + (", with which it then works" if higher else ""),
+                severity=Severity.NOTE if higher else Severity.ERROR,
+                confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
@@ -57,10 +65,26 @@ def check(case: Case) -> Iterator[Finding]:
                     Seen("the activation is refused at once", near.flow.capture, tuple(refusals[:8])),
                 ),
                 errors=(ACCESS_DENIED,),
-                subject=Subject(dcom=True, interface=weak.interface, status=ACCESS_DENIED),
+                subject=Subject(
+                    dcom=True, interface=weak.interface, status=ACCESS_DENIED, level=weak.auth_level,
+                    needed_level=INTEGRITY,
+                ),
                 next_observation=f"DistributedCOM event 10036 in the System log of {conversation.server} names this client "
-                "and its level; without it, the refusal is a matter of rights.",
-            )
+                "and its level (10037 and 10038 on the client name the program); without it, the refusal is a matter of rights.",
+            )  # fmt: skip
+
+
+def _raised(case: Case, conversation: Conversation, interface: Syntax) -> bool:
+    """Whether an activation of the same two, at packet integrity or above, is answered and not refused."""
+    strong_flows: set[str] = set()
+    for other in case.between(conversation.client, conversation.server):
+        rpc = other.near.rpc
+        for use in rpc.interfaces if rpc else ():
+            strong = use.interface == interface and use.auth_level is not None and use.auth_level >= INTEGRITY
+            if strong and use.calls and rpc and not any(fault.interface == interface for fault in rpc.faults):
+                strong_flows.update(other.ids)
+    told = case.told.get((conversation.client, conversation.server), ())
+    return any(one.asked_on.id in strong_flows and not one.referral.status for one in told)
 
 
 RULE = Rule(

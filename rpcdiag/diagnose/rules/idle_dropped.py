@@ -8,6 +8,7 @@ Not this: a server that crashed, which answers a new SYN with RST or not at all.
 from collections.abc import Iterator
 
 from rpcdiag.case import Case
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
@@ -29,7 +30,8 @@ def check(case: Case) -> Iterator[Finding]:
         if flow.repeated:
             evidence.append(Seen("then data is repeated, never acknowledged", flow.capture, flow.repeated[:8]))
         if flow.reset is not None:
-            evidence.append(Seen(f"then RST with TTL {flow.reset.ttl}", flow.capture, (flow.reset.packet,)))
+            _, seen, _ = observe.refuser(case, conversation)
+            evidence += seen
         yield Finding(
             rule=RULE.id,
             summary=f"the connection of {conversation.client} to {conversation.server} port {flow.server.port} died while "

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import observe
-from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 
 ACCESS_DENIED = 0x80070005
+POLICY = r"'HKLM:\SOFTWARE\Policies\Microsoft\Windows NT\Rpc'"
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -36,6 +37,12 @@ def check(case: Case) -> Iterator[Finding]:
                     *observe.said_more(fault.extended, conversation.server, near.flow.capture, fault.packet),
                 ),
                 errors=(ACCESS_DENIED, 0x800706BA),
+                subject=Subject(
+                    port=near.flow.server.port, interface=fault.interface, status=5, level=fault.auth_level or 1
+                ),
+                next_observation=f"Get-ItemProperty {POLICY} on {conversation.server} "
+                "(RestrictRemoteClients: 1 or 2 refuses who does not log on) and 'netsh rpc filter show filter' there; "
+                f"EnableAuthEpResolution lets {conversation.client} log on at the mapper.",
             )
 
 

@@ -41,6 +41,8 @@ def check(case: Case) -> Iterator[Finding]:
                 server=server,
                 evidence=(Logged("dropped as no SYN and no session", log.number, tuple(lines[:MAX_SHOWN])),),
                 subject=Subject(port=port, log_format=log.file.format),
+                next_observation=f"Capture on both sides of that firewall: does it see the SYN of {client}? If so, an idle "
+                "time-out dropped the session; if not, the path is asymmetric.",
             )
 
 

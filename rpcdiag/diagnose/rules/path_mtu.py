@@ -31,14 +31,18 @@ def check(case: Case) -> Iterator[Finding]:
             server=conversation.server,
             flows=conversation.ids,
             evidence=(
-                Seen(f"{flow.stalled_size} bytes are repeated", flow.capture, flow.repeated[:8]),
+                Seen(
+                    f"{flow.stalled_size} bytes are repeated"
+                    + (f"; up to {flow.acknowledged_size} bytes were acknowledged" if flow.acknowledged_size else ""),
+                    flow.capture, flow.repeated[:8],
+                ),
                 Missing("no acknowledgement", flow.capture, flow.repeated[0], max(0, flow.end_ns - flow.start_ns)),
             ),
             errors=(0x800706BA, 0x800706BE),
             subject=Subject(port=flow.server.port),
             next_observation=f"'ping -f -l 1472 {conversation.server}' from {conversation.client}: if it fails and "
             "'-l 1372' works, the path is narrower than its ends believe.",
-        )
+        )  # fmt: skip
 
 
 RULE = Rule(id="path-mtu", cause="M1", title="Large packets get lost on the way", check=check)

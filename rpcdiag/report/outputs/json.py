@@ -31,7 +31,7 @@ from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import class_name, interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import UDP, Reset
-from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen
+from rpcdiag.model.evidence import Configured, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.model.version import __version__
 from rpcdiag.remedies.remedy import Flip, Remedy, Replay
@@ -348,6 +348,9 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
             }
         case Logged():
             return {"kind": "logged", "says": evidence.says, "log": evidence.log, "lines": list(evidence.lines)}
+        case Configured():
+            lines = list(evidence.lines)
+            return {"kind": "configured", "says": evidence.says, "path": evidence.path, "lines": lines}
 
 
 def _remedy(remedy: Remedy) -> dict[str, Any]:

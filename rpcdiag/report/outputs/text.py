@@ -11,7 +11,7 @@ from rpcdiag.diagnose.judge import rule_of
 from rpcdiag.dissect.interfaces import class_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
-from rpcdiag.model.evidence import Evidence, Logged, Missing, Seen, Severity
+from rpcdiag.model.evidence import Configured, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.remedy import Remedy, Width
 from rpcdiag.report import names
@@ -233,6 +233,10 @@ def _where(case: Case, evidence: Evidence) -> str:
             plural = "s" if len(evidence.lines) > 1 else ""
             of = f" of {clean(case.logs[evidence.log].file.path)}" if len(case.logs) > 1 else ""
             return f"log line{plural} {names.numbers(evidence.lines)}{of}"
+        case Configured():
+            plural = "s" if len(evidence.lines) > 1 else ""
+            lines = f", line{plural} {names.numbers(evidence.lines)}" if evidence.lines else ""
+            return f"{clean(evidence.path) if evidence.path else 'the policy'}{lines}"
 
 
 def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]:

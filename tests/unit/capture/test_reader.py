@@ -135,6 +135,31 @@ def test_fragments_become_one_segment_of_the_packet_that_completed_it(tmp_path: 
     assert reader.skipped == {"ip-fragment": len(pieces) - 1}
 
 
+def test_datagrams_of_which_a_fragment_is_missing_are_told(tmp_path: Path) -> None:
+    pieces = frames.fragmented(A, B, frames.tcp(A, 1000, B, 135, data=bytes(100))[20:], 40)
+    kept = [Frame(START + number, 0, frames.ethernet(piece)) for number, piece in enumerate(pieces[:-1])]
+    reader, rows = read(_write(tmp_path, containers.pcap(kept)))
+    (one,) = reader.incomplete
+    assert not rows
+    assert (one.packet, one.time_ns, str(one.source), str(one.destination)) == (1, START, A, B)
+    assert (one.protocol, one.ports, one.pieces) == (6, (1000, 135), len(kept))
+
+
+def test_fragments_without_the_first_have_no_ports(tmp_path: Path) -> None:
+    pieces = frames.fragmented(A, B, frames.tcp(A, 1000, B, 135, data=bytes(100))[20:], 40)
+    reader, _ = read(_write(tmp_path, containers.pcap([Frame(START, 0, frames.ethernet(pieces[-1]))])))
+    (one,) = reader.incomplete
+    assert one.ports is None
+
+
+def test_fragments_that_the_capture_cuts_prove_no_loss(tmp_path: Path) -> None:
+    pieces = frames.fragmented(A, B, frames.tcp(A, 1000, B, 135, data=bytes(100))[20:], 40)
+    cut = [Frame(START, 0, frames.ethernet(piece)[:50]) for piece in pieces]
+    reader, rows = read(_write(tmp_path, containers.pcap(cut)))
+    assert not rows
+    assert reader.incomplete == ()
+
+
 def test_every_packet_without_a_row_has_a_reason(tmp_path: Path) -> None:
     odd = [
         bytes(12) + b"\x08\x06" + bytes(28),  # ARP

@@ -94,7 +94,7 @@ def test_what_ended_and_does_not_matter_is_folded_and_its_packets_count(tmp_path
 def test_a_flood_that_changes_over_in_the_middle(
     adopt_at: int, tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rpcdiag.capture.reader.BLOCK", 10_000)
+    monkeypatch.setattr("rpcdiag.capture.blocks.BLOCK", 10_000)
     segments = _syns(2000)
     for number in range(300):
         segments[7 * number : 7 * number] = _web(30000 + number)

@@ -1,0 +1,168 @@
+"""What became of each attempt since one looked last: asked, referred, trying, silent, connected, refused, found."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
+from rpcdiag.diagnose.finding import Finding
+from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR, interface_name
+from rpcdiag.dissect.status import status_name
+from rpcdiag.flows.flow import FAILED_TO_OPEN, TCP, Flow, TcpOutcome
+from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import Fate, ReferralKind
+from rpcdiag.track.origin import MAPPER_PORTS
+
+SECOND = 1_000_000_000
+ASKING = frozenset({EPMAPPER, IREMOTE_SCM_ACTIVATOR, IACTIVATION, IOBJECT_EXPORTER})
+MAX_CASES = 100_000  # pairs of hosts that have a name of their own
+_SILENT = ((3 * SECOND, "silent 3 s"), (SECOND, "silent 1 s"))
+_Key = tuple[object, ...]
+
+
+class Turn(NamedTuple):
+    """One thing that turned: `state` is a word for it, `says` a sentence; `finding` where a rule said so.
+
+    `time_ns` is that of the packet, or of the look where it is a silence that turned.
+    """
+
+    time_ns: int
+    case: str
+    state: str
+    client: Address
+    server: Address
+    port: int | None
+    packet: int | None
+    says: str
+    flow: Flow | None = None
+    finding: Finding | None = None
+
+
+class Turns:
+    """Remembers what was told of what the case still holds: as much as the case."""
+
+    def __init__(self) -> None:
+        self._states: dict[_Key, str] = {}
+        self._found: dict[_Key, Finding] = {}
+        self._cases: dict[frozenset[Address], str] = {}
+
+    def look(self, case: Case, findings: tuple[Finding, ...], now_ns: int) -> list[Turn]:
+        """What is new, by time."""
+        states: dict[_Key, str] = {}
+        turned: list[Turn] = []
+        for key, turn in _all(case, now_ns):
+            states[key] = turn.state
+            if self._states.get(key) != turn.state:
+                turned.append(turn._replace(case=self._name(turn.client, turn.server)))
+        self._states = states
+        turned.sort(key=lambda turn: turn.time_ns)
+        turned += [self._told(finding, now_ns) for finding in self._new(findings)]
+        return turned
+
+    def _new(self, findings: tuple[Finding, ...]) -> Iterator[Finding]:
+        """Findings that were not there, or were less sure or less severe."""
+        found: dict[_Key, Finding] = {}
+        for finding in findings:
+            key = finding.rule, finding.client, finding.server, finding.direction
+            known = self._found.get(key)
+            found[key] = finding
+            if known is None or (known.severity, known.confidence) != (finding.severity, finding.confidence):
+                yield finding
+        self._found = found
+
+    def _told(self, finding: Finding, now_ns: int) -> Turn:
+        return Turn(
+            now_ns, self._name(finding.client, finding.server), "found", finding.client, finding.server,
+            finding.subject.port, None, finding.summary, None, finding,
+        )  # fmt: skip
+
+    def _name(self, one: Address, other: Address) -> str:
+        pair = frozenset((one, other))
+        name = self._cases.get(pair)
+        if name is None:
+            if len(self._cases) >= MAX_CASES:
+                self._cases.clear()  # names begin again rather than memory ending
+            name = self._cases[pair] = f"c{len(self._cases) + 1}"
+        return name
+
+
+def _all(case: Case, now_ns: int) -> Iterator[tuple[_Key, Turn]]:
+    """The state of everything, by what stays the same while the capture grows."""
+    for conversation in case.conversations:
+        yield from _attempt(case, conversation, now_ns)
+        yield from _asked(conversation.near)
+    for referral in case.referrals:
+        yield _referred(referral)
+
+
+def _attempt(case: Case, conversation: Conversation, now_ns: int) -> Iterator[tuple[_Key, Turn]]:
+    near, flow = conversation.near, conversation.near.flow
+    if flow.transport != TCP or (flow.server.port in MAPPER_PORTS and flow.outcome not in FAILED_TO_OPEN):
+        return
+    state, time_ns = flow.outcome.value, flow.start_ns
+    if flow.outcome is TcpOutcome.UNANSWERED:
+        state, time_ns = "trying", flow.start_ns
+        for least, word in _SILENT:
+            if now_ns - flow.start_ns >= least:
+                state, time_ns = word, flow.start_ns + least
+                break
+    elif flow.outcome in (TcpOutcome.ESTABLISHED, TcpOutcome.MIDSTREAM):
+        state, time_ns = "connected", flow.syn_ack_ns or flow.start_ns
+    else:
+        time_ns = flow.end_ns
+    key = "flow", flow.client, flow.server, flow.start_ns
+    yield key, Turn(
+        time_ns, "", state, flow.client.address, flow.server.address, flow.server.port, flow.first_packet,
+        f"port {flow.server.port}{_history(case, near)}", flow,
+    )  # fmt: skip
+
+
+def _history(case: Case, near: CaseFlow) -> str:
+    """Who handed the port out, and how long before."""
+    referral = case.referral_of(near)
+    if referral is None:
+        return ""
+    waited = max(0, near.flow.start_ns - referral.referral.response_ns)
+    return f", handed out for {_what(referral)} {waited / 1e6:,.0f} ms before by {referral.teller}"
+
+
+def _what(referral: CaseReferral) -> str:
+    told = referral.referral
+    if told.kind is ReferralKind.ACTIVATION and told.clsid:
+        return interface_name(told.clsid) or f"class {told.clsid}"
+    if told.kind is ReferralKind.RESOLVE_OXID:
+        return "an object"
+    return (interface_name(told.interface.uuid) or told.interface.uuid) if told.interface else "a service"
+
+
+def _asked(near: CaseFlow) -> Iterator[tuple[_Key, Turn]]:
+    """Questions to the mapper, an activator or a resolver that are open."""
+    if near.rpc is None:
+        return
+    flow = near.flow
+    for call in near.rpc.open_calls:
+        if call.fate is Fate.UNANSWERED and call.interface is not None and call.interface.uuid in ASKING:
+            name = interface_name(call.interface.uuid) or call.interface.uuid
+            yield ("call", flow.client, flow.server, flow.start_ns, call.packet), Turn(
+                call.time_ns, "", "asked", flow.client.address, flow.server.address, flow.server.port, call.packet,
+                f"{name}, operation {call.opnum}", flow,
+            )  # fmt: skip
+
+
+def _referred(one: CaseReferral) -> tuple[_Key, Turn]:
+    told, flow = one.referral, one.asked_on.flow
+    key = "referral", flow.client, flow.server, flow.start_ns, told.request_packet, told.kind
+    ports = list(dict.fromkeys(endpoint.port for endpoint in told.endpoints if endpoint.port is not None))
+    if told.status:
+        name = status_name(told.status) or f"{told.status:#010x}"
+        state, says = "refused", f"{_what(one)}: {name}"
+    elif ports:
+        state = "referred"
+        says = f"{_what(one)} is at port {', '.join(map(str, ports[:4]))}{' ...' if len(ports) > 4 else ''}"
+    else:
+        state, says = (
+            "referred",
+            f"{_what(one)}: no TCP port named" + (" (sealed)" if told.readable == "sealed" else ""),
+        )
+    return key, Turn(
+        told.response_ns, "", state, one.told, one.teller, ports[0] if ports else None, told.response_packet, says, flow
+    )

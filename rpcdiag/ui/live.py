@@ -1,0 +1,379 @@
+"""`rpcdiag live`: what happens on an interface, as it happens."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rpcdiag.analysis import Diagnosis, conclude
+from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.live import Interfaces, LiveSource, Pipe
+from rpcdiag.capture.packet_socket import Sockets
+from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding
+from rpcdiag.errors import InputError, MissingPiece
+from rpcdiag.intake import Intake, Reading, take_live
+from rpcdiag.live.alert import Alert
+from rpcdiag.live.keep import Keeper, Ring
+from rpcdiag.live.turns import Turn, Turns
+from rpcdiag.live.watcher import Watcher
+from rpcdiag.model.evidence import Severity
+from rpcdiag.report import names
+from rpcdiag.report.community import community_id
+from rpcdiag.report.names import clean
+from rpcdiag.report.style import Style
+from rpcdiag.sweep.engine import MAX_FLOWS
+
+LIVE_FLOWS = min(MAX_FLOWS, 50_000)
+MOST_LINES = 40  # of one look; the rest is counted
+_BAD = frozenset({"silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
+Say = Callable[[str], None]
+
+
+class Limits:
+    """When to stop: `-c`, and `-a` as dumpcap has it."""
+
+    def __init__(self, packets: int = 0, seconds: float = 0, size: int = 0, files: int = 0) -> None:
+        self.packets, self.seconds, self.size, self.files = packets, seconds, size, files
+        self._began = time.monotonic()
+
+    def reached(self, reading: Reading, keeper: Keeper | None) -> bool:
+        return bool(
+            (self.packets and reading.packets >= self.packets)
+            or (self.seconds and time.monotonic() - self._began >= self.seconds)
+            or (keeper and self.size and keeper.written >= self.size)
+            or (keeper and self.files and keeper.files > self.files)
+        )
+
+
+def limits(packets: int, wishes: list[str]) -> Limits:
+    """From `-c N` and `-a duration:60`, `-a packets:N`, `-a filesize:KB`, `-a files:N`.
+
+    Raises:
+        InputError: what they are not.
+    """
+    given = _numbers("-a", wishes, ("duration", "packets", "filesize", "files"))
+    least = min((number for number in (packets, int(given.get("packets", 0))) if number), default=0)
+    return Limits(least, given.get("duration", 0), int(given.get("filesize", 0) * 1000), int(given.get("files", 0)))
+
+
+def ring(wishes: list[str]) -> Ring:
+    """From `-b filesize:KB`, `-b duration:S`, `-b packets:N`, `-b files:N`.
+
+    Raises:
+        InputError: what they are not.
+    """
+    given = _numbers("-b", wishes, ("filesize", "duration", "packets", "files"))
+    made = Ring(
+        int(given.get("filesize", 0) * 1000), given.get("duration", 0), int(given.get("packets", 0)),
+        int(given.get("files", 0)),
+    )  # fmt: skip
+    if wishes and not made.several:
+        raise InputError(
+            "-b", "says how many files are kept, not when one is full: add filesize:, duration: or packets:"
+        )
+    return made
+
+
+def _numbers(letter: str, wishes: list[str], allowed: tuple[str, ...]) -> dict[str, float]:
+    given: dict[str, float] = {}
+    for wish in wishes:
+        word, _, number = wish.partition(":")
+        try:
+            given[word] = float(number)
+        except ValueError:
+            given[word] = -1
+        if word not in allowed or given[word] <= 0:
+            raise InputError(f"{letter} {wish}", f"is none of {', '.join(f'{one}:NUMBER' for one in allowed)}")
+    return given
+
+
+class Printer:
+    """Turns and findings as lines, at most so many of one look."""
+
+    def __init__(self, style: Style, *, findings_only: bool) -> None:
+        self._style, self._only = style, findings_only
+
+    def start(self, what: str) -> None:
+        self.line(f"watching {clean(what)}; Ctrl-C ends it and sums up")
+
+    def turns(self, turns: list[Turn]) -> None:
+        plain = [turn for turn in turns if turn.finding is None and not self._only]
+        for turn in plain[:MOST_LINES]:
+            self.line(self._turn(turn))
+        if len(plain) > MOST_LINES:
+            self.line(f"{'':12} ... and {len(plain) - MOST_LINES} more")
+        for turn in turns:
+            if turn.finding is not None:
+                for text in self._finding(turn, turn.finding):
+                    self.line(text)
+
+    def _turn(self, turn: Turn) -> str:
+        at = f"  (packet {turn.packet})" if turn.packet else ""
+        text = (
+            f"{names.time_of_day(turn.time_ns)} {turn.case:>4} {turn.client} > {turn.server}  {turn.state:10} "
+            f"{clean(turn.says)}{at}"
+        )
+        return self._style.bad_line(text) if turn.state in _BAD else text
+
+    def _finding(self, turn: Turn, finding: Finding) -> Iterator[str]:
+        head = f"{names.time_of_day(turn.time_ns)} {turn.case:>4} {finding.severity.value.upper()}: {finding.rule}"
+        yield self._style.cause(f"{head} ({finding.confidence.value})", finding.severity)
+        yield f"{'':17} {clean(finding.summary)}"
+        if finding.next_observation:
+            yield f"{'':17} next: {clean(finding.next_observation)}"
+
+    def line(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
+        """Drops are told when they grow, nothing otherwise."""
+
+    def end(self, diagnosis: Diagnosis, color: str) -> None:
+        from rpcdiag.ui.show import show
+
+        self.line("")
+        show(diagnosis, "text", None, color)
+
+
+class Events:
+    """The same for machines: one JSON object a line, `event_type` says which."""
+
+    def start(self, what: str) -> None:
+        self._put("start", {"time_ns": time.time_ns(), "source": what})
+
+    def turns(self, turns: list[Turn]) -> None:
+        for turn in turns:
+            event: dict[str, Any] = {
+                "time_ns": turn.time_ns, "case_id": turn.case, "client": str(turn.client), "server": str(turn.server),
+                "port": turn.port,
+            }  # fmt: skip
+            if turn.finding is not None:
+                self._put("finding", event | described(turn.finding))
+                continue
+            flow = turn.flow
+            event |= {
+                "state": turn.state,
+                "packet": turn.packet,
+                "says": turn.says,
+                "community_id": community_id(flow.client, flow.server) if flow is not None else None,
+            }
+            self._put("turn", event)
+
+    def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
+        dropped = {name: {"seen": seen, "dropped": lost} for name, (seen, lost) in loss.items()}
+        self._put("stats", {"time_ns": time.time_ns(), "packets": packets, "interfaces": dropped})
+
+    def end(self, diagnosis: Diagnosis, color: str) -> None:
+        case = diagnosis.case
+        self._put(
+            "end",
+            {
+                "time_ns": time.time_ns(),
+                "packets": sum(one.packets for one in case.captures),
+                "flows": len(case.flows) + sum(one.flows for one in case.folded),
+                "evicted_flows": case.accounting.evicted_flows,
+                "interrupted": diagnosis.interrupted,
+                "findings": [described(finding) for finding in diagnosis.findings],
+            },
+        )
+
+    def _put(self, kind: str, event: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps({"event_type": kind, **event}) + "\n")
+        sys.stdout.flush()
+
+
+def described(finding: Finding) -> dict[str, Any]:
+    """A finding without the ids of flows, which mean something within one document only."""
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "direction": finding.direction.value,
+        "client": str(finding.client),
+        "server": str(finding.server),
+        "summary": finding.summary,
+        "times": finding.times,
+        "next_observation": finding.next_observation,
+    }
+
+
+def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
+    """Watch until a limit is reached, the source ends or somebody interrupts; whether somebody did.
+
+    Raises:
+        InputError: no such interface or pipe; no capture comes out of it; an option that means nothing.
+        MissingPiece: no right to capture.
+    """
+    until, wanted = limits(chosen.packets, chosen.autostop), ring(chosen.ring)
+    printer = _printer(chosen)
+    alert = Alert(chosen.alert, complain) if chosen.alert else None
+    sockets, source, keeper = _opened(chosen, wanted, complain)
+    try:
+        return _watched(chosen, until, printer, alert, sockets, source, keeper, complain)
+    finally:
+        if keeper is not None:
+            keeper.close(sockets.ending(time.time_ns()) if sockets is not None else b"")
+        if sockets is not None:
+            sockets.close()
+        if alert is not None:
+            alert.finish()
+
+
+def _watched(
+    chosen: argparse.Namespace, until: Limits, printer: Printer | Events, alert: Alert | None, sockets: Sockets | None,
+    source: LiveSource, keeper: Keeper | None, complain: Say,
+) -> tuple[Diagnosis, bool]:  # fmt: skip
+    turns, engine = Turns(), Engine(chosen.engine, max_flows=chosen.max_flows or LIVE_FLOWS, jobs=1)
+    name = chosen.pipe or ", ".join(chosen.interface)
+    losses = _Losses(sockets, complain)
+
+    def look(case: Case, findings: tuple[Finding, ...], now_ns: int, reading: Reading) -> None:
+        turned = turns.look(case, findings, now_ns)
+        printer.turns(turned)
+        for turn in turned:
+            if alert is not None and turn.finding is not None and turn.finding.severity is not Severity.NOTE:
+                alert({"case_id": turn.case, **described(turn.finding)})
+        if losses.look():
+            printer.stats(reading.packets, losses.by_name)
+
+    watcher = Watcher(source, look)
+
+    def watch(reading: Reading) -> None:
+        if until.reached(reading, keeper):
+            source.stopped = True
+        watcher(reading)
+
+    printer.start(name)
+    with _stopped_by_signals(source) as signalled:
+        taken = take_live(name, source, engine, watch)
+    interrupted = bool(signalled) or taken.interrupted
+    diagnosis = conclude(Intake((taken,), (), interrupted), chosen.log, brief=False)
+    printer.turns(turns.look(diagnosis.case, diagnosis.findings, taken.last_ns or 0))
+    losses.look()
+    printer.stats(taken.packets, losses.by_name)
+    if chosen.output != "json":
+        printer.end(diagnosis, chosen.color)
+    return diagnosis, interrupted
+
+
+class _Losses:
+    """What the kernel had no room for; told once a second at most, when it grew."""
+
+    def __init__(self, sockets: Sockets | None, complain: Say) -> None:
+        self._sockets, self._complain = sockets, complain
+        self.by_name: dict[str, tuple[int, int]] = {}
+
+    def look(self) -> bool:
+        if self._sockets is None:
+            return False
+        for said in self._sockets.troubles():
+            self._complain(said)
+        before = sum(dropped for _, dropped in self.by_name.values())
+        self.by_name = {name: (loss.seen, loss.dropped) for name, loss in self._sockets.loss().items()}
+        dropped = sum(lost for _, lost in self.by_name.values())
+        if dropped > before:
+            self._complain(f"the kernel dropped {dropped - before} packets for want of room; {dropped} in all")
+        return dropped > before
+
+
+def _opened(
+    chosen: argparse.Namespace, wanted: Ring, complain: Say
+) -> tuple[Sockets | None, LiveSource, Keeper | None]:
+    if bool(chosen.interface) == bool(chosen.pipe):
+        raise InputError("live", "name an interface with -i, or a pipe with -r")
+    if chosen.pipe:
+        return _opened_pipe(chosen, wanted, complain)
+    if not hasattr(os, "geteuid") or not sys.platform.startswith("linux"):
+        raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i INTERFACE | rpcdiag live -r -")
+    sockets = Sockets(tuple(dict.fromkeys(chosen.interface)), chosen.filter, chosen.snaplen,
+                      promiscuous=not chosen.no_promiscuous)  # fmt: skip
+    try:
+        _become_ordinary(chosen.user, complain, writes=wanted.several)
+        keeper = Keeper(chosen.write, sockets.heading, wanted, complain) if chosen.write else None
+    except OSError as error:
+        sockets.close()
+        raise InputError(chosen.write or "live", error.strerror or str(error)) from None
+    except BaseException:
+        sockets.close()
+        raise
+    return sockets, Interfaces(sockets.read, keeper), keeper
+
+
+def _opened_pipe(
+    chosen: argparse.Namespace, wanted: Ring, complain: Say
+) -> tuple[None, LiveSource, Keeper | None]:  # fmt: skip
+    if chosen.filter or wanted.several:
+        raise InputError("live", "-f and -b are for interfaces: what comes through a pipe is taken as it is")
+    try:
+        keeper = Keeper(chosen.write, b"", wanted, complain) if chosen.write else None
+    except OSError as error:
+        raise InputError(chosen.write, error.strerror or str(error)) from None
+    return None, Pipe(chosen.pipe, keeper), keeper
+
+
+def _become_ordinary(user: str | None, complain: Say, *, writes: bool) -> None:
+    """Give up the rights of root, which only the sockets needed: to be who called sudo, or the one who is named."""
+    if os.geteuid() != 0:
+        return
+    import pwd
+
+    if user is not None:
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            raise InputError(f"--user {user}", "there is no such user") from None
+        uid, gid = entry.pw_uid, entry.pw_gid
+    elif os.environ.get("SUDO_UID", "").isdigit() and os.environ.get("SUDO_GID", "").isdigit():
+        uid, gid = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
+    else:
+        return  # a login of root's own: whose files would they be
+    if uid == 0:
+        return
+    try:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        complain(f"rights could not be given up: {error.strerror}")
+
+
+@contextmanager
+def _stopped_by_signals(source: LiveSource) -> Iterator[list[int]]:
+    """The first signal ends the stream, and what is known is told; a second one ends the program."""
+    came: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+        source.stopped = True
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
+
+
+def _printer(chosen: argparse.Namespace) -> Printer | Events:
+    if chosen.output == "text":
+        wanted = chosen.color == "always" or (
+            chosen.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        )
+        return Printer(Style(wanted), findings_only=chosen.quiet)
+    return Events() if chosen.output == "ndjson" else _Silent()
+
+
+class _Silent(Events):
+    """Only the document at the end is wanted."""
+
+    def _put(self, kind: str, event: dict[str, Any]) -> None:
+        return
