@@ -21,6 +21,7 @@ from rpcdiag.track.origin import OriginKind
 
 MAX_PINHOLES = 1 << 16
 MAX_UNTAUGHT = 1 << 16
+MAX_DECIDED = 1 << 16
 _SECOND = 1_000_000_000
 _UNKNOWN_BEFORE = frozenset({OriginKind.BEFORE_CAPTURE, OriginKind.OTHER_CLIENT, OriginKind.UNEXPLAINED})
 _OF_MAPPER = frozenset({Learns.MAP, Learns.LOOKUP})
@@ -124,6 +125,7 @@ class _Untaught(NamedTuple):
     told: Event
     position: int | None
     says: str
+    lost: bool  # the connection on which it would have come is ended, or not let in
 
 
 class _Machine:
@@ -142,6 +144,9 @@ class _Machine:
         self._untaught_ports: dict[tuple[Address, Address, int], _Untaught] = {}
         self._real = {one.seen: one.real for one in policy.translations}
         self._unreachable: dict[tuple[Address, Address], Event] = {}
+        self._decided: dict[tuple[object, ...], Decision] = {}
+        self._by_source_port = any(not rule.source_ports.any for rule in policy.rules)
+        self._lenient: dict[tuple[object, ...], int | None] = {}
 
     def feed(self, event: Event) -> None:
         if event.kind is Kind.SYN:
@@ -205,7 +210,7 @@ class _Machine:
             syn.client, syn.client_port, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc,
             gate.inbound,
         )  # fmt: skip
-        found = decide(self._policy, self._product, self._matcher, there, gate.default)
+        found = self._decide(there, gate.default)
         if found.passes is None:
             return self._open_question(syn, found)
         if found.passes:
@@ -216,6 +221,16 @@ class _Machine:
             return self._admitted(syn, found, gate)
         return self._pinhole(syn) or self._refused(syn, found, gate)
 
+    def _decide(self, packet: Packet, default: Action) -> Decision:
+        """What the rules say, looked up where they said it of a packet like this one."""
+        like = packet if self._by_source_port or packet.answer else packet._replace(source_port=0)
+        known = self._decided.get((like, default))
+        if known is None:
+            known = decide(self._policy, self._product, self._matcher, packet, default)
+            if len(self._decided) < MAX_DECIDED:
+                self._decided[like, default] = known
+        return known
+
     def _answer(self, syn: Event, gate: _Gate) -> Verdict | None:
         """The verdict where nothing admits the answer: of a filter that keeps no state."""
         inbound = None if gate.inbound is None else not gate.inbound
@@ -224,7 +239,7 @@ class _Machine:
             inbound, answer=True,
         )  # fmt: skip
         default = self._policy.default_out if inbound is False else self._policy.default
-        found = decide(self._policy, self._product, self._matcher, back, default)
+        found = self._decide(back, default)
         if found.passes:
             return None
         if found.passes is None:
@@ -326,7 +341,9 @@ class _Machine:
         if syn.outcome is TcpOutcome.REFUSED and self._product.flag("stealth") and position is None:
             return verdict(Reason.STEALTH_CLOSED_PORT, words.stealth(syn, by.says))
         if position is None:
-            return verdict(Reason.DEFAULT, by.says)
+            asked = self._untaught.get(syn.referral or "")
+            besides = f"; besides, {asked.says}" if asked is not None and asked.lost else ""
+            return verdict(Reason.DEFAULT, by.says + besides)
         return verdict(Reason.RULE if shadowed is None else Reason.SHADOWED, by.says)
 
     def _by(self, found: Decision) -> "_By":
@@ -373,16 +390,18 @@ class _Machine:
         if session.position is None:
             return None
         syn = session.syn
+        key = session.position, syn.client, syn.server, syn.port, syn.protocol
+        if key not in self._lenient or len(self._lenient) >= MAX_DECIDED:
+            self._lenient[key] = self._below(session.position, syn)
+        return self._lenient[key]
+
+    def _below(self, above: int, syn: Event) -> int | None:
         packet = Packet(
             syn.client, syn.client_port, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc
         )
-        for position in range(session.position + 1, len(self._policy.rules)):
+        for position in range(above + 1, len(self._policy.rules)):
             rule = self._policy.rules[position]
-            if (
-                rule.action is Action.ALLOW
-                and not self._reading(rule, syn)[1]
-                and self._matcher.fit(position, rule, packet).fits
-            ):
+            if rule.action is Action.ALLOW and not self._reading(rule, syn)[1] and self._matcher.fit(rule, packet).fits:
                 return position
         return None
 
@@ -440,7 +459,7 @@ class _Machine:
         return None
 
     def _note(self, told: Event, session: _Session | None, reason: Reason, says: str) -> None:
-        untaught = _Untaught(reason, told, session.position if session is not None else None, says)
+        untaught = _Untaught(reason, told, session.position if session is not None else None, says, session is None)
         if told.referral is not None and len(self._untaught) < MAX_UNTAUGHT:
             self._untaught.setdefault(told.referral, untaught)
         for end in told.named:
@@ -525,13 +544,18 @@ class _Machine:
         rests: tuple[str, ...] = (), more: tuple[str, ...] = (),
     ) -> Verdict:  # fmt: skip
         rule = None if position is None else self._policy.rules[position]
+        logs = (
+            self._product.value("violation_code" if at == "bind" else "denied_code")
+            if passes is False and at != "idle"
+            else None
+        )
         used = (*RESTS_ON.get(reason, ()), *rests, *more)
         return Verdict(
             flow=syn.flow, passes=passes, action=action, reason=reason, at=at, says=says,
             sees=words.sees(syn, passes, reason, action, at), position=position, rule=rule.name if rule else None,
             place=rule.place if rule else None, setting=rule.setting if rule else None,
             packet=syn.packet if packet is None else packet,
-            shadows=None if shadowed is None else self._policy.rules[shadowed].name, sure=self._product.sure(*used),
+            shadows=None if shadowed is None else self._policy.rules[shadowed].name, sure=self._product.sure(*used), log=logs or None,
         )  # fmt: skip
 
 
@@ -568,7 +592,7 @@ def _first_match(policy: Policy, matcher: Matcher, packet: Packet, default: Acti
     maybe: list[tuple[int, str]] = []
     secured = None
     for position, rule in enumerate(policy.rules):
-        fit = matcher.fit(position, rule, packet)
+        fit = matcher.fit(rule, packet)
         if fit.secured and secured is None and rule.action is Action.ALLOW:
             secured = position
         if fit.fits is None:
@@ -594,7 +618,7 @@ def _flags(policy: Policy, position: int | None) -> tuple[bool | None, ...]:
 
 def _allowed_below(policy: Policy, matcher: Matcher, packet: Packet, position: int) -> int | None:
     for below in range(position + 1, len(policy.rules)):
-        if policy.rules[below].action is Action.ALLOW and matcher.fit(below, policy.rules[below], packet).fits:
+        if policy.rules[below].action is Action.ALLOW and matcher.fit(policy.rules[below], packet).fits:
             return below
     return None
 
@@ -607,7 +631,7 @@ def _blocks_first(policy: Policy, matcher: Matcher, packet: Packet, default: Act
     maybe_allows: list[int] = []
     secured, missing = None, {}
     for position, rule in enumerate(policy.rules):
-        fit = matcher.fit(position, rule, packet)
+        fit = matcher.fit(rule, packet)
         allow = rule.action is Action.ALLOW
         if fit.secured and allow and secured is None:
             secured = position

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
 from rpcdiag.dissect.activation import REMOTE_GET_CLASS_OBJECT
 from rpcdiag.dissect.interfaces import EPMAPPER, FEATURE_NEGOTIATION_PREFIX, IACTIVATION
-from rpcdiag.flows.flow import PIPE, UDP, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, TCP, UDP, TcpOutcome
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.product import Learns
 from rpcdiag.track.facts import Bind, Readable, ReferralKind
@@ -60,7 +60,7 @@ class Event(NamedTuple):
     referral: str | None = None
     about: str | None = None
     called_back: bool = False  # the client was given an object of the server
-    rpc: bool = True  # the port is known to be one of RPC
+    rpc: bool | None = True  # whether the port is one of RPC; None where nobody can tell: it never opened
     alter: bool = False
     interfaces: tuple[str, ...] = ()
     learns: Learns | None = None
@@ -178,8 +178,12 @@ def _called_back(flow: CaseFlow, origin: CaseReferral | None) -> bool:
     return origin is not None and (origin.referral.by_client or flow.origin.kind is OriginKind.MAPPER)
 
 
-def _is_rpc(flow: CaseFlow, origin: CaseReferral | None) -> bool:
-    return flow.flow.transport != PIPE and (origin is not None or bool(flow.rpc and flow.rpc.pdus))
+def _is_rpc(flow: CaseFlow, origin: CaseReferral | None) -> bool | None:
+    if flow.flow.transport == PIPE:
+        return False
+    if origin is not None or (flow.rpc is not None and flow.rpc.pdus) or flow.flow.server.port in MAPPER_PORTS:
+        return True
+    return None if flow.flow.outcome in FAILED_TO_OPEN else False
 
 
 _LEARNS = {
@@ -201,15 +205,16 @@ def _told(event: Event, referral: CaseReferral) -> Event | None:
             learns = Learns.REMOTE_ACTIVATION
         elif opnum == REMOTE_GET_CLASS_OBJECT:
             learns = Learns.GET_CLASS_OBJECT
-    named = tuple(
-        Named(one.address, one.port, known.uuid if (known := one.interface or told.interface) else None)
-        for one in told.endpoints[:MAX_ENDPOINTS]
-        if one.port is None or one.protseq in ("ncacn_ip_tcp", "ncadg_ip_udp")
-    )
+    of_mapper = told.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
+    named = []
+    for one in told.endpoints[:MAX_ENDPOINTS]:
+        known = (one.interface or told.interface) if of_mapper else None  # of DCOM a port is for all that is there
+        if one.port is None or one.protseq in (TCP, UDP):
+            named.append(Named(one.address, one.port, known.uuid if known else None))
     whole = told.size // max(1, told.fragments) + PDU_HEADER
     return event._replace(
         kind=Kind.TOLD, time_ns=told.response_ns, packet=told.response_packet, referral=referral.id or None,
-        learns=learns, named=named, sealed=told.readable is Readable.SEALED or told.opened,
+        learns=learns, named=tuple(named), sealed=told.readable is Readable.SEALED or told.opened,
         readable=told.readable in (Readable.CLEAR, Readable.CARVED), size=told.size, fragments=told.fragments,
         segmented=whole > SEGMENT, wide=told.wide, by_client=told.by_client,
     )  # fmt: skip

@@ -14,7 +14,8 @@ from rpcdiag.policy.product import Learns, Product
 from rpcdiag.policy.verdict import Change, Reason, Verdict
 
 MAX_FLOWS = 512  # whose change is looked for one by one; the rest take that of a flow which is like them
-MAX_EVENTS = 4096  # of one pair of hosts that are judged again for each change
+MAX_EVENTS = 2048  # of one pair of hosts that are judged again for each change
+MAX_JUDGED = 300_000  # events that are judged again in all; what comes later has no change
 DYNAMIC_FROM = 49152
 EPHEMERAL = Ports(((1024, 65535),))
 _LEARNING = {
@@ -35,17 +36,20 @@ def with_flips(
     dropped = [id for id, verdict in verdicts.items() if verdict.passes is False]
     if not dropped:
         return dict(verdicts)
-    by_pair = _by_pair(events, policy, product)
+    between = _Between(events, policy, product)
     syns = {event.flow: event for event in events if event.kind is Kind.SYN}
     found: dict[tuple[object, ...], Change | None] = {}
+    left = MAX_JUDGED
     done = dict(verdicts)
     for id in dropped:
         verdict, syn = verdicts[id], syns[id]
         key = (
             syn.client, syn.server, syn.port, verdict.reason, verdict.position, verdict.at, syn.about, verdict.action
         )  # fmt: skip
-        if key not in found and len(found) < MAX_FLOWS:
-            found[key] = _flip(verdict, syn, by_pair[_pair(syn)], policy, product)
+        if key not in found and len(found) < MAX_FLOWS and left > 0:
+            near = between.events(syn)
+            found[key], tried = _flip(verdict, syn, near, policy, product)
+            left -= tried * len(near)
         done[id] = verdict._replace(flips=found.get(key))
     return done
 
@@ -73,29 +77,40 @@ def _pair(event: Event) -> frozenset[Address]:
     return frozenset((event.client, event.server))
 
 
-def _by_pair(events: Sequence[Event], policy: Policy, product: Product) -> dict[frozenset[Address], list[Event]]:
+class _Between:
     """What the verdict on a flow can depend on: the events between its two hosts, of both directions.
 
-    Behind a translation, and where a port that one client was told is open for others, those of all hosts.
+    Where a port that one client was told is open for others, those of all that have to do with its server; behind a
+    translation, those of all hosts. The first MAX_EVENTS of them.
     """
-    if policy.translations or not {"client", "server"} <= product.value("pinhole_key"):
-        everything = list(events[: 4 * MAX_EVENTS])
-        return defaultdict(lambda: everything)
-    found: dict[frozenset[Address], list[Event]] = defaultdict(list)
-    for event in events:
-        if len(found[_pair(event)]) < MAX_EVENTS:
-            found[_pair(event)].append(event)
-    return found
+
+    def __init__(self, events: Sequence[Event], policy: Policy, product: Product) -> None:
+        self._everything = list(events[:MAX_EVENTS]) if policy.translations else None
+        self._of_server = not {"client", "server"} <= product.value("pinhole_key")
+        self._found: dict[object, list[Event]] = defaultdict(list)
+        for event in events:
+            for key in {event.client, event.server} if self._of_server else (_pair(event),):
+                if len(self._found[key]) < MAX_EVENTS:
+                    self._found[key].append(event)
+
+    def events(self, syn: Event) -> list[Event]:
+        if self._everything is not None:
+            return self._everything
+        return self._found[syn.server if self._of_server else _pair(syn)]
 
 
-def _flip(verdict: Verdict, syn: Event, events: Sequence[Event], policy: Policy, product: Product) -> Change | None:
-    """The first change, the smallest before larger ones, under which the flow passes."""
+def _flip(
+    verdict: Verdict, syn: Event, events: Sequence[Event], policy: Policy, product: Product
+) -> tuple[Change | None, int]:
+    """The first change, the smallest before larger ones, under which the flow passes; and how many were tried."""
+    tried = 0
     for change in _candidates(verdict, syn, events, policy, product):
+        tried += 1
         after = changed(policy, change)
         again = judge_flows(events, after, product.under(after.overrides)).get(verdict.flow)
         if again is not None and again.passes:
-            return change
-    return None
+            return change, tried
+    return None, tried
 
 
 def _candidates(
@@ -177,7 +192,7 @@ def _rules(verdict: Verdict, syn: Event, policy: Policy, product: Product) -> It
     for position, rule in enumerate(policy.rules):
         if rule.action is not Action.ALLOW:
             continue
-        fit = matcher.fit(position, rule._replace(enabled=True), packet)
+        fit = matcher.fit(rule._replace(enabled=True), packet)
         if fit.secured:
             becomes = rule._replace(authentication=Authentication.NONE)
             yield Change(

@@ -93,12 +93,15 @@ def fresh(name: str) -> Policy:
     rules = tuple(_rule(one, chosen.path, f"rules[{number}]") for number, one in enumerate(chosen.rules, start=1))
     return Policy(
         chosen.title, name, rules, chosen.value("default"), chosen.value("default_out"),
-        remarks=(f"nothing but the name of a product is known: its rules are taken to be {_said(rules)}",),
+        remarks=(f"Only a product is named, no rules: it is taken to have {_said(rules)}.",),
     )  # fmt: skip
 
 
 def _said(rules: tuple[Rule, ...]) -> str:
-    return ", ".join(f"'{rule.name}'" for rule in rules) or "its defaults"
+    if not rules:
+        return "none, only its defaults"
+    several = ", ".join(f"'{rule.name}'" for rule in rules)
+    return f"the rule{'s' if len(rules) > 1 else ''} {several} and nothing else"
 
 
 def read_rule_set(text: str, path: str) -> RuleSet:
@@ -129,7 +132,7 @@ def of_rule_set(found: RuleSet, path: str) -> Policy:
         )
     default = found.default or (chosen.value("default") if found.product in names() else Action.DROP)
     return Policy(
-        Path(path).name, chosen.id, found.rules[:MAX_RULES], default, chosen.value("default_out"), zones=found.zones,
+        Path(path).name, chosen.id, _in_order(found.rules[:MAX_RULES]), default, chosen.value("default_out"), zones=found.zones,
         path=path, remarks=remarks,
     )  # fmt: skip
 
@@ -153,7 +156,8 @@ def from_text(text: str, path: str) -> Policy:
     chosen = chosen.under(overrides)
     rules, of_rules = _rules(said.get("rules", list(chosen.rules)), path)
     zones = {**(of_rules.zones if of_rules else {}), **_zones(said.get("zones", {}), path)}
-    default = of_rules.default if of_rules and of_rules.default is not None else chosen.value("default")
+    default = chosen.value("default") if "product" in said else Action.DROP
+    default = of_rules.default if of_rules and of_rules.default is not None else default
     hosts = said.get("hosts")
     profile = said.get("profile")
     if profile is not None and profile not in PROFILES:
@@ -385,7 +389,7 @@ def _network(text: str) -> Network | None:
 
 def _address(value: object, path: str, where: str) -> Address:
     try:
-        return ip_address(_text(value, path, where))
+        return ip_address(str(value))
     except ValueError:
         _wrong(path, where, f"an address, not '{value}'")
 

@@ -1,6 +1,6 @@
 """Does a rule match a packet? Yes, no, or: not without something that the policy does not say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ntpath import basename
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Packet(NamedTuple):
     host: Address  # where the service listens
     service_port: int
     about: str | None = None  # the interface or class behind that port
-    rpc: bool = False  # RPC listens there
+    rpc: bool | None = False  # whether RPC listens there
     inbound: bool | None = None  # where a host's own firewall looks; None: in the path
     answer: bool = False
 
@@ -48,9 +48,9 @@ NO, YES = Fit(False), Fit(True)
 
 
 class Matcher:
-    """The rules of one policy against packets; remembers what it looked up, for at most MAX_KNOWN addresses and names."""
+    """The rules of one policy against packets; remembers at most MAX_KNOWN addresses that it looked up."""
 
-    MAX_KNOWN = 1 << 16
+    MAX_KNOWN = 1 << 20
 
     def __init__(self, policy: Policy, product: Product) -> None:
         self._policy = policy
@@ -61,31 +61,31 @@ class Matcher:
         self._processes: Mapping[tuple[Address, int], Process] = {
             (process.host, process.port): process for process in policy.processes
         }
-        self._known: dict[tuple[int, Address, bool], Fit] = {}
+        self._held: dict[int, dict[int, Fit]] = {}  # by scope and address; those of version 6 stand negative
+        self._kept: list[Scope] = []  # so that no other scope gets the id of one of them
+        self._room = self.MAX_KNOWN
 
-    def fit(self, position: int, rule: Rule, packet: Packet) -> Fit:
-        """Whether the rule at that position matches."""
+    def fit(self, rule: Rule, packet: Packet) -> Fit:
+        """Whether the rule matches."""
         if not rule.enabled or rule.package is not None or rule.established:
             return NO
         if rule.inbound is not None and not self._right_way(rule.inbound, packet):
             return NO
         if rule.protocols and not _protocol_fits(rule.protocols, packet.protocol):
             return NO
-        missing = []
-        looks: tuple[Callable[[], Fit], ...] = (
-            lambda: self._ports(rule, packet),
-            lambda: _numbers(rule.source_ports, packet.source_port),
-            lambda: self._scope(position, rule.sources, packet.source, source=True),
-            lambda: self._scope(position, rule.destinations, packet.destination, source=False),
-            lambda: self._profile(rule),
-            lambda: self._program(rule, packet),
-        )
-        for look in looks:
-            found = look()
-            if found.fits is False:
-                return NO
-            if found.fits is None:
-                missing.append(found.missing)
+        ports = self._ports(rule, packet)
+        if ports.fits is False or not _within(rule.source_ports, packet.source_port):
+            return NO
+        sources = self._scope(rule.sources, packet.source)
+        if sources.fits is False:
+            return NO
+        destinations = self._scope(rule.destinations, packet.destination)
+        if destinations.fits is False:
+            return NO
+        looks = ports, sources, destinations, self._profile(rule), self._program(rule, packet)
+        if any(look.fits is False for look in looks):
+            return NO
+        missing = [look.missing for look in looks if look.fits is None]
         if rule.authentication is not Authentication.NONE:
             return Fit(False, secured=not missing)
         return Fit(None, "; ".join(dict.fromkeys(missing))) if missing else YES
@@ -99,25 +99,34 @@ class Matcher:
         ports = rule.ports
         if ports.any:
             return YES
-        if _within(ports, packet.port):
+        if ports.ranges and _within(ports, packet.port):
             return YES
         if packet.answer or not self._knows_ports or packet.inbound is False:
             return NO
         if Keyword.RPC_EPMAP in ports.keywords and packet.port == MAPPER_PORT:
             return YES
         if Keyword.RPC in ports.keywords and packet.port != MAPPER_PORT:
-            return YES if packet.rpc else NO
+            return (
+                Fit(None, _who(packet))
+                if packet.rpc is None and not self._known_process(packet)
+                else _either(packet.rpc)
+            )
         return NO
 
-    def _scope(self, position: int, scope: Scope, address: Address, *, source: bool) -> Fit:
+    def _scope(self, scope: Scope, address: Address) -> Fit:
         if scope.any:
             return YES
-        key = position, address, source
-        known = self._known.get(key)
+        held = self._held.get(id(scope))
+        if held is None:
+            held = self._held[id(scope)] = {}
+            self._kept.append(scope)
+        number = int(address) if address.version == 4 else -int(address)
+        known = held.get(number)
         if known is None:
             known = self._looked_up(scope, address)
-            if len(self._known) < self.MAX_KNOWN:
-                self._known[key] = known
+            if self._room > 0:
+                self._room -= 1
+                held[number] = known
         return known
 
     def _looked_up(self, scope: Scope, address: Address) -> Fit:
@@ -180,6 +189,9 @@ class Matcher:
                 return NO
         return YES
 
+    def _known_process(self, packet: Packet) -> bool:
+        return (packet.host, packet.service_port) in self._processes
+
     def process(self, packet: Packet) -> Process:
         """Who listens there: as the policy says, else as the interface behind the port says."""
         known = self._processes.get((packet.host, packet.service_port))
@@ -193,17 +205,22 @@ class Matcher:
         return Process(packet.host, packet.service_port, program, service)
 
 
+def _either(fits: bool | None) -> Fit:
+    return NO if fits is False else YES
+
+
+_NUMBERS = {"tcp": "6", "udp": "17"}
+_ANY_PROTOCOL = ("any", "256", "all", "ip")
+
+
 def _protocol_fits(wanted: tuple[str, ...], protocol: str) -> bool:
-    number = {"tcp": "6", "udp": "17"}[protocol]
-    return any(one.lower() in (protocol, number, "any", "256", "all", "ip") for one in wanted)
+    if protocol in wanted:
+        return True
+    return any(one.lower() in (protocol, _NUMBERS[protocol], *_ANY_PROTOCOL) for one in wanted)
 
 
 def _within(ports: Ports, port: int) -> bool:
-    return any(first <= port <= last for first, last in ports.ranges)
-
-
-def _numbers(ports: Ports, port: int) -> Fit:
-    return YES if ports.any or _within(ports, port) else NO
+    return ports.any or any(first <= port <= last for first, last in ports.ranges)
 
 
 def _holds(network: Network, address: Address) -> bool:
@@ -211,6 +228,8 @@ def _holds(network: Network, address: Address) -> bool:
 
 
 def _define(names: list[str], address: Address) -> str:
+    if [name.strip().lower() for name in names] == [LOCAL_HOST]:
+        return "say the firewall's own addresses (local_host: ...)"
     several = ", ".join(f"'{name}'" for name in names)
     return f"define {several} under zones (does it hold {address}?)"
 

@@ -277,9 +277,9 @@ def from_mapping(value: object, path: str, id: str | None = None) -> Product:
         InputError: naming the key and what is allowed.
     """
     said = mapping(value, path, "product", _KEYS)
-    id = id or _said_text(said, "id", path) or _said_text(said, "like", path) or Path(path).stem
     like = _said_text(said, "like", path)
     base = product(like) if like and like != id else None
+    id = id or _said_text(said, "id", path) or like or Path(path).stem
     parameters = {**(base.parameters if base else UNSAID), **parameters_of(said.get("parameters", {}), path)}
     options = {**(base.options if base else {}), **_options(said.get("options", {}), path)}
     notes = said.get("notes", [])

@@ -70,6 +70,7 @@ class Verdict(NamedTuple):
     shadows: str | None = None  # the name of a rule further down that would have decided otherwise
     flips: Change | None = None
     sure: Sure = Sure.DOCUMENTED
+    log: str | None = None  # how the product's log shows it, where that is known
 
 
 class Applied(NamedTuple):

@@ -299,6 +299,7 @@ _VERDICT = _object(
         ]
     },
     sure={"enum": ["documented", "knowledge", "uncertain"]},
+    log=_TEXT_OR_NULL,
 )  # fmt: skip
 _POLICY = _object(
     name=_TEXT,

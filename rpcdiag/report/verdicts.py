@@ -82,6 +82,7 @@ def _verdict(flow: CaseFlow, verdict: Verdict) -> dict[str, Any]:
         "sees": verdict.sees,
         "flips": None if verdict.flips is None else _change(verdict.flips),
         "sure": verdict.sure,
+        "log": verdict.log,
     }
 
 
@@ -129,6 +130,8 @@ def _policy(applied: Applied, width: int) -> Iterator[str]:
     rest = {"drop": "dropped", "reject": "rejected", "reset": "reset", "allow": "allowed"}[rest]
     rules = f"{len(policy.rules)} rule{'' if len(policy.rules) == 1 else 's'}"
     yield from _wrapped(f"Policy: {clean(policy.name)}{what}{where}: {rules}, what none admits is {rest}", width)
+    if product.value("stands") == "host" and policy.hosts is None:
+        yield "  Which hosts have it is not said (hosts: ...): every host is taken to."
     for remark in policy.remarks[:MAX_IDS]:
         yield from _wrapped(f"  {clean(remark)}", width)
     if len(policy.remarks) > MAX_IDS:
@@ -168,7 +171,7 @@ def _summary(case: Case, applied: Applied, groups: list[_Group], style: Style, w
     if not total:
         yield "No flow that the policy could be asked about."
         return
-    said = [f"{counts[True]} pass{'es' if counts[True] == 1 else ''}"]
+    said = [f"{counts[True] or 'none'} pass{'es' if counts[True] < 2 else ''}"]
     if counts[False]:
         said.append(f"{counts[False]} {'is' if counts[False] == 1 else 'are'} stopped")
     if counts[None]:
@@ -182,6 +185,8 @@ def _summary(case: Case, applied: Applied, groups: list[_Group], style: Style, w
     if len(changes) == 1 and stopped and all(group.verdict.flips is not None for group in stopped):
         what = "it pass" if counts[False] == 1 else "them pass" if counts[False] == 2 else f"all {counts[False]} pass"
         yield from _wrapped(f"One change makes {what}: {clean(next(iter(changes)))}.", width)
+    elif len(stopped) > 1:
+        yield from _wrapped("No one change makes them all pass: what helps stands with each below.", width)
 
 
 def _table(groups: list[_Group], style: Style, width: int) -> Iterator[str]:
@@ -252,6 +257,8 @@ def _in_full(group: _Group, style: Style, width: int) -> Iterator[str]:
         yield from _labelled(style, "", f"Where: {clean(verdict.setting)}", width)
     if verdict.passes is False:
         yield from _labelled(style, "SEES", _sentence(verdict.sees), width)
+        if verdict.log is not None:
+            yield from _labelled(style, "LOG", _sentence(verdict.log), width)
         change = "no single change of the policy was found" if verdict.flips is None else verdict.flips.says
         yield from _labelled(style, "CHANGE", _sentence(change), width)
     yield from _labelled(style, "SURE", f"{_SURE[verdict.sure][:1].upper()}{_SURE[verdict.sure][1:]}.", width)
