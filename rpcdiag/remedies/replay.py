@@ -6,7 +6,7 @@ nothing else; where it does not, the remedy is told last, with what came of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from rpcdiag.case import Case
@@ -19,7 +19,7 @@ from rpcdiag.policy.model import Action, Policy, Ports, Process, Rule, Scope, Su
 from rpcdiag.policy.verdict import Reason, Verdict
 from rpcdiag.remedies import situation as words
 from rpcdiag.remedies.remedy import Flip, Remedy, Replay, Simulated
-from rpcdiag.remedies.situation import Situation
+from rpcdiag.remedies.situation import Situation, single
 from rpcdiag.remedies.windows import PROGRAM_PATH
 
 MAX_EVENTS = 2000  # of a case; where there are more, those between the two hosts
@@ -159,7 +159,7 @@ def _strict(s: Situation, product: str) -> Policy:
     system = bool(named and observe.is_system(named)) or bool(zones and zones[0] == "Local Host")
     first = Rule(
         name=named or (_SYSTEM if system else "the rule that decides"), action=Action.ALLOW, system=system,
-        protocols=("tcp",), sources=Scope((ip_network(s.caller),)), ports=Ports(((135, 135),)), alg=True, strict=True,
+        protocols=("tcp",), sources=Scope((single(s.caller),)), ports=Ports(((135, 135),)), alg=True, strict=True,
     )  # fmt: skip
     rest = Rule(name="a rule that allows all", action=Action.ALLOW, alg=False, strict=False)
     return Policy(product, product, (first, rest), local_host=(s.caller,) if system else ())
@@ -174,10 +174,10 @@ def _shown_open(
     ):
         if number >= MAX_OPEN or (hosts is not None and host not in hosts):
             continue
-        sources = tuple(ip_network(one) for one in clients if host != s.host or (one, port) not in failing)
+        sources = tuple(single(one) for one in clients if host != s.host or (one, port) not in failing)
         if sources:
             yield Rule(
-                name=_SHOWN_OPEN, action=Action.ALLOW, sources=Scope(sources), destinations=Scope((ip_network(host),)),
+                name=_SHOWN_OPEN, action=Action.ALLOW, sources=Scope(sources), destinations=Scope((single(host),)),
                 ports=Ports(((port, port),)),
             )  # fmt: skip
 

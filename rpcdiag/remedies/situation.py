@@ -1,6 +1,7 @@
 """What a remedy needs to know: who fails to reach whom, at which port, and whose firewall it is."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import NamedTuple
 
@@ -245,8 +246,19 @@ def inside(address: Address) -> bool:
     return any(address in network for network in _INSIDE if network.version == address.version)
 
 
+@lru_cache(maxsize=4096)
+def single(address: Address) -> Network:
+    """The network of one address."""
+    return ip_network(address)
+
+
 def reach(clients: Iterable[Address]) -> Reach:
     """The smallest sensible scope for these clients, all of one version."""
+    return _reach(tuple(clients))
+
+
+@lru_cache(maxsize=1024)
+def _reach(clients: tuple[Address, ...]) -> Reach:
     known = sorted(set(clients), key=int)
     listed = tuple(str(one) for one in known)
     if not all(inside(one) for one in known):
