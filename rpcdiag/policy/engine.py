@@ -14,7 +14,7 @@ from rpcdiag.model.packets import Address
 from rpcdiag.policy import words
 from rpcdiag.policy.events import Event, Kind, copies, events_of
 from rpcdiag.policy.match import Matcher, Packet
-from rpcdiag.policy.model import Action, Policy, Rule
+from rpcdiag.policy.model import Action, Policy, Rule, Sure
 from rpcdiag.policy.product import CONNECTION, UNSAID, Learns, Product, names, product
 from rpcdiag.policy.verdict import Applied, Reason, Verdict
 from rpcdiag.track.origin import OriginKind
@@ -333,7 +333,8 @@ class _Machine:
                 (syn.client, syn.server, syn.port)
             )
             if untaught is not None:
-                return verdict(untaught.reason, f"{untaught.says}; {by.says}", packet=untaught.told.packet)
+                refused = verdict(untaught.reason, f"{untaught.says}; {by.says}", packet=untaught.told.packet)
+                return refused._replace(sure=Sure.UNCERTAIN) if self._perhaps_read(untaught) else refused
             if syn.origin in _UNKNOWN_BEFORE and syn.rpc and syn.port not in _ports_of(self._product):
                 return self._verdict(
                     syn, None, Reason.NOT_LEARNT_UNSEEN, found.action, words.unseen(syn, self._lifetime()), position=position,
@@ -345,6 +346,14 @@ class _Machine:
             besides = f"; besides, {asked.says}" if asked is not None and asked.lost else ""
             return verdict(Reason.DEFAULT, by.says + besides)
         return verdict(Reason.RULE if shadowed is None else Reason.SHADOWED, by.says)
+
+    def _perhaps_read(self, untaught: _Untaught) -> bool:
+        """Whether the product may read such answers after all: an option that is uncertain says so."""
+        if untaught.reason is not Reason.NOT_LEARNT_MESSAGE_TYPE:
+            return False
+        learns = (option.changes.get("learn") for option in self._product.options.values())
+        doubtful = (one.value for one in learns if one is not None and one.sure is Sure.UNCERTAIN)
+        return any(isinstance(one, frozenset) and untaught.told.learns in one for one in doubtful)
 
     def _by(self, found: Decision) -> "_By":
         does = words.DOES[found.action]

@@ -15,7 +15,7 @@ from rpcdiag.policy.verdict import Change, Reason, Verdict
 
 MAX_FLOWS = 512  # whose change is looked for one by one; the rest take that of a flow which is like them
 MAX_EVENTS = 2048  # of one pair of hosts that are judged again for each change
-MAX_JUDGED = 300_000  # events that are judged again in all; what comes later has no change
+MAX_WORK = 8_000_000  # events judged again, times rules, in all: what comes later has no change
 DYNAMIC_FROM = 49152
 EPHEMERAL = Ports(((1024, 65535),))
 _LEARNING = {
@@ -39,7 +39,7 @@ def with_flips(
     between = _Between(events, policy, product)
     syns = {event.flow: event for event in events if event.kind is Kind.SYN}
     found: dict[tuple[object, ...], Change | None] = {}
-    left = MAX_JUDGED
+    left = MAX_WORK
     done = dict(verdicts)
     for id in dropped:
         verdict, syn = verdicts[id], syns[id]
@@ -49,7 +49,7 @@ def with_flips(
         if key not in found and len(found) < MAX_FLOWS and left > 0:
             near = between.events(syn)
             found[key], tried = _flip(verdict, syn, near, policy, product)
-            left -= tried * len(near)
+            left -= tried * len(near) * (8 + len(policy.rules))
         done[id] = verdict._replace(flips=found.get(key))
     return done
 

@@ -458,3 +458,8 @@ def test_the_local_host_has_to_be_said() -> None:
     found = verdicts([syn("f1", 135)], policy("tmg", MAPPER._replace(sources=named("Local Host"))))["f1"]
     assert found.passes is None
     assert "local_host" in found.says
+
+
+def test_where_a_product_may_read_an_answer_after_all_the_verdict_is_uncertain() -> None:
+    assert verdicts(activation(), policy("fortigate", MAPPER))["f2"].sure is Sure.UNCERTAIN
+    assert verdicts(activation(), policy("asa", MAPPER))["f2"].sure is Sure.DOCUMENTED

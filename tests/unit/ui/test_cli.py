@@ -149,7 +149,7 @@ def test_an_interruption_after_the_reading_waits_for_the_report(
 ) -> None:
     whole = judge
 
-    def interrupted(case: Case) -> tuple[Finding, ...]:
+    def interrupted(case: Case, applied: object = None) -> tuple[Finding, ...]:
         os.kill(os.getpid(), signal.SIGINT)
         return whole(case)
 
