@@ -1,4 +1,4 @@
-"""What to change on the client: ports of its own that ran out; for callbacks, calls that need none."""
+"""What to do on the client: ports of its own that ran out, calls that need no callback, a failure that left no packets."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,9 @@ def make(s: Situation) -> Iterator[Remedy]:
     if s.finding.rule == "callback-blocked":
         if s.clsid == WMI:
             yield _semisynchronous(s)
+        return
+    if s.finding.rule == "no-packets":
+        yield _look_elsewhere(s)
         return
     yield Remedy(
         id="more-source-ports",
@@ -27,6 +30,24 @@ def make(s: Situation) -> Iterator[Remedy]:
     )  # fmt: skip
 
 
+def _look_elsewhere(s: Situation) -> Remedy:
+    return Remedy(
+        id="look-where-it-happens",
+        where=f"{s.finding.client}, elevated PowerShell",
+        why="the call failed where this capture cannot see it: inside the host, on another interface, or in a tunnel",
+        commands=(
+            Command("powershell", "Get-Service RpcSs, RpcEptMapper, DcomLaunch, Dnscache, mpssvc | Select-Object Name, Status"),
+            Command("cmd", "pktmon start --capture --comp all --pkt-size 0 -f rpc.etl\npktmon stop\n"
+                           "pktmon etl2pcap rpc.etl -o rpc.pcapng"),
+            Command("steps", "Repeat the failure between start and stop: pktmon sees every component of the host's network stack, "
+                             "loopback and tunnels aside. A call that leaves nothing there was local: then a service of the "
+                             "client itself is stopped or refuses."),
+        ),
+        price="none",
+        width=Width.LOOK,
+    )  # fmt: skip
+
+
 def _semisynchronous(s: Situation) -> Remedy:
     return Remedy(
         id="no-callback",
@@ -39,4 +60,4 @@ def _semisynchronous(s: Situation) -> Remedy:
     )  # fmt: skip
 
 
-ADVICE = Advice(id="client-side", rules=("source-ports-exhausted", "callback-blocked"), make=make)
+ADVICE = Advice(id="client-side", rules=("source-ports-exhausted", "callback-blocked", "no-packets"), make=make)

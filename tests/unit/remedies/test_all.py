@@ -23,6 +23,7 @@ PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 STORIES = sorted(path.parent for path in PCAPS.glob("*/must.json"))
 SHOWN: list[Shown] = [one for several in plugins.discover("tests.causes.shown", "SHOWN") for one in several]
 AGREED = (
+    "no-packets",
     "name-not-found",
     "resolver-silent",
     "wrong-host",
