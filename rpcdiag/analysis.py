@@ -122,7 +122,7 @@ def conclude(
     return Diagnosis(
         case=case,
         findings=findings,
-        remedies={finding.id: advise(case, finding) for finding in findings},
+        remedies=advise(case, findings, applied),
         troubles=tuple(troubles),
         cuts=cuts,
         interrupted=interrupted,

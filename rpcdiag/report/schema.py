@@ -24,7 +24,21 @@ def _list(of: dict[str, Any]) -> dict[str, Any]:
 _END = _object(address=_TEXT, port={"type": "integer", "minimum": 0, "maximum": 65535})
 _SYNTAX = _object(uuid=_UUID, version=_TEXT, name=_TEXT_OR_NULL)
 _CALLS = _object(requests=_COUNT, responses=_COUNT, faults=_COUNT, unanswered=_COUNT)
-_COMMAND = _object(shell=_TEXT, text=_TEXT)
+_COMMAND = _object(shell=_TEXT, text=_TEXT, instead=_TEXT_OR_NULL)
+_VERDICT = {"enum": ["pass", "drop", "reject", "reset", "unknown"]}
+_FLIP = _object(
+    flow=_TEXT, client=_TEXT, server=_TEXT, before=_VERDICT, after=_VERDICT, why_before=_TEXT, why_after=_TEXT
+)
+_REPLAY = _object(
+    policy=_TEXT,
+    product=_TEXT,
+    cures={"type": "boolean"},
+    opens_more={"type": "boolean"},
+    flips=_list(_FLIP),
+    foreign=_list(_FLIP),
+    unchanged=_COUNT,
+    sure=_TEXT,
+)
 
 _CAPTURE = _object(
     index=_COUNT,
@@ -222,7 +236,17 @@ _FINDING = _object(
     errors=_list(_object(code=_STATUS, symbol=_TEXT_OR_NULL)),
     next_observation=_TEXT_OR_NULL,
     remedies=_list(
-        _object(id=_TEXT, where=_TEXT, why=_TEXT, commands=_list(_COMMAND), price=_TEXT, replay=_TEXT_OR_NULL)
+        _object(
+            id=_TEXT,
+            where=_TEXT,
+            why=_TEXT,
+            commands=_list(_COMMAND),
+            opens=_TEXT,
+            price=_TEXT,
+            restart=_TEXT_OR_NULL,
+            replay=_TEXT_OR_NULL,
+            replay_detail={"oneOf": [_REPLAY, {"type": "null"}]},
+        )
     ),
     filter=_TEXT_OR_NULL,
 )

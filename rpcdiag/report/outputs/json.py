@@ -34,7 +34,7 @@ from rpcdiag.flows.flow import UDP, Reset
 from rpcdiag.model.evidence import Configured, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.model.version import __version__
-from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.remedies.remedy import Flip, Remedy, Replay
 from rpcdiag.report.names import code
 from rpcdiag.report.output import Options, Output
 from rpcdiag.track.facts import Fate, InterfaceUse, Referral, ReferralKind, Referred, Try
@@ -358,9 +358,39 @@ def _remedy(remedy: Remedy) -> dict[str, Any]:
         "id": remedy.id,
         "where": remedy.where,
         "why": remedy.why,
-        "commands": [{"shell": command.shell, "text": command.text} for command in remedy.commands],
+        "commands": [
+            {"shell": command.shell, "text": command.text, "instead": command.instead} for command in remedy.commands
+        ],
+        "opens": remedy.opens,
         "price": remedy.price,
-        "replay": None,
+        "restart": remedy.restart,
+        "replay": remedy.replay.says if remedy.replay else None,
+        "replay_detail": _replay(remedy.replay) if remedy.replay else None,
+    }
+
+
+def _replay(replay: Replay) -> dict[str, Any]:
+    return {
+        "policy": replay.policy,
+        "product": replay.product,
+        "cures": replay.cures,
+        "opens_more": replay.opens,
+        "flips": [_flip(flip) for flip in replay.flips],
+        "foreign": [_flip(flip) for flip in replay.foreign],
+        "unchanged": replay.unchanged,
+        "sure": replay.sure,
+    }
+
+
+def _flip(flip: Flip) -> dict[str, Any]:
+    return {
+        "flow": flip.flow,
+        "client": str(flip.client),
+        "server": str(flip.server),
+        "before": flip.before,
+        "after": flip.after,
+        "why_before": flip.why_before,
+        "why_after": flip.why_after,
     }
 
 
