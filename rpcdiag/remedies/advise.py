@@ -6,6 +6,7 @@ from functools import cache
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
+from rpcdiag.model.evidence import Severity
 from rpcdiag.policy.verdict import Applied
 from rpcdiag.remedies.remedy import Advice, Remedy
 from rpcdiag.remedies.situation import Situation, background
@@ -25,7 +26,8 @@ def advise(case: Case, findings: Sequence[Finding], applied: Applied | None = No
         return {}
     known = background(case)
     found = {finding.id: _for(Situation(case, finding, known, applied)) for finding in findings}
-    tried = [one for one in findings if any(remedy.change for remedy in found[one.id])][:MAX_REPLAYED]
+    tried = [one for one in findings if any(remedy.change for remedy in found[one.id]) and _matters(one, applied)]
+    tried = tried[:MAX_REPLAYED]
     if tried:
         from rpcdiag.remedies import replay  # loads the simulator
 
@@ -34,6 +36,11 @@ def advise(case: Case, findings: Sequence[Finding], applied: Applied | None = No
             remedies = replay.replayed(Situation(case, finding, known, applied), found[finding.id], flows)
             found[finding.id] = tuple(sorted(remedies, key=replay.failed))
     return found
+
+
+def _matters(finding: Finding, applied: Applied | None) -> bool:
+    """A note changes nothing that fails: its remedies are tried only where the policy is known."""
+    return applied is not None or finding.severity is not Severity.NOTE
 
 
 def _for(situation: Situation) -> tuple[Remedy, ...]:
