@@ -101,7 +101,7 @@ def match(log: LogFile, attempts: Sequence[Attempt], *, offset_ns: int | None = 
 
 def drops_logged(log: LogFile) -> bool:
     """Whether the log proves that drops are logged at all."""
-    return any(entry.drops for entry in log.entries)
+    return log.left_out_drops > 0 or any(entry.drops for entry in log.entries)
 
 
 def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:
