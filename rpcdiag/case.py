@@ -14,6 +14,7 @@ from rpcdiag.track.surroundings import NameFact, TicketFact
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
+    from rpcdiag.logs.host import ListeningProcess, Statement
     from rpcdiag.logs.match import Clock, LogMatch
     from rpcdiag.logs.reader import LogFile
 
@@ -200,6 +201,8 @@ class Case(NamedTuple):
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
     hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
+    processes: "tuple[ListeningProcess, ...]"  # who owns a port, as the hosts' own events say
+    statements: "tuple[Statement, ...]"  # what they say beyond packets and connections
     folded: tuple[FoldedFlows, ...]
     sessions: tuple[CaseSession, ...]
     logons: tuple[CaseLogon, ...]
