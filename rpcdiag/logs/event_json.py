@@ -59,7 +59,7 @@ def _shipped(line: int, document: dict[str, Any], winlog: dict[str, Any]) -> Eve
 
 
 def _flat(line: int, document: dict[str, Any]) -> Event | None:
-    event_id = next((one for name in ("EventID", "EventId", "Id") if (one := _number(document.get(name)))), None)
+    event_id = next((found for name in ("EventID", "EventId", "Id") if (found := _number(document.get(name)))), None)
     provider = _text(document.get("SourceName")) or _text(document.get("ProviderName")) or _text(document.get("Provider"))
     if event_id is None or not is_wanted(event_id, provider or ""):
         return None

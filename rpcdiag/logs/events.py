@@ -7,7 +7,7 @@ other programs use the same numbers.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import address, number, port, protocol
@@ -93,7 +93,7 @@ class Events:
             code=_status(values) if event.number == 10006 else None,
         )  # fmt: skip
 
-    def _row(self, event: Event, **known: object) -> LogEntry:
+    def _row(self, event: Event, **known: Any) -> LogEntry:  # noqa: ANN401 (fields of LogEntry)
         row = LogEntry(
             line=event.line, written_ns=event.written_ns, resolution_ns=event.resolution_ns, basis=event.basis,
             action="info", protocol="", source=None, source_port=None, destination=None, destination_port=None,
@@ -210,7 +210,7 @@ def _process(event: Event, program: str | None) -> int | None:
 def _parameters(event: Event) -> Sequence[str]:
     """The values of a provider that only numbers them."""
     named = [event.values[f"param{count}"] for count in range(1, 20) if f"param{count}" in event.values]
-    return named or event.unnamed or tuple(event.values.values())
+    return named or event.unnamed or (() if "eventid" in event.values else tuple(event.values.values()))  # laid flat
 
 
 def _at(values: Sequence[str], place: int) -> str | None:

@@ -23,6 +23,7 @@ CLOSE_ROW = 150 * SECOND  # a row about the end of a connection comes as late as
 SCHEDULE = 70 * SECOND  # the longest pause between two SYNs of one attempt, on any system
 MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has no more to tell
 FIRST_EPHEMERAL = 1024
+AT_THAT_TIME = 600 * SECOND
 DAY = 86_400 * SECOND
 LAST_YEAR = 250_000_000_000  # seconds; calendars end soon after, times in captures need not
 _SYN = frozenset({"S"})
@@ -199,6 +200,23 @@ def own_addresses(log: LogFile, device: str | None = None) -> frozenset[Address]
 def drops_logged(log: LogFile) -> bool:
     """Whether the log proves that drops are logged at all."""
     return log.left_out_drops > 0 or any(entry.drops for entry in log.entries)
+
+
+def drops_near(log: LogFile, clock: Clock, host: Address, time_ns: int) -> tuple[int, ...]:
+    """Lines in which the firewall of `host` drops what comes in, within ten minutes of a time of the captures.
+
+    None where the log is not of that host, its clock is not known, or it lost rows: then a missing row proves nothing.
+    """
+    if clock.offset_ns is None or any(entry.lost for entry in log.entries):
+        return ()
+    if host not in own_addresses(log) or len(devices(log)) > 1:
+        return ()
+    at = time_ns + clock.offset_ns
+    return tuple(
+        entry.line
+        for entry in _dated(log.entries, time_ns)
+        if entry.drops and entry.path == "in" and entry.written_ns is not None and abs(entry.written_ns - at) <= AT_THAT_TIME
+    )
 
 
 def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:

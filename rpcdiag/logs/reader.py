@@ -23,9 +23,9 @@ Wanted = Callable[[LogEntry], bool]
 
 
 class Kind(NamedTuple):
-    """What rows of one kind prove to be logged: `action` in direction `path`, from first to last, as written."""
+    """How many rows of one kind there are, and when the first and the last were written."""
 
-    count: int
+    rows: int
     first_ns: int
     last_ns: int
 

@@ -71,10 +71,13 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
         referrals=(referral.id,) if referral else (),
         evidence=(
             *observe.handed_out(case, conversation),
+            *observe.from_cache(case, conversation),
             observe.syns(case, conversation),
             observe.silence(conversation),
             *beyond,
             *observe.logged(case, drops),
+            *observe.not_dropped_by(case, conversation),
+            *observe.falls_back(case, conversation),
         ),
         errors=(observe.UNAVAILABLE,),
         subject=_subject(case, conversation, referral),
