@@ -406,7 +406,11 @@ def _with_logs(
     case: Case, table: FlowTable, paths: Sequence[str], troubles: list[RpcdiagError], offset_ns: int | None
 ) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
-    from rpcdiag.logs.host import concerns, processes, statements  # the log formats are loaded only where there is a log
+    from rpcdiag.logs.host import (
+        concerns,
+        processes,
+        statements,
+    )  # the log formats are loaded only where there is a log
     from rpcdiag.logs.match import match_all
     from rpcdiag.logs.reader import LogFile, read, with_rotated
 

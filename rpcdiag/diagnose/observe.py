@@ -106,9 +106,7 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
     for log in case.logs:
         lines = drops_near(log.file, log.clock, conversation.server, conversation.near.flow.start_ns)
         if lines:
-            says = (
-                f"{log.file.path} of {conversation.server} holds packets that it dropped at that time, none of this connection"
-            )
+            says = f"{log.file.path} of {conversation.server} holds packets that it dropped at that time, none of this connection"
             found.append(Logged(says, log.number, lines[:MAX_SHOWN]))
     return found
 
@@ -119,7 +117,9 @@ def stated(case: Case, events: frozenset[int], client: Address) -> list[Evidence
     for one in case.statements:
         if one.event in events and one.source == client:
             grouped.setdefault((one.log, one.event, one.says), []).append(one.line)
-    return [Logged(f"event {event}: {says}", log, tuple(lines[:MAX_SHOWN])) for (log, event, says), lines in grouped.items()]
+    return [
+        Logged(f"event {event}: {says}", log, tuple(lines[:MAX_SHOWN])) for (log, event, says), lines in grouped.items()
+    ]
 
 
 def from_cache(case: Case, conversation: Conversation) -> list[Evidence]:
@@ -146,7 +146,9 @@ def falls_back(case: Case, conversation: Conversation) -> list[Evidence]:
         flow = other.near.flow
         if flow.server.port == SMB_PORT and gave_up < flow.start_ns <= near.flow.start_ns + FALL_BACK_NS:
             after_s = (flow.start_ns - near.flow.start_ns) / 1e9
-            says = f"the client gives up and opens port {SMB_PORT} (SMB) of the server {after_s:.1f} s after its first SYN"
+            says = (
+                f"the client gives up and opens port {SMB_PORT} (SMB) of the server {after_s:.1f} s after its first SYN"
+            )
             return [Seen(says, flow.capture, (flow.first_packet,))]
     return []
 

@@ -60,10 +60,14 @@ def _shipped(line: int, document: dict[str, Any], winlog: dict[str, Any]) -> Eve
 
 def _flat(line: int, document: dict[str, Any]) -> Event | None:
     event_id = next((found for name in ("EventID", "EventId", "Id") if (found := _number(document.get(name)))), None)
-    provider = _text(document.get("SourceName")) or _text(document.get("ProviderName")) or _text(document.get("Provider"))
+    provider = (
+        _text(document.get("SourceName")) or _text(document.get("ProviderName")) or _text(document.get("Provider"))
+    )
     if event_id is None or not is_wanted(event_id, provider or ""):
         return None
-    computer = next((one for name in ("Hostname", "Computer", "MachineName") if (one := _text(document.get(name)))), None)
+    computer = next(
+        (one for name in ("Hostname", "Computer", "MachineName") if (one := _text(document.get(name)))), None
+    )
     times = (_text(document.get(name)) for name in ("EventTime", "SystemTime", "TimeCreated"))
     values: dict[str, str] = {}
     for name, value in document.items():

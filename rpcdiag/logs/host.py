@@ -111,7 +111,7 @@ def statements(logs: Sequence[LogFile]) -> tuple[Statement, ...]:
 def _statements(logs: Sequence[LogFile]) -> Iterator[Statement]:
     for number, log in enumerate(logs):
         for entry in log.entries:
-            if entry.event is None or not entry.says or entry.source_port is not None and entry.interface is None:
+            if entry.event is None or not entry.says or (entry.source_port is not None and entry.interface is None):
                 continue
             yield Statement(
                 number, entry.line, entry.event, entry.provider, entry.device, entry.says, entry.source,

@@ -215,7 +215,10 @@ def drops_near(log: LogFile, clock: Clock, host: Address, time_ns: int) -> tuple
     return tuple(
         entry.line
         for entry in _dated(log.entries, time_ns)
-        if entry.drops and entry.path == "in" and entry.written_ns is not None and abs(entry.written_ns - at) <= AT_THAT_TIME
+        if entry.drops
+        and entry.path == "in"
+        and entry.written_ns is not None
+        and abs(entry.written_ns - at) <= AT_THAT_TIME
     )
 
 

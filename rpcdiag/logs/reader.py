@@ -164,7 +164,9 @@ def _notes_of_rotation(path: str) -> list[str]:
 def _recognise(path: str, head: str) -> LogFormat:
     reasons = []
     if head.startswith(_CABINET):
-        raise InputError(path, f"is a cabinet: unpack it first (expand {path} -F:* .), and give what was in it", "byte 0")
+        raise InputError(
+            path, f"is a cabinet: unpack it first (expand {path} -F:* .), and give what was in it", "byte 0"
+        )
     for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
         why = one.why_not(head)
         if why is None:

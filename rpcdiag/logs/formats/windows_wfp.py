@@ -75,4 +75,6 @@ def _program(header: Element | None) -> str | None:
         return text_of(header, "appId/asString")[::2] or None
 
 
-FORMAT = LogFormat("windows-wfp", "Windows Filtering Platform net events (netsh wfp)", why_not, parse, whole_lines=False)
+FORMAT = LogFormat(
+    "windows-wfp", "Windows Filtering Platform net events (netsh wfp)", why_not, parse, whole_lines=False
+)
