@@ -17,6 +17,9 @@ ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answe
 DYNAMIC_FROM = 49152
 SMB_PORT = 445
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
+STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
+CLOCKS_NS = STATED_NS // 2
+UNREACHED = frozenset({10006, 10009, 10028})  # DistributedCOM: could not reach a computer, or only to be refused
 OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
 UNAVAILABLE = 0x800706BA
 MAX_SHOWN = 8
@@ -111,11 +114,18 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
     return found
 
 
-def stated(case: Case, events: frozenset[int], client: Address) -> list[Evidence]:
-    """Events of hosts that name the client, one piece for each log and statement."""
+def stated(case: Case, events: frozenset[int], host: Address, conversation: Conversation) -> list[Evidence]:
+    """Events that name the host by its address, of the time of the conversation; one piece for each log and statement.
+
+    Where it is not known how far the clock of the log is off, its events may be of another day.
+    """
+    flow = conversation.near.flow
     grouped: dict[tuple[int, int, str], list[int]] = {}
     for one in case.statements:
-        if one.event in events and one.source == client:
+        offset_ns = case.logs[one.log].clock.offset_ns
+        if one.event not in events or host not in (one.source, one.destination) or one.written_ns is None:
+            continue
+        if offset_ns is not None and 0 <= one.written_ns - offset_ns - flow.start_ns + CLOCKS_NS <= STATED_NS:
             grouped.setdefault((one.log, one.event, one.says), []).append(one.line)
     return [
         Logged(f"event {event}: {says}", log, tuple(lines[:MAX_SHOWN])) for (log, event, says), lines in grouped.items()

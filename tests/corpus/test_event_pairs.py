@@ -53,7 +53,9 @@ def _pair(row: dict[str, str]) -> Pair:
 
 
 PAIRS = _pairs()
-every_pair = pytest.mark.parametrize("pair", PAIRS or [None], ids=lambda pair: f"{pair.name}-{pair.port}" if pair else "none")
+every_pair = pytest.mark.parametrize(
+    "pair", PAIRS or [None], ids=lambda pair: f"{pair.name}-{pair.port}" if pair else "none"
+)
 every_set = pytest.mark.parametrize("name", sorted({pair.name for pair in PAIRS}) or [None])
 
 
@@ -83,7 +85,9 @@ def _blocked(diagnosis: Diagnosis, port: int) -> tuple[list[tuple[int, int]], Ca
 
 def _checked(diagnosis: Diagnosis, pair: Pair, shift_ns: int) -> None:
     found, log = _blocked(diagnosis, pair.port)
-    assert [abs(syn - pair.first_ns - after) <= MS for (_, syn), after in zip(found, pair.after_ns, strict=True)] == [True] * 5
+    assert [abs(syn - pair.first_ns - after) <= MS for (_, syn), after in zip(found, pair.after_ns, strict=True)] == [
+        True
+    ] * 5
     assert tuple((written - shift_ns) // SECOND % 60 for written, _ in found) == pair.seconds
     clock = log.clock
     assert clock.basis == "measured"
@@ -141,7 +145,9 @@ def test_what_the_client_does_next_is_told(name: str | None) -> None:
     if name is None:
         pytest.skip("the table of paired sets lies in ../shared, outside the repository")
     seen = [one for one in _finding(_joined(name)).evidence if isinstance(one, Seen) and "port 445" in one.says]
-    assert [one.says for one in seen] == ["the client gives up and opens port 445 (SMB) of the server 21.0 s after its first SYN"]
+    assert [one.says for one in seen] == [
+        "the client gives up and opens port 445 (SMB) of the server 21.0 s after its first SYN"
+    ]
 
 
 def test_the_second_attempt_asked_again_where_the_capture_shows_the_lookup() -> None:
@@ -162,7 +168,11 @@ def test_ports_have_their_programs() -> None:
     diagnosis = _joined("covenant_sharpsc_query_dcerpc_smb_svcctl")
     (owner,) = [one for one in diagnosis.case.processes if one.port == 50115 and one.role == "accept"]
     assert owner.program.endswith("services.exe")
-    assert (owner.pid, owner.host, [str(one) for one in owner.addresses]) == (732, "WORKSTATION6.theshire.local", ["172.18.39.6"])
+    assert (owner.pid, owner.host, [str(one) for one in owner.addresses]) == (
+        732,
+        "WORKSTATION6.theshire.local",
+        ["172.18.39.6"],
+    )
     clients = {one.port: one for one in diagnosis.case.processes if one.role == "bind"}
     assert clients[54359].event == 5158
 

@@ -44,7 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
             if referral.asked_on.id in conversation.ids and referral.referral.status == ACCESS_DENIED
         ]
         if refusals:
-            told = observe.stated(case, frozenset({10036}), conversation.client)
+            told = observe.stated(case, frozenset({10036}), conversation.client, conversation)
             level = level_name(weak.auth_level)
             yield Finding(
                 rule=RULE.id,

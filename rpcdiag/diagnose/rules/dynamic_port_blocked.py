@@ -77,6 +77,7 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
             *beyond,
             *observe.logged(case, drops),
             *observe.not_dropped_by(case, conversation),
+            *observe.stated(case, observe.UNREACHED, conversation.server, conversation),
             *observe.falls_back(case, conversation),
         ),
         errors=(observe.UNAVAILABLE,),

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from rpcdiag import plugins
 from rpcdiag.errors import InputError, MissingPiece
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.formats import isa_tmg_viewer_table, windows_events, windows_events_json, windows_events_xml, windows_wfp
+from rpcdiag.logs.formats import (
+    isa_tmg_viewer_table,
+    windows_events,
+    windows_events_json,
+    windows_events_xml,
+    windows_wfp,
+)
 from rpcdiag.logs.reader import read
 
 FORMATS: list[LogFormat] = plugins.discover("rpcdiag.logs.formats", "FORMAT")
@@ -99,7 +105,12 @@ def test_an_xml_entry_has_the_number_of_its_record_and_a_json_entry_that_of_its_
 
 
 def test_xml_needs_no_root_and_no_lines_and_survives_a_broken_event() -> None:
-    text = "<Events>" + _xml(5157, BLOCKED, record=1) + "<Event><System><EventID>5157</EventID>\n" + _xml(5157, BLOCKED, record=2)
+    text = (
+        "<Events>"
+        + _xml(5157, BLOCKED, record=1)
+        + "<Event><System><EventID>5157</EventID>\n"
+        + _xml(5157, BLOCKED, record=2)
+    )
     text += "\n<Event><EventID>5157</EventID><a></Event>" + _xml(5157, BLOCKED, record=3) + "<Event><System>"
     for pieces in ([text], [text[at : at + 7] for at in range(0, len(text), 7)]):
         found = list(windows_events_xml.parse(pieces))
@@ -140,7 +151,12 @@ def test_the_writer_of_a_flat_event_is_not_the_program() -> None:
 def test_a_program_that_listens() -> None:
     values = {"ProcessId": "9", "Application": "x.exe", "SourceAddress": "::", "SourcePort": "49603", "Protocol": "6"}
     entry = _one(_xml(5154, values))
-    assert (entry.action, entry.source_port, entry.destination_port, entry.says) == ("info", 49603, None, "x.exe listens")
+    assert (entry.action, entry.source_port, entry.destination_port, entry.says) == (
+        "info",
+        49603,
+        None,
+        "x.exe listens",
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +184,11 @@ def test_the_same_number_of_another_provider_is_not_ours() -> None:
 
 
 def test_a_call_that_met_an_rpc_filter() -> None:
-    values = {"RemoteIpAddress": "10.0.0.1", "RemotePort": "50000", "InterfaceUuid": "{367ABB81-9844-35F1-AD32-98F038001003}"}
+    values = {
+        "RemoteIpAddress": "10.0.0.1",
+        "RemotePort": "50000",
+        "InterfaceUuid": "{367ABB81-9844-35F1-AD32-98F038001003}",
+    }
     entry = _one(_flat(5712, values, EventType="AUDIT_FAILURE"))
     assert entry.interface == "367abb81-9844-35f1-ad32-98f038001003"
     assert "blocked" in (entry.says or "")
@@ -176,7 +196,13 @@ def test_a_call_that_met_an_rpc_filter() -> None:
 
 
 def test_json_that_is_pretty_a_list_or_broken() -> None:
-    pretty = "[\n" + json.dumps(json.loads(_flat(5157, BLOCKED)), indent=1).replace("\n", "\n ") + ",\n" + _flat(5157, BLOCKED) + "\n]"
+    pretty = (
+        "[\n"
+        + json.dumps(json.loads(_flat(5157, BLOCKED)), indent=1).replace("\n", "\n ")
+        + ",\n"
+        + _flat(5157, BLOCKED)
+        + "\n]"
+    )
     assert [one.line for one in windows_events_json.parse(pretty.splitlines(keepends=True))] == [2, 18]
     lines = [_flat(5157, BLOCKED), _flat(5157, BLOCKED)[:60], _flat(5157, BLOCKED), "nonsense", "{" * 5000]
     found = list(windows_events_json.parse(lines))
@@ -218,7 +244,9 @@ def test_one_format_takes_each_file(text: str, name: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_xml_on_one_line_is_read_from_disk(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "x.xml"
-    path.write_bytes(("<Events>" + "".join(_xml(5157, BLOCKED, record=n) for n in range(1, 200)) + "</Events>").encode(encoding))
+    path.write_bytes(
+        ("<Events>" + "".join(_xml(5157, BLOCKED, record=n) for n in range(1, 200)) + "</Events>").encode(encoding)
+    )
     file = read(str(path))
     assert (file.format, len(file.entries), file.bad_count, file.counts) == ("windows-events-xml", 199, 0, "record")
 
