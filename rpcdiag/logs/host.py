@@ -11,6 +11,7 @@ from rpcdiag.model.packets import Address
 
 MAX_PROCESSES = 10_000
 MAX_STATEMENTS = 10_000
+_PORTS = frozenset({LISTENS, BINDS})
 _CONNECTIONS = frozenset({5156, 5157})
 
 
@@ -111,7 +112,7 @@ def statements(logs: Sequence[LogFile]) -> tuple[Statement, ...]:
 def _statements(logs: Sequence[LogFile]) -> Iterator[Statement]:
     for number, log in enumerate(logs):
         for entry in log.entries:
-            if entry.event is None or not entry.says or (entry.source_port is not None and entry.interface is None):
+            if not entry.says or entry.event in _PORTS or entry.action not in ("info", "fail") or entry.event is None:
                 continue
             yield Statement(
                 number, entry.line, entry.event, entry.provider, entry.device, entry.says, entry.source,

@@ -46,16 +46,16 @@ class Pieces:
                     return
                 self._drop(found.start())
                 self._inside, self._searched = True, 1
-            end = self._end.search(self._held, self._searched)
             again = self._begin.search(self._held, self._searched)
-            if again is not None and (end is None or again.start() < end.start()):
-                yield Piece(self._line, None)
-                self._drop(again.start())
-                self._searched = 1
-            elif end is not None:
+            end = self._end.search(self._held, self._searched, again.start() if again else len(self._held))
+            if end is not None:
                 yield Piece(self._line, self._held[: end.end()])
                 self._drop(end.end())
                 self._inside = False
+            elif again is not None:
+                yield Piece(self._line, None)
+                self._drop(again.start())
+                self._searched = 1
             elif len(self._held) > MAX_ELEMENT:
                 yield Piece(self._line, None)
                 self._drop(len(self._held) - _TAIL)

@@ -15,7 +15,9 @@ from rpcdiag.logs.event_json import event_of
 from rpcdiag.logs.events import Events
 
 MAX_DOCUMENT = 256 * 1024
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(
+    r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+)  # one without its end goes to the end: each character is read once
 _KEYS = re.compile(r'"(?:EventID|event_id|EventId|System|winlog)"\s{0,9}:')
 _BEGINS = re.compile(r"\s*[\[{]")
 

@@ -62,11 +62,13 @@ def test_a_connection_names_the_program_that_it_was_for() -> None:
 def test_what_hosts_report_is_a_statement_and_what_they_do_with_packets_is_none() -> None:
     rows = [
         _event(10036, says="refuses", source=C),
-        _event(5157, says="layer", source=C, source_port=1),
+        _event(5157, action="drop", says="layer", source=C, source_port=1),
+        _event(5154, says="x.exe listens", source=C, source_port=1),
+        _event(5155, action="fail", says="x.exe is kept from listening", source=C, source_port=2),
         _event(5712, says="filter", source=C, source_port=1, interface="x"),
         _event(10026),
     ]
-    assert [(one.event, one.source) for one in statements([_log(*rows)])] == [(10036, C), (5712, C)]
+    assert [(one.event, one.source) for one in statements([_log(*rows)])] == [(10036, C), (5155, C), (5712, C)]
 
 
 def test_of_a_large_log_what_concerns_the_captures_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
