@@ -263,6 +263,7 @@ def _case(
         rows={},
         processes=(),
         statements=(),
+        stated_of={},
         folded=tuple(
             FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
             for one in folded
@@ -407,11 +408,12 @@ def _with_logs(
 ) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
     from rpcdiag.logs.host import (
+        by_address,
         concerns,
         processes,
         statements,
     )  # the log formats are loaded only where there is a log
-    from rpcdiag.logs.match import match_all
+    from rpcdiag.logs.match import match_all, own_drops
     from rpcdiag.logs.reader import LogFile, read, with_rotated
 
     attempts = []
@@ -435,6 +437,7 @@ def _with_logs(
             files.append(read(path, wanted))
         except RpcdiagError as error:
             troubles.append(error)
+    middle = attempts[len(attempts) // 2].times_ns[0] if attempts else 0
     logs: list[CaseLog] = []
     rows: dict[int, list[LogRow]] = {}
     for file, matched in zip(files, match_all(files, attempts, offset_ns=offset_ns), strict=True):
@@ -444,15 +447,17 @@ def _with_logs(
                 LogRow(len(logs), position, file.entries[position], found.grade, found.basis)
                 for position in found.entries
             )
-        logs.append(CaseLog(len(logs), file, matched.clock, kept))
+        logs.append(CaseLog(len(logs), file, matched.clock, kept, own_drops(file, middle)))
     for first, others in same.items():
         if first in rows:
             rows.update((other, rows[first]) for other in others)
+    said = statements(files)
     return case._replace(
         logs=tuple(logs),
         rows={number: tuple(found) for number, found in rows.items()},
         processes=processes(files, attempts),
-        statements=statements(files),
+        statements=said,
+        stated_of=by_address(said),
     )
 
 

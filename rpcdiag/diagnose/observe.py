@@ -103,11 +103,9 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
     """
     if not case.logs or case.rows_of(conversation):
         return []
-    from rpcdiag.logs.match import drops_near  # loaded only where there is a log
-
     found: list[Evidence] = []
     for log in case.logs:
-        lines = drops_near(log.file, log.clock, conversation.server, conversation.near.flow.start_ns)
+        lines = log.own_drops.near(conversation.server, conversation.near.flow.start_ns, log.clock)
         if lines:
             says = f"{log.file.path} of {conversation.server} holds packets that it dropped at that time, none of this connection"
             found.append(Logged(says, log.number, lines[:MAX_SHOWN]))
@@ -121,9 +119,9 @@ def stated(case: Case, events: frozenset[int], host: Address, conversation: Conv
     """
     flow = conversation.near.flow
     grouped: dict[tuple[int, int, str], list[int]] = {}
-    for one in case.statements:
+    for one in case.stated_of.get(host, ()):
         offset_ns = case.logs[one.log].clock.offset_ns
-        if one.event not in events or host not in (one.source, one.destination) or one.written_ns is None:
+        if one.event not in events or one.written_ns is None:
             continue
         if offset_ns is not None and 0 <= one.written_ns - offset_ns - flow.start_ns + CLOCKS_NS <= STATED_NS:
             grouped.setdefault((one.log, one.event, one.says), []).append(one.line)

@@ -109,6 +109,16 @@ def statements(logs: Sequence[LogFile]) -> tuple[Statement, ...]:
     return tuple(one for _, one in zip(range(MAX_STATEMENTS), _statements(logs), strict=False))
 
 
+def by_address(stated: Sequence[Statement]) -> dict[Address, tuple[Statement, ...]]:
+    """The statements by the addresses that they name."""
+    found: dict[Address, list[Statement]] = {}
+    for one in stated:
+        for address in {one.source, one.destination}:
+            if address is not None:
+                found.setdefault(address, []).append(one)
+    return {address: tuple(named) for address, named in found.items()}
+
+
 def _statements(logs: Sequence[LogFile]) -> Iterator[Statement]:
     for number, log in enumerate(logs):
         for entry in log.entries:

@@ -202,24 +202,31 @@ def drops_logged(log: LogFile) -> bool:
     return log.left_out_drops > 0 or any(entry.drops for entry in log.entries)
 
 
-def drops_near(log: LogFile, clock: Clock, host: Address, time_ns: int) -> tuple[int, ...]:
-    """Lines in which the firewall of `host` drops what comes in, within ten minutes of a time of the captures.
+class OwnDrops(NamedTuple):
+    """What a host drops that comes in to it: its addresses, and when it wrote which line; by time."""
 
-    None where the log is not of that host, its clock is not known, or it lost rows: then a missing row proves nothing.
-    """
-    if clock.offset_ns is None or any(entry.lost for entry in log.entries):
-        return ()
-    if host not in own_addresses(log) or len(devices(log)) > 1:
-        return ()
-    at = time_ns + clock.offset_ns
-    return tuple(
-        entry.line
-        for entry in _dated(log.entries, time_ns)
-        if entry.drops
-        and entry.path == "in"
-        and entry.written_ns is not None
-        and abs(entry.written_ns - at) <= AT_THAT_TIME
+    addresses: frozenset[Address]
+    written: tuple[int, ...]
+    lines: tuple[int, ...]
+
+    def near(self, host: Address, time_ns: int, clock: Clock) -> tuple[int, ...]:
+        """Lines within ten minutes of a time of the captures; none where they are of another host or clock."""
+        if clock.offset_ns is None or host not in self.addresses:
+            return ()
+        at = time_ns + clock.offset_ns
+        return self.lines[bisect_left(self.written, at - AT_THAT_TIME) : bisect_right(self.written, at + AT_THAT_TIME)]
+
+
+def own_drops(log: LogFile, near_ns: int) -> OwnDrops:
+    """None where several hosts wrote the log, or rows of it are lost: then a missing row proves nothing."""
+    if len(devices(log)) > 1 or any(entry.lost for entry in log.entries):
+        return OwnDrops(frozenset(), (), ())
+    rows = sorted(
+        (entry.written_ns, entry.line)
+        for entry in _dated(log.entries, near_ns)
+        if entry.drops and entry.path == "in" and entry.written_ns is not None
     )
+    return OwnDrops(own_addresses(log), tuple(at for at, _ in rows), tuple(line for _, line in rows))
 
 
 def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:

@@ -6,7 +6,7 @@ from math import floor
 import pytest
 
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.match import Attempt, Clock, drops_logged, drops_near, match, match_all, overlap, same_host
+from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, match_all, overlap, own_drops, same_host
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Endpoint
 
@@ -284,9 +284,14 @@ def test_a_log_of_several_hosts_is_of_none_of_them() -> None:
 def test_a_missing_row_says_something_only_beside_drops_of_that_host_and_time() -> None:
     clock = Clock(0, "utc", 0, 0, "")
     rows = [_row(5, sport=6)._replace(path="in", line=9)]
-    assert drops_near(_log(rows), clock, S, T0) == (9,)
-    assert drops_near(_log(rows), clock, C, T0) == ()
-    assert drops_near(_log(rows), clock, S, T0 + 3600 * SECOND) == ()
-    assert drops_near(_log(rows), Clock(None, "none", 0, 0, ""), S, T0) == ()
-    assert drops_near(_log([*rows, _row(6)._replace(lost=3)]), clock, S, T0) == ()
-    assert drops_near(_log([rows[0]._replace(action="allow")]), clock, S, T0) == ()
+    drops = own_drops(_log(rows), T0)
+    assert drops.near(S, T0, clock) == (9,)
+    assert drops.near(C, T0, clock) == ()
+    assert drops.near(S, T0 + 3600 * SECOND, clock) == ()
+    assert drops.near(S, T0, Clock(None, "none", 0, 0, "")) == ()
+    for others in (
+        [*rows, _row(6)._replace(lost=3)],
+        [rows[0]._replace(action="allow")],
+        [rows[0]._replace(path="out")],
+    ):
+        assert own_drops(_log(others), T0).near(S, T0, clock) == ()
