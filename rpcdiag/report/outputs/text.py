@@ -80,11 +80,10 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         for note in capture.notes:
             yield from _wrapped(f"  {clean(note)}", width)
     for log in case.logs:
-        drops = sum(entry.drops for entry in log.file.entries)
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
         matched = len({position for match in log.matches for position in match.entries})
         yield from _wrapped(
-            f"{clean(log.file.path)}: {log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, "
+            f"{clean(log.file.path)}: {log.file.format}, {log.file.rows} rows{bad}, {log.file.drops} drops, "
             f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
             width,
         )
@@ -232,7 +231,7 @@ def _where(case: Case, evidence: Evidence) -> str:
         case Logged():
             plural = "s" if len(evidence.lines) > 1 else ""
             of = f" of {clean(case.logs[evidence.log].file.path)}" if len(case.logs) > 1 else ""
-            return f"log line{plural} {names.numbers(evidence.lines)}{of}"
+            return f"log {case.logs[evidence.log].file.counts}{plural} {names.numbers(evidence.lines)}{of}"
         case Configured():
             plural = "s" if len(evidence.lines) > 1 else ""
             lines = f", line{plural} {names.numbers(evidence.lines)}" if evidence.lines else ""

@@ -23,14 +23,16 @@ def _samples() -> list[dict[str, str]]:
         return []
     names, *rows = (line.split("\t") for line in SAMPLES.read_text(encoding="utf-8").splitlines())
     found = [dict(zip(names, row, strict=True)) for row in rows]
-    # tmg-01 is a template without values, tmg-02 has lost its tabs
-    return [one for one in found if one["id"].split("-")[0] in PARSERS and one["id"] not in ("tmg-01", "tmg-02")]
+    # tmg-01 is a template without values
+    return [one for one in found if one["id"].split("-")[0] in PARSERS and one["id"] != "tmg-01"]
 
 
 def _parsed(sample: dict[str, str]) -> LogEntry | BadLine:
     lines = sample["line"].replace("\\t", "\t").split("\\n")
     if sample["id"] == "tmg-03":
         return next(isa_tmg_viewer.parse(lines))
+    if sample["id"] == "tmg-02":  # its tabs are lost
+        return next(isa_tmg.parse(lines))
     parse = PARSERS[sample["id"].split("-")[0]]
     return next(parse([ISA_2004, *lines] if parse is isa_tmg.parse else lines))
 
