@@ -42,6 +42,10 @@ class LogEntry(NamedTuple):
     destination_zone: str | None = None
     connection: str | None = None  # joins the rows of one connection
     lost: int = 0  # rows that the device says it lost before this one
+    nat_source: Address | None = None  # the ends as they are on the other side of a translation, where they differ
+    nat_source_port: int | None = None
+    nat_destination: Address | None = None
+    nat_destination_port: int | None = None
 
     @property
     def drops(self) -> bool:
@@ -60,10 +64,12 @@ class LogFormat(NamedTuple):
     """A plug-in of `logs/formats`.
 
     `why_not(head)` takes the first 64 KiB as text and says why the file is not of this format, or None when it is.
-    `parse(lines)` yields entries and bad lines; it never raises on content and never holds the file.
+    `parse(lines)` yields entries and bad lines; it never raises on content and never holds the file. Where `pieces` is
+    set it gets lines longer than 64 KiB in pieces, of which only the last ends in a line feed; else such lines are bad.
     """
 
     name: str
     title: str
     why_not: Callable[[str], str | None]
     parse: Callable[[Iterable[str]], Iterator[LogEntry | BadLine]]
+    pieces: bool = False
