@@ -18,6 +18,8 @@ _APPLICATION, _FROM, _TO, _SESSION = 14, 16, 17, 22
 _PORT, _DESTINATION_PORT, _NAT_PORT, _NAT_DESTINATION_PORT, _PROTOCOL, _ACTION = 24, 25, 26, 27, 29, 30
 _START, _RECEIVED_PACKETS, _REASON, _DEVICE = 35, 45, 46, 52
 _SHORTEST = _ACTION + 1
+_LATE_TIMES = 60  # values before it hold no time with a zone
+_WITH_ZONE = len("2021-03-01T20:48:21+01:00")
 
 
 def why_not(head: str) -> str | None:
@@ -126,9 +128,17 @@ def _when(text: str, values: Sequence[str], *, by_start: bool) -> tuple[int | No
     """
     start = _value(values, _START) if by_start else None
     for written in (start, values[_GENERATED], values[_RECEIVED]):
-        if written:
-            return _american(written) if written[2:3] == "/" or written[1:2] == "/" else moments.iso(written)
+        if written and "/" in written[:5]:
+            return moments.iso(written + _zone(values)) if written[:4].isdigit() else _american(written)
     return syslog.opened(text)[:3]
+
+
+def _zone(values: Sequence[str]) -> str:
+    """The zone of the device, which newer releases write with the one time that has fractions of a second."""
+    for text in values[_LATE_TIMES:]:
+        if len(text) >= _WITH_ZONE and text[10] == "T" and text[4] == "-" and text[-6] in "+-":
+            return text[-6:]
+    return ""
 
 
 def _american(text: str) -> tuple[int, int, str]:
