@@ -121,3 +121,32 @@ def seconds(year: int, month: int, day: int, clock: str) -> int:
     if not (hour <= 23 and minute <= 59 and second <= 60):
         raise ValueError(f"time {clock[:20]!r}")
     return _midnight(year, month, day) + hour * 3600 + minute * 60 + second
+
+
+@cache
+def _written_out() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:[A-Z][a-z]{2},? )?([A-Z][a-z]{2})[ /-]{1,2}(\d{1,2}),?[ /-](\d{4})[ T:](\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?([A-Z]{1,4}|[+-]\d\d:?\d\d))?"
+        r"|(\d{1,2})[ /-]([A-Z][a-z]{2})[ /-](\d{4})[ T:](\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?([A-Z]{1,4}|[+-]\d\d:?\d\d))?"
+    )
+
+
+@lru_cache(maxsize=8192)
+def any_of(text: str) -> Moment:
+    """A time in whichever of these forms it is written: counted from 1970, ISO 8601, or with the month's name.
+
+    Raises:
+        ValueError: in none of them.
+    """
+    text = text.strip(' "')
+    if text.replace(".", "", 1).isdigit():
+        return epoch(text)
+    if not (found := _written_out().fullmatch(text)):
+        return iso(text)
+    month, day, year, clock, zone = found.groups()[:5]
+    if month is None:
+        day, month, year, clock, zone = found.groups()[5:]
+    moment = named(month, day, year, clock, zone)
+    if zone and zone[0] in "+-":
+        return Moment(moment.ns - ahead(zone) * SECOND, moment.resolution_ns, "offset")
+    return moment

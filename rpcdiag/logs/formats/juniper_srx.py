@@ -24,7 +24,7 @@ def _kind() -> re.Pattern[str]:
 @cache
 def _spoken() -> re.Pattern[str]:
     ends = r"([0-9A-Fa-f.:]{2,45})/(\d{1,5})->([0-9A-Fa-f.:]{2,45})/(\d{1,5})"
-    return re.compile(rf"session (?:created|denied|closed) ?(.{{0,80}}?):? {ends}(?: 0x[0-9A-Fa-f]+)?(?: ([^\s(]+)(?= ))?(?: {ends})?")
+    return re.compile(rf"session (?:created|denied|closed)(?: ([A-Za-z][^/>]{{0,80}}?):)? {ends}(?: 0x[0-9A-Fa-f]+)?(?: ([^\s(]+)(?= ))?(?: {ends})?")
 
 
 @cache
@@ -107,7 +107,7 @@ def _plain(entry: LogEntry, text: str) -> LogEntry:
         destination=ends[2],
         destination_port=ends[3] if ported else None,
         service=None if service in ("None", "N/A") else service,
-        code_name=reason.strip() or None,
+        code_name=reason,
     )
     if behind:
         entry = entry._replace(
