@@ -22,6 +22,8 @@ def objects(pieces: Iterable[str]) -> Iterator[_Numbered]:
 
     reader = _Reader()
     for piece in pieces:
+        if "\n" in piece[:-1]:
+            piece = piece[:-1].replace("\n", " ") + piece[-1]  # a line is what was given as one
         whole = piece if piece.endswith("\n") or len(piece) >= PIECE else piece + "\n"
         if not reader.size and whole.endswith(("}\n", "}\r\n")) and whole.startswith("{"):
             try:
