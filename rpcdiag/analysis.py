@@ -35,6 +35,7 @@ from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
 if TYPE_CHECKING:  # loaded only where there is connectionless RPC, and where there are keys
+    from rpcdiag.logs.entry import LogFormat
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.unseal import Keys, Unsealer
 
@@ -67,6 +68,7 @@ def analyze(
     logs: Sequence[str] = (),
     *,
     log_offset_ns: int | None = None,
+    log_format: "LogFormat | None" = None,
     engine: Engine | None = None,
     watch: Watch | None = None,
     brief: bool = False,
@@ -75,7 +77,7 @@ def analyze(
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
     are alike are only counted. What is sealed is opened with `keys`. `after_reading` is called when all captures are
-    read.
+    read. `log_format` is one that the user has described.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -99,7 +101,7 @@ def analyze(
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
-        case = _with_logs(case, logs, troubles, log_offset_ns)
+        case = _with_logs(case, logs, troubles, log_offset_ns, log_format)
     findings = judge(case)
     return Diagnosis(
         case=case,
@@ -397,7 +399,13 @@ def _accounting(
     )
 
 
-def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], offset_ns: int | None) -> Case:
+def _with_logs(
+    case: Case,
+    paths: Sequence[str],
+    troubles: list[RpcdiagError],
+    offset_ns: int | None,
+    described: "LogFormat | None",
+) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
     from rpcdiag.logs.match import Attempt, match  # the log formats are loaded only where there is a log
     from rpcdiag.logs.reader import read, with_rotated
@@ -420,7 +428,7 @@ def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], o
     rows: dict[int, list[LogRow]] = {}
     for path in with_rotated(paths):
         try:
-            file = read(path)
+            file = read(path, described)
         except RpcdiagError as error:
             troubles.append(error)
             continue

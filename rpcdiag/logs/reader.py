@@ -48,15 +48,15 @@ class _Kept:
             self.left_out += 1
 
 
-def read(path: str) -> LogFile:
-    """Read one log.
+def read(path: str, mapped: LogFormat | None = None) -> LogFile:
+    """Read one log; a format that the user has described, `mapped`, comes first.
 
     Raises:
         InputError: missing, empty, a directory, not readable.
         UnknownFormat: no format takes it; holds the reason of each.
     """
     encoding, head = _head(path)
-    chosen = _recognise(path, head)
+    chosen = _recognise(path, head, mapped)
     kept = _Kept()
     notes = _notes_of_rotation(path)
     try:
@@ -91,9 +91,12 @@ def _notes_of_rotation(path: str) -> list[str]:
     return [f"the rotated part of {successor}, beside which it was found: its rows are the older ones"]
 
 
-def _recognise(path: str, head: str) -> LogFormat:
+def _recognise(path: str, head: str, mapped: LogFormat | None) -> LogFormat:
     reasons = []
-    for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
+    known = plugins.discover("rpcdiag.logs.formats", "FORMAT")
+    if mapped is not None:
+        known = [mapped, *(one for one in known if one.name != mapped.name)]
+    for one in known:
         why = one.why_not(head)
         if why is None:
             found: LogFormat = one

@@ -18,7 +18,7 @@ _APPLICATION, _FROM, _TO, _SESSION = 14, 16, 17, 22
 _PORT, _DESTINATION_PORT, _NAT_PORT, _NAT_DESTINATION_PORT, _PROTOCOL, _ACTION = 24, 25, 26, 27, 29, 30
 _START, _RECEIVED_PACKETS, _REASON, _DEVICE = 35, 45, 46, 52
 _SHORTEST = _ACTION + 1
-_LATE_TIMES = 60  # values before it hold no time with a zone
+_LATE_TIMES = 53  # values before it hold no time with a zone
 _WITH_ZONE = len("2021-03-01T20:48:21+01:00")
 
 
