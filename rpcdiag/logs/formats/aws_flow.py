@@ -30,7 +30,7 @@ _SYN, _ACK = 2, 16
 @cache
 def _row() -> re.Pattern[str]:
     return re.compile(
-        r"^(?:\d{4}-\d\d-\d\dT\S{8,16} )?[2-9] (?:\d{12}|unknown) eni-\S+ \S+ \S+ \S+ \S+ \S+ \S+ \S+ \d{10} \d{10} "
+        r"^(?:\d{4}-\d\d-\d\dT\S{8,16} )?[2-9] (?:\d{6,14}|unknown) eni-\S+ \S+ \S+ \S+ \S+ \S+ \S+ \S+ \d{10} \d{10} "
         r"(?:ACCEPT|REJECT|-) (?:OK|NODATA|SKIPDATA)(?: |$)"
     )
 

@@ -66,7 +66,7 @@ def test_a_sample_line_is_read_as_its_table_says(sample: dict[str, str]) -> None
     for said in sample["x_extra"].split("; "):
         name, _, value = said.partition("=")
         if name in ("isn", "pid", "lost", "conn", "result"):
-            assert value == _said(entry, name)
+            assert value.split()[0] == _said(entry, name)
 
 
 @pytest.mark.parametrize("sample", _samples() or [pytest.param({}, id="none")], ids=lambda one: one.get("id"))
