@@ -108,7 +108,7 @@ class _Reader:
             raise self.wrong(key, f"a text belongs here, not {value!r}"[:200])
         return value
 
-    def column(self, key: str, value: Any) -> Column:
+    def column(self, key: str, value: object) -> Column:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise self.wrong(key, f"the name of a column or its number belongs here, not {value!r}"[:200])
         if isinstance(value, int):
@@ -197,7 +197,9 @@ def _time(read: _Reader) -> tuple[tuple[Column, ...], When]:
         raise read.wrong("time.column", "one column belongs here, or the two of date and time")
     form, zone = value.get("format", "guess"), value.get("zone", "local")
     if not isinstance(form, str):
-        raise read.wrong("time.format", f"guess, iso, epoch or a form like %Y-%m-%d %H:%M:%S belongs here, not {form!r}"[:200])
+        raise read.wrong(
+            "time.format", f"guess, iso, epoch or a form like %Y-%m-%d %H:%M:%S belongs here, not {form!r}"[:200]
+        )
     return columns, _in_zone(_form(read, form), _zone(read, zone))
 
 
@@ -206,7 +208,9 @@ def _form(read: _Reader, form: str) -> When:
     if form in named:
         return named[form]
     if "%" not in form:
-        raise read.wrong("time.format", f"guess, iso, epoch or a form like %Y-%m-%d %H:%M:%S belongs here, not {form!r}"[:200])
+        raise read.wrong(
+            "time.format", f"guess, iso, epoch or a form like %Y-%m-%d %H:%M:%S belongs here, not {form!r}"[:200]
+        )
     try:
         datetime.strptime(datetime(2000, 1, 1, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007  only whether it can be
     except ValueError as error:
@@ -230,10 +234,12 @@ def _ns(one: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1000
 
 
-def _zone(read: _Reader, zone: Any) -> Callable[[int], int] | str:
+def _zone(read: _Reader, zone: object) -> Callable[[int], int] | str:
     """`local`, `utc`, or what turns a local time into UTC."""
     if not isinstance(zone, str):
-        raise read.wrong("time.zone", f"local, utc, a zone like '+01:00' or Europe/Berlin belongs here, not {zone!r}"[:200])
+        raise read.wrong(
+            "time.zone", f"local, utc, a zone like '+01:00' or Europe/Berlin belongs here, not {zone!r}"[:200]
+        )
     if zone.lower() in ("local", "utc"):
         return zone.lower()
     if zone[:1] in ("+", "-"):

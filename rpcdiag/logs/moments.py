@@ -13,6 +13,7 @@ from rpcdiag.logs.fields import SECOND
 LEAP_YEAR = 2000  # has every day; stands where none is written
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST_YEAR = 9999
+_UNITS = ((11, SECOND), (14, 1_000_000), (17, 1000), (20, 1))  # by the number of digits
 _UTC_NAMES = frozenset({"Z", "UTC", "GMT", "UCT"})
 
 
@@ -80,10 +81,8 @@ def epoch(text: str) -> Moment:
     whole, _, fraction = text.strip(' "').partition(".")
     if not (whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit()))):
         raise ValueError(f"time {text[:40]!r}")
-    for digits, unit in ((11, SECOND), (14, 1_000_000), (17, 1000), (20, 1)):
-        if len(whole) < digits:
-            break
-    else:
+    unit = next((unit for digits, unit in _UNITS if len(whole) < digits), None)
+    if unit is None:
         raise ValueError(f"time {text[:40]!r}")
     if fraction and unit == SECOND:
         resolution: int = 10 ** (9 - min(len(fraction), 9))
@@ -125,9 +124,10 @@ def seconds(year: int, month: int, day: int, clock: str) -> int:
 
 @cache
 def _written_out() -> re.Pattern[str]:
+    clock = r"[ T:](\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?([A-Z]{1,4}|[+-]\d\d:?\d\d))?"
     return re.compile(
-        r"(?:[A-Z][a-z]{2},? )?([A-Z][a-z]{2})[ /-]{1,2}(\d{1,2}),?[ /-](\d{4})[ T:](\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?([A-Z]{1,4}|[+-]\d\d:?\d\d))?"
-        r"|(\d{1,2})[ /-]([A-Z][a-z]{2})[ /-](\d{4})[ T:](\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?([A-Z]{1,4}|[+-]\d\d:?\d\d))?"
+        rf"(?:[A-Z][a-z]{{2}},? )?([A-Z][a-z]{{2}})[ /-]{{1,2}}(\d{{1,2}}),?[ /-](\d{{4}}){clock}"
+        rf"|(\d{{1,2}})[ /-]([A-Z][a-z]{{2}})[ /-](\d{{4}}){clock}"
     )
 
 

@@ -14,7 +14,10 @@ _ENDINGS = {"D": "drop", "R": "reject", "A": "allow"}  # of rule sets that numbe
 
 @cache
 def _zones() -> re.Pattern[str]:
-    return re.compile(r"\b(?:Shorewall6?:)?([A-Za-z]\w{0,14}?)(?:2|-)([A-Za-z]\w{0,14}):(?:ACCEPT|DROP|REJECT|LOG)|^([A-Za-z]\w{0,14})-([A-Za-z]\w{0,14}) (?:ACCEPT|DROP|REJECT)")
+    return re.compile(
+        r"\b(?:Shorewall6?:)?([A-Za-z]\w{0,14}?)(?:2|-)([A-Za-z]\w{0,14}):(?:ACCEPT|DROP|REJECT|LOG)"
+        r"|^([A-Za-z]\w{0,14})-([A-Za-z]\w{0,14}) (?:ACCEPT|DROP|REJECT)"
+    )
 
 
 @cache

@@ -13,8 +13,11 @@ from rpcdiag.logs import moments
 from rpcdiag.logs.fields import SECOND
 
 MAX_ENVELOPES = 5
+_MONTHS = frozenset({"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"})
 _MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_HOST = r"(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[\w.:/-]{0,253}[\w.-])?)(?= ))?"  # a tag ends in a colon, a host does not
+_HOST = (
+    r"(?:(-|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[\w.:/-]{0,253}[\w.-])?)(?= ))?"  # a tag ends in a colon, a host does not
+)
 
 
 class Envelope(NamedTuple):
@@ -55,7 +58,9 @@ def _iso() -> re.Pattern[str]:
 @cache
 def _header_before_another() -> re.Pattern[str]:
     """What RFC 5424 has behind the host, where a whole envelope follows."""
-    return re.compile(rf"\S{{1,48}} \S{{1,128}} \S{{1,32}} (?:-|\[[^\]]{{0,500}}\]) (?=<\d|{_MONTH} [ \d]\d |\d{{4}}-\d\d-\d\dT)")
+    return re.compile(
+        rf"\S{{1,48}} \S{{1,128}} \S{{1,32}} (?:-|\[[^\]]{{0,500}}\]) (?=<\d|{_MONTH} [ \d]\d |\d{{4}}-\d\d-\d\dT)"
+    )
 
 
 def opened(text: str) -> Envelope:
@@ -64,31 +69,36 @@ def opened(text: str) -> Envelope:
     Raises:
         ValueError: something has the shape of a time and is none.
     """
-    found = NOTHING
+    found, start = NOTHING, 0
     for _ in range(MAX_ENVELOPES):
-        one = _opened_once(text, found)
-        if one is found:
-            break
+        one = _opened_once(text, start, found)
+        if one is found or (start := _another(text, one)) < 0:
+            return one
         found = one
     return found
 
 
-def _opened_once(text: str, outer: Envelope) -> Envelope:
-    start = outer.end
-    if outer.ns is not None and (header := _header_before_another().match(text, start)):
-        start = header.end()
+def _opened_once(text: str, start: int, outer: Envelope) -> Envelope:
     if priority := _priority().match(text, start):
         start = priority.end()
-    if text[start : start + 4].isdigit():
-        if not (iso := _iso().match(text, start)):
-            return outer if start == outer.end else outer._replace(end=start)
-        moment = moments.iso(iso.group(1).replace("T", " "))
-        return Envelope(*moment, _host(iso.group(2)) or outer.device, iso.end())
     if dated := _dated().match(text, start):
         month, day, year, clock, late_year, zone, host = dated.groups()
         moment = moments.named(month, day, year or late_year, clock, zone)
         return Envelope(*moment, _host(host) or outer.device, dated.end())
-    return outer if start == outer.end else outer._replace(end=start)
+    if text[start : start + 4].isdigit() and (iso := _iso().match(text, start)):
+        moment = moments.iso(iso.group(1).replace("T", " "))
+        return Envelope(*moment, _host(iso.group(2)) or outer.device, iso.end())
+    return outer._replace(end=start) if priority else outer
+
+
+def _another(text: str, found: Envelope) -> int:
+    """Where another envelope can begin behind this one, -1 where none does."""
+    begins = text[found.end : found.end + 3]
+    if begins[:1] in ("<", "*", ".") or begins in _MONTHS or (begins[:1].isdigit() and begins.isdigit()):
+        return found.end
+    near = text[found.end : found.end + 300]
+    header = _header_before_another().match(text, found.end) if " - " in near or "] " in near else None
+    return header.end() if header else -1
 
 
 def _host(text: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """Amazon VPC flow logs, as text: version 2, or any columns that a header line names.
 
 Told by a header line with srcaddr and dstaddr, or by rows of at least 14 values with ACCEPT or REJECT and OK behind it;
-longer rows without a header are read in the order of the documentation. A row counts the packets of an interval of up
-to ten minutes from `start` on, in UTC, one direction each. A REJECT is silent to the client; whether a security group or
+longer rows without a header are read in the order of the documentation. A row counts the packets of an interval of
+up to ten minutes from `start` on, in UTC, one direction each. A REJECT is silent to the client; whether a security group or
 a network list refused is not told. `tcp-flags` are those of the whole interval: 2 alone is a SYN that was repeated or
 not followed by anything. NODATA means no traffic, SKIPDATA that rows are lost. Where a row has the addresses of the
 packet itself these are the ends, and those of the interface the translated ones.
@@ -17,10 +17,22 @@ from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, number
 from rpcdiag.logs.record import Ends, made
 
-_COLUMNS = tuple(
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status "
-    "vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr region az-id sublocation-type sublocation-id "
-    "pkt-src-aws-service pkt-dst-aws-service flow-direction traffic-path".split()
+_COLUMNS = (
+    *(
+        "version",
+        "account-id",
+        "interface-id",
+        "srcaddr",
+        "dstaddr",
+        "srcport",
+        "dstport",
+        "protocol",
+        "packets",
+        "bytes",
+    ),
+    *("start", "end", "action", "log-status", "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr"),
+    *("pkt-dstaddr", "region", "az-id", "sublocation-type", "sublocation-id", "pkt-src-aws-service"),
+    *("pkt-dst-aws-service", "flow-direction", "traffic-path"),
 )
 _PLAIN = 14
 _PATHS = {"ingress": "in", "egress": "out"}

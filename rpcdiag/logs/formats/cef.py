@@ -33,9 +33,8 @@ def _bar() -> re.Pattern[str]:
 
 
 @cache
-def _key() -> re.Pattern[str]:
-    """A value goes on until the next name that is followed by a sign of equality."""
-    return re.compile(r"(?:^|(?<=\s))([A-Za-z][\w.\[\]-]{0,62}[\w\]])=")
+def _name() -> re.Pattern[str]:
+    return re.compile(r"[A-Za-z][\w.\[\]-]{1,62}")
 
 
 def why_not(head: str) -> str | None:
@@ -63,13 +62,22 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
 
 
 def _fields(text: str) -> dict[str, str]:
-    pieces = _key().split(text)
+    """A value goes on until the next name: a word before a sign of equality that is not escaped."""
     found: dict[str, str] = {}
-    for name, value in zip(pieces[1::2], pieces[2::2], strict=False):
-        if name not in found:
-            value = value.strip()
-            found[name] = value.replace("\\=", "=").replace("\\|", "|") if "\\" in value else value
-    return found
+    name, parts = "", list[str]()
+    for word in text.split(" "):
+        start, sign, rest = word.partition("=")
+        if sign and (start.isidentifier() or _name().fullmatch(start)):
+            if name:
+                found.setdefault(name, " ".join(parts))
+            name, parts = start, [rest]
+        else:
+            parts.append(word)
+    if name:
+        found.setdefault(name, " ".join(parts))
+    if "\\" in text:
+        found = {name: value.replace("\\=", "=").replace("\\|", "|") for name, value in found.items()}
+    return {name: value.strip() for name, value in found.items()}
 
 
 def _entry(line: int, envelope: syslog.Envelope, name: str, fields: dict[str, str]) -> LogEntry:

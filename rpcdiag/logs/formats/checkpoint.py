@@ -1,7 +1,7 @@
 """Check Point: rows of `fw log`, of the syslog exporter and of an exported table.
 
-Told by `[action:"Drop"; ...]`, by `rule: 113; ... src: ...;` behind a time, or by rows of a tracker export with the time
-and action in quotes. The destination port is called service. Rule 0 is an implied rule. A refusal with
+Told by `[action:"Drop"; ...]`, by `rule: 113; ... src: ...;` behind a time, or by rows of a tracker export with the
+time and action in quotes. The destination port is called service. Rule 0 is an implied rule. A refusal with
 `tcp_packet_out_of_state` is a packet without a connection, not one that a rule forbids; a UUID of a refused RPC
 interface is shown where the row has it. `time:` is UTC; what `fw log` prints is local.
 """
@@ -15,9 +15,32 @@ from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import address, number, port
 from rpcdiag.model.packets import Address
 
-_EXPORT = ("", "date", "time", "ifname", "origin", "", "action", "service", "s_port", "src", "dst", "proto", "rule", "rule_name")
+_EXPORT = (
+    "",
+    "date",
+    "time",
+    "ifname",
+    "origin",
+    "",
+    "action",
+    "service",
+    "s_port",
+    "src",
+    "dst",
+    "proto",
+    "rule",
+    "rule_name",
+)
 _REASONS = ("tcp_packet_out_of_state", "message_info", "reason", "info", "TCP packet out of state", "message")
-_SERVICES = {"epmap": 135, "dce-rpc": 135, "http": 80, "https": 443, "microsoft-ds": 445, "nbsession": 139, "domain-udp": 53}
+_SERVICES = {
+    "epmap": 135,
+    "dce-rpc": 135,
+    "http": 80,
+    "https": 443,
+    "microsoft-ds": 445,
+    "nbsession": 139,
+    "domain-udp": 53,
+}
 
 
 @cache
@@ -30,7 +53,8 @@ def _bracketed() -> re.Pattern[str]:
 def _printed() -> re.Pattern[str]:
     """`3Sep2007 15:12:08 drop   192.168.11.7 >eth8 `, seconds or more exact; the time can have no date."""
     return re.compile(
-        r"(?:(\d{1,2}) ?([A-Z][a-z]{2}) ?(\d{4}) )? {0,3}(\d{1,2}:\d\d:\d\d) +(?:\d+ [A-Z] [0-9a-f]+ )?([a-z]+) +(\S+) +([<>])(\S+) "
+        r"(?:(\d{1,2}) ?([A-Z][a-z]{2}) ?(\d{4}) )? {0,3}(\d{1,2}:\d\d:\d\d) +(?:\d+ [A-Z] [0-9a-f]+ )?"
+        r"([a-z]+) +(\S+) +([<>])(\S+) "
     )
 
 
@@ -103,7 +127,9 @@ def _from_table(line: int, text: str) -> LogEntry:
     return _entry(line, moment, fields, fields["origin"])
 
 
-def _entry(line: int, moment: tuple[int | None, int, str] | None, fields: dict[str, str], device: str | None) -> LogEntry:
+def _entry(
+    line: int, moment: tuple[int | None, int, str] | None, fields: dict[str, str], device: str | None
+) -> LogEntry:
     ns, resolution, basis = moment or (None, 1_000_000_000, "local")
     name = words.transport(fields.get("proto"))
     ported = words.has_ports(name)
@@ -127,7 +153,9 @@ def _entry(line: int, moment: tuple[int | None, int, str] | None, fields: dict[s
         device=device,
         rule="implied rule (rule 0)" if rule == "0" else rule,
         code_name=_reason(fields),
-        service=words.value(fields, ("service_id", "appi_name")) or (service if number(service) is None else None) or None,
+        service=words.value(fields, ("service_id", "appi_name"))
+        or (service if number(service) is None else None)
+        or None,
         source_zone=words.value(fields, ("inzone",)),
         destination_zone=words.value(fields, ("outzone",)),
         nat_source=words.translated(source, _address(fields.get("xlatesrc"))),

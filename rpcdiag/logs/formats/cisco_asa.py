@@ -9,10 +9,10 @@ sequence numbers, so none is read. Why a connection ended (SYN Timeout: the serv
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
-from rpcdiag.logs import moments, syslog, words
+from rpcdiag.logs import asa_forms, moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, number, port
 
@@ -60,80 +60,16 @@ def _entry(entry: LogEntry, code: str, text: str, outbound: dict[str, None]) -> 
     entry = entry._replace(code=int(code), code_name=code)
     if code in _CONNECTION_EVENTS:
         return _firepower(entry, text)
-    if code not in _messages():
+    form = asa_forms.form(code)
+    if form is None:
         return entry
-    pattern, reads = _messages()[code]
-    found = pattern.match(text)
+    found = form.match(text)
     if not found:
         raise ValueError(f"message {code} without the ends that belong to it")
-    return reads(entry, found.groupdict(), outbound)
-
-
-_Reads = Callable[[LogEntry, dict[str, str | None], dict[str, None]], LogEntry]
-
-
-@cache
-def _messages() -> dict[str, tuple[re.Pattern[str], _Reads]]:
-    """By number: the message's form and what makes an entry of it. [Cisco ASA syslog messages]"""
-
-    def end(name: str, behind: str = ":", separator: str = "/") -> str:
-        """Interface, address, port; a user can follow in brackets, IPv6 has colons of its own."""
-        interface = rf"(?:(?P<{name}_if>[^\s:/()]{{1,80}}){behind} ?)?" if behind else ""
-        return (
-            rf"{interface}(?P<{name}>[0-9A-Fa-f.:]{{2,45}})(?:\((?:[^()\s\\]{{0,64}}\\[^()]{{0,64}}|[A-Za-z][^()]{{0,64}})\))?"
-            rf"(?:{separator}(?P<{name}_port>\d{{1,5}})\)?)?"
-        )
-
-    mapped = r"(?: ?\((?P<{0}_nat>[0-9A-Fa-f.:]{{2,45}})/(?P<{0}_nat_port>\d{{1,5}})\))?(?: ?\([^()]{{0,80}}\)){{0,2}}"
-    both = f"{end('a')}{mapped.format('a')}"
-    other = f"{end('b')}{mapped.format('b')}"
-    denied = (
-        rf"{end('a', '')} to {end('b', '')}(?: flags (?P<flags>[A-Z ]{{1,40}}?))?(?: due to (?P<due>.{{1,60}}?))?"
-        r" {0,3}(?:on interface (?P<on>\S+)|$|\()"
-    )
-    built = re.compile(
-        rf"(?:Built (?P<way>inbound|outbound)|Teardown|Built) (?P<proto>\S+) connection (?P<id>\d+) (?:for )?"
-        rf"(?:f|g)?(?:addr )?{both} to {other}(?: duration (?P<lasted>\S+) bytes (?P<bytes>\d+) ?(?P<reason>[^()]{{0,80}}))?"
-    )
-    icmp = re.compile(
-        rf"(?:Built (?P<way>inbound|outbound)|Teardown) ICMP connection (?:\d+ )?(?:for )?"
-        rf"(?:faddr )?{end('a')}(?: ?\([^()]{{0,80}}\))? {{1,3}}(?:to )?(?:gaddr \S{{1,60}} )?(?:laddr )?{end('b')}"
-    )
-    bracket = r"\("
-    access_list = re.compile(
-        rf"access-list (?P<rule>\S+) (?P<did>permitted|denied|est-allowed) (?P<proto>\S+) {end('a', '/', bracket)}"
-        rf"(?:\([^()]{{0,80}}\))? -> {end('b', '/', bracket)}(?:\([^()]{{0,80}}\))? hit-cnt (?P<hits>\d+) "
-        r"(?:first hit|(?P<interval>\d{1,6})-second interval)"
-    )
-    group = re.compile(
-        rf"Deny (?P<proto>\S+(?: \d+)?) (?:reverse path check )?src {end('a')}(?:\([^()]{{0,80}}\))? dst {end('b')}(?:\([^()]{{0,80}}\))?"
-        r"(?: \(type \d+, code \d+\))? by access-group \"(?P<rule>[^\"]{0,200})\""
-    )
-    translation = re.compile(
-        rf"(?:Built|Teardown) (?:dynamic|static) (?P<proto>\S+) translation from {end('a')}(?:\([^()]{{0,80}}\))? to {end('b')}"
-    )
-    denial = re.compile(rf"(?:Inbound )?(?:Deny |)(?P<proto>TCP|UDP|inbound UDP)?.{{0,60}}? from {denied}")
-    return {
-        "106001": (denial, _denied),
-        "106002": (re.compile(rf"(?P<proto>\S+) Connection denied by outbound list (?P<rule>\S+) src {end('a')} dest {end('b')}"), _denied),
-        "106006": (denial, _denied),
-        "106007": (denial, _denied),
-        "106010": (re.compile(rf"Deny inbound (?P<proto>\S+|protocol \d+) src {end('a')} dst {end('b')}"), _denied),
-        "106014": (re.compile(rf"Deny inbound (?P<proto>icmp) src {end('a')} dst {end('b')}"), _denied),
-        "106015": (denial, _denied),
-        "106021": (re.compile(rf"Deny (?P<proto>\S+) reverse path check from {denied}"), _denied),
-        "106023": (group, _denied),
-        "106100": (access_list, _listed),
-        "302013": (built, _connection),
-        "302014": (built, _connection),
-        "302015": (built, _connection),
-        "302016": (built, _connection),
-        "302020": (icmp, _connection),
-        "302021": (icmp, _connection),
-        "305011": (translation, _translation),
-        "305012": (translation, _translation),
-        "710003": (re.compile(rf"(?P<proto>\S+) access denied by ACL from {end('a', '')} to {end('b')}"), _denied),
-    }  # fmt: skip
+    if code in _CONNECTIONS:
+        return _connection(entry, found.groupdict(), outbound)
+    reads = {"106100": _listed, "305011": _translation, "305012": _translation}.get(code, _denied)
+    return reads(entry, found.groupdict())
 
 
 _WHY = {
@@ -145,6 +81,7 @@ _WHY = {
     "710003": "access to the device itself",
 }
 _ADMITTED = frozenset({"302013", "302015", "302020"})
+_CONNECTIONS = _ADMITTED | {"302014", "302016", "302021"}
 
 
 def _ends(entry: LogEntry, found: dict[str, str | None]) -> LogEntry:
@@ -166,7 +103,7 @@ def _ends(entry: LogEntry, found: dict[str, str | None]) -> LogEntry:
     )
 
 
-def _denied(entry: LogEntry, found: dict[str, str | None], _: dict[str, None]) -> LogEntry:
+def _denied(entry: LogEntry, found: dict[str, str | None]) -> LogEntry:
     why = found.get("due") or _WHY.get(entry.code_name or "")
     flags = "".join(_FLAGS.get(word, "") for word in (found.get("flags") or "").split()) or None
     return _ends(entry, found)._replace(
@@ -178,7 +115,7 @@ def _denied(entry: LogEntry, found: dict[str, str | None], _: dict[str, None]) -
     )
 
 
-def _listed(entry: LogEntry, found: dict[str, str | None], _: dict[str, None]) -> LogEntry:
+def _listed(entry: LogEntry, found: dict[str, str | None]) -> LogEntry:
     """A row of an interval is written at its end: the packets lie in the time before it."""
     interval = int(found["interval"] or "0") * SECOND
     written = None if entry.written_ns is None else entry.written_ns - interval
@@ -232,7 +169,7 @@ def _turned(entry: LogEntry) -> LogEntry:
     )
 
 
-def _translation(entry: LogEntry, found: dict[str, str | None], _: dict[str, None]) -> LogEntry:
+def _translation(entry: LogEntry, found: dict[str, str | None]) -> LogEntry:
     """What follows `to` is not another end but the same one, translated."""
     entry = _ends(entry, found)
     return entry._replace(

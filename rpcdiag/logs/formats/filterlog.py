@@ -21,7 +21,9 @@ _NO_ID = "0"
 
 @cache
 def _row() -> re.Pattern[str]:
-    return re.compile(r"(?:^|[ \]:])(\d{1,6},[^ ,]*,[^ ,]*,[^ ,]*,[^ ,]+,[^,]*,(?:pass|block|reject|rdr|nat),(?:in|out|in/out),[46],)")
+    return re.compile(
+        r"(?:^|[ \]:])(\d{1,6},[^ ,]*,[^ ,]*,[^ ,]*,[^ ,]+,[^,]*,(?:pass|block|reject|rdr|nat),(?:in|out|in/out),[46],)"
+    )
 
 
 def why_not(head: str) -> str | None:

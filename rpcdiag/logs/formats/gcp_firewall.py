@@ -43,7 +43,9 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
 def _entry(line: int, record: dict[str, Any], payload: dict[str, Any], connection: dict[str, Any]) -> LogEntry:
     did = _text(payload, "disposition")
     sampled = did is None and "start_time" in payload
-    written = _text(payload, "start_time") if sampled else _text(record, "timestamp") or _text(record, "receiveTimestamp")
+    written = (
+        _text(payload, "start_time") if sampled else _text(record, "timestamp") or _text(record, "receiveTimestamp")
+    )
     rule = _inside(payload, "rule_details")
     instance = _inside(payload, "instance")
     return made(

@@ -24,7 +24,10 @@ def _kind() -> re.Pattern[str]:
 @cache
 def _spoken() -> re.Pattern[str]:
     ends = r"([0-9A-Fa-f.:]{2,45})/(\d{1,5})->([0-9A-Fa-f.:]{2,45})/(\d{1,5})"
-    return re.compile(rf"session (?:created|denied|closed)(?: ([A-Za-z][^/>]{{0,80}}?):)? {ends}(?: 0x[0-9A-Fa-f]+)?(?: ([^\s(]+)(?= ))?(?: {ends})?")
+    return re.compile(
+        rf"session (?:created|denied|closed)(?: ([A-Za-z][^/>]{{0,80}}?):)? {ends}"
+        rf"(?: 0x[0-9A-Fa-f]+)?(?: ([^\s(]+)(?= ))?(?: {ends})?"
+    )
 
 
 @cache
@@ -111,7 +114,10 @@ def _plain(entry: LogEntry, text: str) -> LogEntry:
     )
     if behind:
         entry = entry._replace(
-            rule=behind.group(2), source_zone=behind.group(3), destination_zone=behind.group(4), connection=behind.group(5)
+            rule=behind.group(2),
+            source_zone=behind.group(3),
+            destination_zone=behind.group(4),
+            connection=behind.group(5),
         )
     if mapped[0]:
         entry = entry._replace(

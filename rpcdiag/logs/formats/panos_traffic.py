@@ -13,7 +13,12 @@ from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, port
 
-_RECEIVED, _KIND, _SUBTYPE, _GENERATED, _SOURCE, _DESTINATION, _NAT_SOURCE, _NAT_DESTINATION, _RULE = 1, 3, 4, *range(6, 12)
+_RECEIVED, _KIND, _SUBTYPE, _GENERATED, _SOURCE, _DESTINATION, _NAT_SOURCE, _NAT_DESTINATION, _RULE = (
+    1,
+    3,
+    4,
+    *range(6, 12),
+)
 _APPLICATION, _FROM, _TO, _SESSION = 14, 16, 17, 22
 _PORT, _DESTINATION_PORT, _NAT_PORT, _NAT_DESTINATION_PORT, _PROTOCOL, _ACTION = 24, 25, 26, 27, 29, 30
 _START, _RECEIVED_PACKETS, _REASON, _DEVICE = 35, 45, 46, 52

@@ -85,7 +85,9 @@ def _action(fields: dict[str, str]) -> str:
     if number in (_OPENED, _CLOSED):
         return "open" if number == _OPENED else "close"
     found = (words.action(word) for word in fields.get("msg", "").split()[:12])
-    return next((action for action in found if action in ("drop", "reject", "reset", "open", "close", "allow")), "unknown")
+    return next(
+        (action for action in found if action in ("drop", "reject", "reset", "open", "close", "allow")), "unknown"
+    )
 
 
 FORMAT = LogFormat("sonicwall", "SonicWall, syslog", why_not, parse)

@@ -68,8 +68,14 @@ def _xg(line: int, text: str) -> LogEntry:
         fields.get("protocol"),
         Ends(
             *(fields.get("src_ip"), fields.get("src_port"), fields.get("dst_ip"), fields.get("dst_port")),
-            *(fields.get("src_trans_ip") or fields.get("tran_src_ip"), fields.get("src_trans_port") or fields.get("tran_src_port")),
-            *(fields.get("dst_trans_ip") or fields.get("tran_dst_ip"), fields.get("dst_trans_port") or fields.get("tran_dst_port")),
+            *(
+                fields.get("src_trans_ip") or fields.get("tran_src_ip"),
+                fields.get("src_trans_port") or fields.get("tran_src_port"),
+            ),
+            *(
+                fields.get("dst_trans_ip") or fields.get("tran_dst_ip"),
+                fields.get("dst_trans_port") or fields.get("tran_dst_port"),
+            ),
         ),
         path="in" if component == "Appliance Access" else "fwd",
         device=words.value(fields, ("device_name", "device_serial_id", "device_id")),

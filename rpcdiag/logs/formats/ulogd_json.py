@@ -5,7 +5,7 @@ allowed. A connection begins and ends by its event; translated ends are those th
 Time has a zone where ulogd writes one, else it is that of the packet in seconds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rpcdiag.logs import moments, netfilter, words
@@ -58,7 +58,10 @@ def _entry(line: int, record: dict[str, Any]) -> LogEntry:
         text("ip.protocol", "orig.ip.protocol"),
         Ends(
             *(text("src_ip", "ip.saddr.str", "orig.ip.saddr.str", "orig.ip.saddr"), text("src_port", "orig.l4.sport")),
-            *(text("dest_ip", "ip.daddr.str", "orig.ip.daddr.str", "orig.ip.daddr"), text("dest_port", "orig.l4.dport")),
+            *(
+                text("dest_ip", "ip.daddr.str", "orig.ip.daddr.str", "orig.ip.daddr"),
+                text("dest_port", "orig.l4.dport"),
+            ),
             *(text("reply.ip.daddr.str", "reply.ip.daddr"), text("reply.l4.dport")),
             *(text("reply.ip.saddr.str", "reply.ip.saddr"), text("reply.l4.sport")),
         ),
@@ -74,7 +77,7 @@ def _entry(line: int, record: dict[str, Any]) -> LogEntry:
     )
 
 
-def _when(text: Any) -> tuple[int | None, int, str]:
+def _when(text: Callable[..., str | None]) -> tuple[int | None, int, str]:
     """The time that is written, else that of the packet.
 
     Raises:

@@ -53,8 +53,12 @@ def test_a_line_that_breaks_is_told_with_its_number(name: str, tmp_path: Path) -
 
 
 def test_the_end_of_an_outbound_connection_of_asa_has_the_ends_of_its_beginning() -> None:
-    begins = "%ASA-6-302013: Built outbound TCP connection 7 for o:10.0.0.9/135 (10.0.0.9/135) to i:10.0.0.1/5 (10.0.0.1/5)"
-    ends = "%ASA-6-302014: Teardown TCP connection 7 for o:10.0.0.9/135 to i:10.0.0.1/5 duration 0:00:01 bytes 0 TCP FINs"
+    begins = (
+        "%ASA-6-302013: Built outbound TCP connection 7 for o:10.0.0.9/135 (10.0.0.9/135) to i:10.0.0.1/5 (10.0.0.1/5)"
+    )
+    ends = (
+        "%ASA-6-302014: Teardown TCP connection 7 for o:10.0.0.9/135 to i:10.0.0.1/5 duration 0:00:01 bytes 0 TCP FINs"
+    )
     one, other = _entries("cisco-asa", begins, ends)
     assert (str(one.source), one.source_port) == (str(other.source), other.source_port) == ("10.0.0.1", 5)
     assert _entries("cisco-asa", ends)[0].source_port == 135  # nothing says which end began it
@@ -108,10 +112,11 @@ def test_a_hostile_line_takes_no_longer_than_another(name: str) -> None:
 @st.composite
 def _damaged(draw: st.DrawFn) -> str:
     """A row with something else in the middle."""
-    row = draw(st.sampled_from(ROWS)).text.partition("\n")[0]
+    row: str = draw(st.sampled_from(ROWS)).text.partition("\n")[0]
     begin = draw(st.integers(0, len(row)))
     end = draw(st.integers(begin, len(row)))
-    return row[:begin] + draw(st.one_of(st.text(max_size=12), st.sampled_from(["²", "٣", '"', "-1", "9" * 30]))) + row[end:]
+    other = draw(st.one_of(st.text(max_size=12), st.sampled_from(["²", "٣", '"', "-1", "9" * 30])))
+    return row[:begin] + other + row[end:]
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -22,8 +22,12 @@ _PAN = (
     "{nat},203.0.113.9,{rule},,,msrpc,vsys1,untrust,trust,ae1,ae2,log,2026/09/16 10:00:04,{session},1,50211,49670,{sport},"
     "49670,0x400000,tcp,{action},284,284,0,3,2026/09/16 10:00:01,3,any,0,1,0x0,Spain,Spain,0,3,0,{reason},0,0,0,0,,fw1"
 )
-_PAN_DENY = _PAN.format(sub="drop", nat="0.0.0.0", rule='"deny, all"', session=0, sport=0, action="deny", reason="policy-deny")
-_PAN_END = _PAN.format(sub="end", nat="203.0.113.1", rule="rpc", session=7, sport=6001, action="allow", reason="aged-out")
+_PAN_DENY = _PAN.format(
+    sub="drop", nat="0.0.0.0", rule='"deny, all"', session=0, sport=0, action="deny", reason="policy-deny"
+)
+_PAN_END = _PAN.format(
+    sub="end", nat="203.0.113.1", rule="rpc", session=7, sport=6001, action="allow", reason="aged-out"
+)
 _FORTI = (
     'date=2026-02-21 time=15:45:26 devname="FW" devid="F0" logid="{id}" type="traffic" subtype="forward" '
     'srcip=198.51.100.20 srcport=50211 srcintf="wan" dstip=10.0.0.9 dstport=49670 dstintf="srv" sessionid=5 proto=6 '
@@ -50,7 +54,7 @@ _CEF = (
 )
 _ASA = "<166>Nov 21 2026 02:44:48 fw1 : %ASA-6-"
 _BOTH = "outside:198.51.100.20/50211 (198.51.100.20/50211) to inside:10.0.0.9/135 (203.0.113.9/135)"
-_DENIED = "Deny tcp src outside:198.51.100.20/50211{user} dst inside:10.0.0.9/49670 by access-group \"out_in\" [0x0, 0x0]"
+_DENIED = 'Deny tcp src outside:198.51.100.20/50211{user} dst inside:10.0.0.9/49670 by access-group "out_in" [0x0, 0x0]'
 _USER = "(DOM\\user)"
 _XG = (
     'timestamp="2026-03-12T11:03:06-0400" device_name="XGS" log_type="Firewall" log_component="{part}" log_subtype="{did}" '
