@@ -9,7 +9,7 @@ from rpcdiag.model.packets import Address
 
 _ACTIONS = {
     "allow": "accept accepted allow allowed permit permitted pass passed trust trusted monitor bypass forward forwarded",
-    "drop": "drop dropped deny denied block blocked discard discarded prevent prevented refuse refused dropsession",
+    "drop": "drop dropped deny denied block blocked discard discarded prevent prevented refuse refused",
     "reject": "reject rejected drop-icmp",
     "reset": "reset reset-both reset-client reset-server block-with-reset block-reset reset-source reset-destination",
     "open": "open opened establish established start started built create created begin",
@@ -57,11 +57,7 @@ def _pair() -> re.Pattern[str]:
 
 def pairs(text: str) -> dict[str, str]:
     """`name=value name="a value"` as a dictionary; the first of equal names counts."""
-    found: dict[str, str] = {}
-    for name, quoted, plain in _pair().findall(text):
-        if name not in found:
-            found[name] = quoted or plain
-    return found
+    return {name: quoted or plain for name, quoted, plain in reversed(_pair().findall(text))}
 
 
 def value(fields: dict[str, str], names: Iterable[str]) -> str | None:

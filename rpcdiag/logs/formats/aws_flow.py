@@ -1,10 +1,10 @@
 """Amazon VPC flow logs, as text: version 2, or any columns that a header line names.
 
 Told by a header line with srcaddr and dstaddr, or by rows of at least 14 values with ACCEPT or REJECT and OK behind it;
-longer rows without a header are read in the order of the documentation. A row counts the packets of an interval of
-up to ten minutes from `start` on, in UTC, one direction each. A REJECT is silent to the client; whether a security group or
-a network list refused is not told. `tcp-flags` are those of the whole interval: 2 alone is a SYN that was repeated or
-not followed by anything. NODATA means no traffic, SKIPDATA that rows are lost. Where a row has the addresses of the
+longer rows without a header are read in the order of the documentation. A row counts the packets of an interval of up
+to ten minutes from `start` on, in UTC, one direction each. A REJECT is silent to the client; whether a security group
+or a network list refused is not told. `tcp-flags` are those of the whole interval: 2 alone is a SYN that was repeated
+or not followed by anything. NODATA means no traffic, SKIPDATA that rows are lost. Where a row has the addresses of the
 packet itself these are the ends, and those of the interface the translated ones.
 """
 

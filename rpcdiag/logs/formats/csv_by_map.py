@@ -3,8 +3,8 @@
 Of the file: delimiter (comma), header (true) or columns by number from 1, skip (lines before), comment (prefix). Of the
 row: time (column or columns, format, zone), source, source_port, destination, destination_port, protocol, action, and
 what else an entry can hold: rule, reason, device, service, flags, sequence, ip_id, ttl, path, source_zone,
-destination_zone, connection, nat_source and the like. `actions` says what a word means: allow, drop, reject, reset, open,
-close, fail, progress, lost, info; usual words need none. `docs/logs-vendors.md` has an example.
+destination_zone, connection, nat_source and the like. `actions` says what a word means: allow, drop, reject, reset,
+open, close, fail, progress, lost, info; usual words need none. `docs/logs-vendors.md` has an example.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,8 @@
 """pfSense and OPNsense: filterlog, comma separated.
 
-Told by rows whose seventh value is pass, block or reject, with in or out and the IP version behind it. The layout depends on IP version and protocol. Only rules with logging write, and the default block. Time is in the
-envelope that syslog gave. The sequence number is that of the packet: of a SYN it is an exact key into a capture.
+Told by rows whose seventh value is pass, block or reject, with in or out and the IP version behind it. The layout
+depends on IP version and protocol. Only rules with logging write, and the default block. Time is in the envelope that
+syslog gave. The sequence number is that of the packet: of a SYN it is an exact key into a capture.
 """
 
 import re

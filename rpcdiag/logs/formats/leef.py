@@ -1,8 +1,8 @@
 """LEEF, the Log Event Extended Format, versions 1.0 and 2.0, of whichever product.
 
-Told by `LEEF:1.0|vendor|product|...`. Values are separated by tabs (which relays write as `#011`), or by what a header of
-version 2.0 names. The action is in `action`, `disp` or `act`; where none of them has a word that is sure it is unknown.
-Time is `devTime`, local unless a zone is beside it, else that of the envelope.
+Told by `LEEF:1.0|vendor|product|...`. Values are separated by tabs (which relays write as `#011`), or by what a header
+of version 2.0 names. The action is in `action`, `disp` or `act`; where none of them has a word that is sure it is
+unknown. Time is `devTime`, local unless a zone is beside it, else that of the envelope.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Linux netfilter: lines of the kernel or of ulogd with SRC=, DST= and PROTO=.
 
 Written by iptables and nftables and what stands on them: ufw, firewalld, Shorewall, VyOS. The action is only in the
-prefix that the administrator chose; a prefix without a word for it gives none. Syslog time is local and has no year; bare
-kernel lines count seconds since the machine started; a line that was pasted somewhere may have no time at all. Rates are
-limited in most rule sets: a missing row proves nothing.
+prefix that the administrator chose; a prefix without a word for it gives none. Syslog time is local and has no year;
+bare kernel lines count seconds since the machine started; a line that was pasted somewhere may have no time at all.
+Rates are limited in most rule sets: a missing row proves nothing.
 """
 
 import re
@@ -18,7 +18,7 @@ _NEEDED = ("IN=", " SRC=", " DST=", " PROTO=")
 _FIELD = re.compile(r"\b([A-Z]+)=(\S*)")
 _READABLE = re.compile(r"\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\] *")  # dmesg -T
 _UPTIME = re.compile(r"\[ {0,8}(\d{1,9})\.(\d{6})\] {0,8}")
-_TAG = re.compile(r"(?:kernel|ulogd|nflogd?|ulogd2)(?:\[\d{1,10}\])?: *|- - - ")
+_TAG = re.compile(r"(?:kernel|ulogd2?|nflogd?)(?:(?:\[\d{1,10}\])?: *| \S{1,20} \S{1,20} - )")  # RFC 3164, RFC 5424
 _FLAGS = (("SYN", "S"), ("ACK", "A"), ("FIN", "F"), ("RST", "R"), ("PSH", "P"), ("URG", "U"))
 
 
@@ -51,9 +51,8 @@ def _entry(line: int, text: str) -> LogEntry:
         prefix = prefix[tag.end() :]
     prefix = prefix.strip(" :")
     zones = netfilter.zones(prefix)
-    found: dict[str, str] = {}
-    for name, value in _FIELD.findall("IN=" + after):
-        found.setdefault(name, value)  # of a packet inside an ICMP error, or of UDP, the same names follow again
+    # the first of equal names counts: they follow again of a packet inside an ICMP error, and of UDP
+    found: dict[str, str] = dict(reversed(_FIELD.findall("IN=" + after)))
     name = protocol(found.get("PROTO"))
     with_ports = name in ("tcp", "udp")
     words = set(after.split())

@@ -1,7 +1,7 @@
 """NetScreen (ScreenOS): traffic log.
 
 Told by `NetScreen device_id=`. Names of zones stand without quotes behind `src zone=` and `dst zone=`. Time is
-`start_time`, the beginning of the session, local to the device; policy 320001 and the like are the device's own.
+`start_time`, the beginning of the session, local to the device.
 """
 
 import re

@@ -1,7 +1,7 @@
 """SonicWall: syslog, pairs of a name and a value.
 
-Told by `sn=`, `fw=`, `m=` and `src=`. Ends are `address:port:interface`. Newer firmware says in `fw_action` what it did;
-else the words of the message do. Time is local, unless UTC stands beside it.
+Told by `sn=`, `fw=`, `m=` and `src=`. Ends are `address:port:interface`. Newer firmware says in `fw_action` what it
+did; else the words of the message do. Time is local, unless UTC stands beside it.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,8 @@
 """Sophos: firewall log of XG and XGS, packet filter of UTM.
 
-Told by `log_component=` with `src_ip=`, or by `sub="packetfilter"` with `srcip=`. Of XG the component tells a refusal by
-a rule (Firewall Rule) from one because the packet fits no connection (Invalid Traffic). Time is the row's own, with a
-zone in newer releases, else that of the envelope, else, in files of UTM, the one at the start of the line.
+Told by `log_component=` with `src_ip=`, or by `sub="packetfilter"` with `srcip=`. Of XG the component tells a refusal
+by a rule (Firewall Rule) from one because the packet fits no connection (Invalid Traffic). Time is the row's own, with
+a zone in newer releases, else that of the envelope, else, in files of UTM, the one at the start of the line.
 """
 
 import re

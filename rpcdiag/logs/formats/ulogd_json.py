@@ -1,7 +1,7 @@
 """ulogd, output in JSON: packets (NFLOG) and connections (NFCT).
 
-Told by `oob.prefix` or `orig.ip.saddr`, one object a line. The action is that of the prefix, else of the label blocked or
-allowed. A connection begins and ends by its event; translated ends are those that the answers come from and go to.
+Told by `oob.prefix` or `orig.ip.saddr`, one object a line. The action is that of the prefix, else of the label blocked
+or allowed. A connection begins and ends by its event; translated ends are those that the answers come from and go to.
 Time has a zone where ulogd writes one, else it is that of the packet in seconds.
 """
 

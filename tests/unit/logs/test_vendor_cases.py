@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from rpcdiag.analysis import analyze
-from rpcdiag.model.evidence import Logged
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.logmap import load
 from rpcdiag.logs.reader import read
+from rpcdiag.model.evidence import Logged
 
 STORY = Path(__file__).resolve().parents[3] / "pcaps" / "ocs-advfirewall"
 CAPTURE, LOG = str(STORY / "capture.pcapng"), str(STORY / "pfirewall.log")

@@ -157,6 +157,8 @@ ROWS = [
         {"rule": "net-fw REJECT", "source_zone": "net", "device": "gw"}),
     Row("linux-netfilter", "Feb 21 15:45:26 gw kernel: [WAN_IN-default-D]IN=eth0 OUT=eth1 SRC=198.51.100.20 DST=10.0.0.9 "
         "LEN=60 TTL=63 ID=4711 PROTO=TCP SPT=50211 DPT=49670 SYN", "drop", "tcp", ENDS, {"source_zone": None}),
+    Row("linux-netfilter", "<4>1 2026-02-21T15:45:26.5+01:00 gw kernel - - - FW-DROP IN=eth0 OUT=eth1 SRC=198.51.100.20 "
+        "DST=10.0.0.9 LEN=60 TTL=63 ID=4711 PROTO=TCP SPT=50211 DPT=49670 SYN", "drop", "tcp", ENDS, {"rule": "FW-DROP"}),
     Row("ulogd-json", '{"timestamp": "2026-02-21T15:45:26.123456+0100", "dvc": "gw1", "oob.prefix": "net-fw DROP", '
         '"oob.in": "eth0", "oob.out": "", "ip.protocol": 6, "ip.ttl": 63, "ip.id": 4711, "src_ip": "198.51.100.20", '
         '"dest_ip": "10.0.0.9", "src_port": 50211, "dest_port": 49670, "tcp.seq": 1234567890, "tcp.syn": 1}', "drop", "tcp",
