@@ -64,12 +64,12 @@ class LogFormat(NamedTuple):
     """A plug-in of `logs/formats`.
 
     `why_not(head)` takes the first 64 KiB as text and says why the file is not of this format, or None when it is.
-    `parse(lines)` yields entries and bad lines; it never raises on content and never holds the file. Where `pieces` is
-    set it gets lines longer than 64 KiB in pieces, of which only the last ends in a line feed; else such lines are bad.
+    `parse(lines)` yields entries and bad lines; it never raises on content and never holds the file.
+    Where `whole_lines` is False it takes the text in pieces of at most 64 KiB, cut anywhere.
     """
 
     name: str
     title: str
     why_not: Callable[[str], str | None]
     parse: Callable[[Iterable[str]], Iterator[LogEntry | BadLine]]
-    pieces: bool = False
+    whole_lines: bool = True

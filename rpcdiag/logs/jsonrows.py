@@ -10,7 +10,8 @@ from typing import Any
 from rpcdiag.logs.entry import BadLine
 
 MAX_OBJECT = 4 * 1024 * 1024  # characters; an hour of one address in a flow log is about one million
-PIECE = 4096  # characters; what is longer and has no line feed goes on in the next piece
+PIECE = 4096  # characters; what is longer and does not end in a line feed goes on in the next piece
+MAX_LINE = 64 * 1024
 _BETWEEN = frozenset(" \t\r\n,[]}\x00\ufeff")
 _NEAR_END = 12  # an error so close to the end of what was read can be mended by what follows
 _Numbered = tuple[int, dict[str, Any] | BadLine]
@@ -22,9 +23,7 @@ def objects(pieces: Iterable[str]) -> Iterator[_Numbered]:
 
     reader = _Reader()
     for piece in pieces:
-        if "\n" in piece[:-1]:
-            piece = piece[:-1].replace("\n", " ") + piece[-1]  # a line is what was given as one
-        whole = piece if piece.endswith("\n") or len(piece) >= PIECE else piece + "\n"
+        whole = _ended(piece)
         if not reader.size and whole.endswith(("}\n", "}\r\n")) and whole.startswith("{"):
             try:
                 found = json.loads(whole)
@@ -33,10 +32,28 @@ def objects(pieces: Iterable[str]) -> Iterator[_Numbered]:
             else:
                 if type(found.get("records")) is not list:
                     yield reader.line, found
-                    reader.line += 1
+                    reader.line += whole.count("\n")
                     continue
         yield from reader.feed(whole)
     yield from reader.take(final=True)
+
+
+def lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of text that is cut anywhere."""
+    held = ""
+    for piece in pieces:
+        *whole, held = (held + _ended(piece)).split("\n")
+        yield from whole
+        if len(held) >= MAX_LINE:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _ended(piece: str) -> str:
+    """A short piece without a line feed is a line that was given without one, or the end of a file."""
+    return piece if piece.endswith("\n") or len(piece) >= PIECE else piece + "\n"
 
 
 class _Reader:

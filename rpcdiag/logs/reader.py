@@ -61,7 +61,8 @@ def read(path: str, mapped: LogFormat | None = None) -> LogFile:
     notes = _notes_of_rotation(path)
     try:
         with _open(path) as stream:
-            for one in chosen.parse(_lines(stream, encoding, kept, pieces=chosen.pieces)):
+            lines = _lines(stream, encoding, kept) if chosen.whole_lines else _pieces(stream, encoding)
+            for one in chosen.parse(lines):
                 kept.add(one)
     except _BROKEN as error:
         notes.append(f"could not be read to its end: {error}")
@@ -164,17 +165,20 @@ def _beginning(path: str) -> bytes:
     return raw
 
 
-def _lines(stream: IO[bytes], encoding: str, kept: _Kept, *, pieces: bool = False) -> Iterator[str]:
-    """Every line as text, one each, so that parsers can count them; one that is too long is empty and told as bad,
-    except where the format takes it in pieces."""
-    if pieces:
-        yield from _pieces(stream, encoding)
-        return
-    found = _split_wide(stream, encoding) if encoding.startswith("utf-16") else _split(stream)
-    for number, line in enumerate(found, start=1):
+def _lines(stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[str]:
+    """Every line as text, one each, so that parsers can count them; one that is too long is empty and told as bad."""
+    pieces = _split_wide(stream, encoding) if encoding.startswith("utf-16") else _split(stream)
+    for number, line in enumerate(pieces, start=1):
         if line is None:
             kept.add(BadLine(number, f"longer than {MAX_LINE // 1024} KiB"))
         yield line or ""
+
+
+def _pieces(stream: IO[bytes], encoding: str) -> Iterator[str]:
+    """The text in pieces, where lines mean nothing."""
+    import codecs
+
+    yield from codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
 
 
 def _split(stream: IO[bytes]) -> Iterator[str | None]:
@@ -196,23 +200,6 @@ def _split(stream: IO[bytes]) -> Iterator[str | None]:
             yield line.decode("utf-8")
         except UnicodeDecodeError:
             yield line.decode("latin-1")
-
-
-def _pieces(stream: IO[bytes], encoding: str) -> Iterator[str]:
-    """Lines with their line feed; of those that are too long pieces without one, but for the last."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    held = ""
-    while raw := stream.read(HEAD):
-        held += decoder.decode(raw).replace("\ufeff", "").replace("\x00", "")
-        *lines, held = held.split("\n")
-        yield from (f"{line}\n" for line in lines)
-        if len(held) >= MAX_LINE:
-            yield held
-            held = ""
-    if held := held + decoder.decode(b"", final=True):
-        yield held
 
 
 def _split_wide(stream: IO[bytes], encoding: str) -> Iterator[str | None]:

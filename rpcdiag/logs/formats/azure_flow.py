@@ -14,6 +14,7 @@ from typing import Any
 
 from rpcdiag.logs import moments
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
+from rpcdiag.logs.jsonrows import lines as split
 from rpcdiag.logs.jsonrows import objects
 from rpcdiag.logs.record import Ends, made
 
@@ -42,8 +43,8 @@ def why_not(head: str) -> str | None:
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
     rows = iter(lines)
     first = next(rows, "")
-    if _tuple().match(first.strip()):
-        for number, line in enumerate(chain([first], rows), start=1):
+    if _tuple().match(first.strip().partition("\n")[0].rstrip()):
+        for number, line in enumerate(split(chain([first], rows)), start=1):
             if text := line.strip(" \t\r\n\x00"):
                 yield _entry(number, text, None, None)
         return
@@ -99,4 +100,6 @@ def _entry(line: int, text: str, rule: str | None, device: str | None) -> LogEnt
     )
 
 
-FORMAT = LogFormat("azure-flow", "Azure virtual network and security group flow logs", why_not, parse, pieces=True)
+FORMAT = LogFormat(
+    "azure-flow", "Azure virtual network and security group flow logs", why_not, parse, whole_lines=False
+)

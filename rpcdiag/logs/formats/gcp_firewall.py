@@ -74,4 +74,6 @@ def _text(thing: dict[str, Any], name: str) -> str | None:
     return str(found)[:200] if isinstance(found, (str, int)) else None
 
 
-FORMAT = LogFormat("gcp-firewall", "Google Cloud firewall rules logging and VPC flow logs", why_not, parse, pieces=True)
+FORMAT = LogFormat(
+    "gcp-firewall", "Google Cloud firewall rules logging and VPC flow logs", why_not, parse, whole_lines=False
+)
