@@ -36,6 +36,7 @@ from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
 if TYPE_CHECKING:  # loaded only where there are logs, connectionless RPC, keys, or a policy
+    from rpcdiag.logs.entry import LogFormat
     from rpcdiag.logs.match import Attempt as LogAttempt
     from rpcdiag.policy.model import Policy
     from rpcdiag.policy.verdict import Applied
@@ -73,6 +74,7 @@ def analyze(
     logs: Sequence[str] = (),
     *,
     log_offset_ns: int | None = None,
+    log_format: "LogFormat | None" = None,
     engine: Engine | None = None,
     watch: Watch | None = None,
     brief: bool = False,
@@ -82,7 +84,7 @@ def analyze(
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
     are alike are only counted, unless a `policy` has to judge them all. What is sealed is opened with `keys`.
-    `after_reading` is called when all captures are read.
+    `log_format` is one that the user has described. `after_reading` is called when all captures are read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -91,7 +93,9 @@ def analyze(
     intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
-    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy)
+    return conclude(
+        intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy, log_format=log_format
+    )
 
 
 def conclude(
@@ -102,6 +106,7 @@ def conclude(
     brief: bool = False,
     unsealer: "Unsealer | None" = None,
     policy: "Policy | None" = None,
+    log_format: "LogFormat | None" = None,
 ) -> Diagnosis:
     """What follows from captures that were read; the arguments are those of `analyze`."""
     troubles = list(intake.troubles)
@@ -119,7 +124,7 @@ def conclude(
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
-        case = _with_logs(case, table, logs, troubles, log_offset_ns)
+        case = _with_logs(case, table, logs, troubles, log_offset_ns, log_format)
     applied = _under(case, policy)
     findings = judge(case, applied)
     return Diagnosis(
@@ -441,7 +446,12 @@ def _accounting(
 
 
 def _with_logs(
-    case: Case, table: FlowTable, paths: Sequence[str], troubles: list[RpcdiagError], offset_ns: int | None
+    case: Case,
+    table: FlowTable,
+    paths: Sequence[str],
+    troubles: list[RpcdiagError],
+    offset_ns: int | None,
+    described: "LogFormat | None",
 ) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
     from rpcdiag.logs.host import (
@@ -471,7 +481,7 @@ def _with_logs(
     wanted = concerns(attempts, [end.address for flow in case.flows for end in (flow.flow.client, flow.flow.server)])
     for path in with_rotated(paths):
         try:
-            files.append(read(path, wanted))
+            files.append(read(path, wanted, described))
         except RpcdiagError as error:
             troubles.append(error)
     middle = attempts[len(attempts) // 2].times_ns[0] if attempts else 0

@@ -91,7 +91,8 @@ def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
     for row in rows:
         entry = row.entry
         by = f" by rule {entry.rule}" if entry.rule else ""
-        code = f", {entry.code_name or hex(entry.code)}" if entry.code else ""
+        named = entry.code_name if entry.code is None or entry.code_name else hex(entry.code)
+        code = f", {named}" if named and entry.code != 0 else ""
         at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
         at += f" of {_base_name(entry.program)}" if entry.program and entry.path == "in" else ""
         grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)

@@ -106,8 +106,8 @@ def _with_tcp(entry: LogEntry) -> bool:
     return entry.protocol == "tcp" or entry.action == "lost" or entry.event is not None
 
 
-def read(path: str, wanted: Wanted | None = None) -> LogFile:
-    """Read one log; of a large one what is `wanted`.
+def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = None) -> LogFile:
+    """Read one log; of a large one what is `wanted`. A format that the user has described, `mapped`, comes first.
 
     Raises:
         InputError: missing, empty, a directory, not readable.
@@ -115,7 +115,7 @@ def read(path: str, wanted: Wanted | None = None) -> LogFile:
         MissingPiece: the package that reads this format is not installed.
     """
     encoding, head = _head(path)
-    chosen = _recognise(path, head)
+    chosen = _recognise(path, head, mapped)
     kept = _Kept(wanted)
     notes = _notes_of_rotation(path)
     try:
@@ -161,13 +161,16 @@ def _notes_of_rotation(path: str) -> list[str]:
     return [f"the rotated part of {successor}, beside which it was found: its rows are the older ones"]
 
 
-def _recognise(path: str, head: str) -> LogFormat:
+def _recognise(path: str, head: str, mapped: LogFormat | None) -> LogFormat:
     reasons = []
     if head.startswith(_CABINET):
         raise InputError(
             path, f"is a cabinet: unpack it first (expand {path} -F:* .), and give what was in it", "byte 0"
         )
-    for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
+    known = plugins.discover("rpcdiag.logs.formats", "FORMAT")
+    if mapped is not None:
+        known = [mapped, *(one for one in known if one.name != mapped.name)]
+    for one in known:
         why = one.why_not(head)
         if why is None:
             found: LogFormat = one
