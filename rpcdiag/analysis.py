@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rpcdiag import beside
@@ -34,7 +35,9 @@ from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpo
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
-if TYPE_CHECKING:  # loaded only where there is connectionless RPC, where there are keys, and where there is a policy
+if TYPE_CHECKING:  # loaded only where there are logs, connectionless RPC, keys, or a policy
+    from rpcdiag.logs.entry import LogFormat
+    from rpcdiag.logs.match import Attempt as LogAttempt
     from rpcdiag.policy.model import Policy
     from rpcdiag.policy.verdict import Applied
     from rpcdiag.track.datagram_calls import DatagramFlow
@@ -46,6 +49,7 @@ DYNAMIC_PORTS = range(49152, 65536)  # since Vista and Server 2008
 COUNT_EVERY_S = 2.0
 COUNT_SHARE = 20  # counting takes at most one part in so many of the time
 WORTH_COUNTING = 5000  # connections that were followed; of more, findings are counted at the end only
+MAX_FOR_CLOCKS = 20_000  # connections without RPC whose log rows are looked at for the offset of the clocks
 MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
 
 
@@ -70,6 +74,7 @@ def analyze(
     logs: Sequence[str] = (),
     *,
     log_offset_ns: int | None = None,
+    log_format: "LogFormat | None" = None,
     engine: Engine | None = None,
     watch: Watch | None = None,
     brief: bool = False,
@@ -79,7 +84,7 @@ def analyze(
 ) -> Diagnosis:
     """Diagnose captures with their firewall logs; where it is `brief`, plain connections beyond the first hundred that
     are alike are only counted, unless a `policy` has to judge them all. What is sealed is opened with `keys`.
-    `after_reading` is called when all captures are read.
+    `log_format` is one that the user has described. `after_reading` is called when all captures are read.
 
     An input that cannot be read becomes a trouble; what the others hold is diagnosed all the same.
     """
@@ -88,7 +93,9 @@ def analyze(
     intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
-    return conclude(intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy)
+    return conclude(
+        intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy, log_format=log_format
+    )
 
 
 def conclude(
@@ -99,6 +106,7 @@ def conclude(
     brief: bool = False,
     unsealer: "Unsealer | None" = None,
     policy: "Policy | None" = None,
+    log_format: "LogFormat | None" = None,
 ) -> Diagnosis:
     """What follows from captures that were read; the arguments are those of `analyze`."""
     troubles = list(intake.troubles)
@@ -116,13 +124,13 @@ def conclude(
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
-        case = _with_logs(case, logs, troubles, log_offset_ns)
+        case = _with_logs(case, table, logs, troubles, log_offset_ns, log_format)
     applied = _under(case, policy)
     findings = judge(case, applied)
     return Diagnosis(
         case=case,
         findings=findings,
-        remedies={finding.id: advise(case, finding) for finding in findings},
+        remedies=advise(case, findings, applied),
         troubles=tuple(troubles),
         cuts=cuts,
         interrupted=interrupted,
@@ -289,6 +297,9 @@ def _case(
         ),
         hosts=table.host,
         rows={},
+        processes=(),
+        statements=(),
+        stated_of={},
         folded=tuple(
             FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
             for one in folded
@@ -434,10 +445,23 @@ def _accounting(
     )
 
 
-def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], offset_ns: int | None) -> Case:
+def _with_logs(
+    case: Case,
+    table: FlowTable,
+    paths: Sequence[str],
+    troubles: list[RpcdiagError],
+    offset_ns: int | None,
+    described: "LogFormat | None",
+) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
-    from rpcdiag.logs.match import Attempt, match  # the log formats are loaded only where there is a log
-    from rpcdiag.logs.reader import read, with_rotated
+    from rpcdiag.logs.host import (
+        by_address,
+        concerns,
+        processes,
+        statements,
+    )  # the log formats are loaded only where there is a log
+    from rpcdiag.logs.match import match_all, own_drops
+    from rpcdiag.logs.reader import LogFile, read, with_rotated
 
     attempts = []
     carried: dict[int, int] = {}  # the first pipe of an SMB session stands for the connection
@@ -449,26 +473,45 @@ def _with_logs(case: Case, paths: Sequence[str], troubles: list[RpcdiagError], o
             if first != number:
                 same.setdefault(first, []).append(number)
                 continue
-        times = tuple(syn.time_ns for syn in flow.syns) or (flow.start_ns,)
-        packets = tuple(syn.packet for syn in flow.syns) or (flow.first_packet,)
-        ip_ids = tuple(syn.ip_id for syn in flow.syns)
-        attempts.append(Attempt(number, flow.capture, flow.client, flow.server, flow.isn, times, packets, ip_ids))
-    logs: list[CaseLog] = []
-    rows: dict[int, list[LogRow]] = {}
+        attempts.append(_attempt(number, flow))
+    listed = {flow.flow.number for flow in case.flows}
+    beside_rpc = (flow for flow in table.begun() if flow.number not in listed)
+    attempts += [_attempt(-1 - number, flow) for number, flow in enumerate(islice(beside_rpc, MAX_FOR_CLOCKS))]
+    files: list[LogFile] = []
+    wanted = concerns(attempts, [end.address for flow in case.flows for end in (flow.flow.client, flow.flow.server)])
     for path in with_rotated(paths):
         try:
-            file = read(path)
+            files.append(read(path, wanted, described))
         except RpcdiagError as error:
             troubles.append(error)
-            continue
-        matched = match(file, attempts, offset_ns=offset_ns)
-        for found in matched.matches:
+    middle = attempts[len(attempts) // 2].times_ns[0] if attempts else 0
+    logs: list[CaseLog] = []
+    rows: dict[int, list[LogRow]] = {}
+    for file, matched in zip(files, match_all(files, attempts, offset_ns=offset_ns), strict=True):
+        kept = tuple(found for found in matched.matches if found.attempt >= 0)  # the others only told of the clock
+        for found in kept:
             rows.setdefault(found.attempt, []).extend(
                 LogRow(len(logs), position, file.entries[position], found.grade, found.basis)
                 for position in found.entries
             )
-        logs.append(CaseLog(len(logs), file, matched.clock, matched.matches))
+        logs.append(CaseLog(len(logs), file, matched.clock, kept, own_drops(file, middle)))
     for first, others in same.items():
         if first in rows:
             rows.update((other, rows[first]) for other in others)
-    return case._replace(logs=tuple(logs), rows={number: tuple(found) for number, found in rows.items()})
+    said = statements(files)
+    return case._replace(
+        logs=tuple(logs),
+        rows={number: tuple(found) for number, found in rows.items()},
+        processes=processes(files, attempts),
+        statements=said,
+        stated_of=by_address(said),
+    )
+
+
+def _attempt(key: int, flow: Flow) -> "LogAttempt":
+    from rpcdiag.logs.match import Attempt as LogAttempt
+
+    times = tuple(syn.time_ns for syn in flow.syns) or (flow.start_ns,)
+    packets = tuple(syn.packet for syn in flow.syns) or (flow.first_packet,)
+    ip_ids = tuple(syn.ip_id for syn in flow.syns)
+    return LogAttempt(key, flow.capture, flow.client, flow.server, flow.isn, times, packets, ip_ids)

@@ -15,7 +15,8 @@ from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact, Tunnel
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
-    from rpcdiag.logs.match import Clock, LogMatch
+    from rpcdiag.logs.host import ListeningProcess, Statement
+    from rpcdiag.logs.match import Clock, LogMatch, OwnDrops
     from rpcdiag.logs.reader import LogFile
 
 
@@ -103,12 +104,16 @@ class LogRow(NamedTuple):
 
 
 class CaseLog(NamedTuple):
-    """A log file, its clock against the captures, and what matched; the key of a match is a conversation."""
+    """A log file, its clock against the captures, and what matched; the key of a match is a conversation.
+
+    `own_drops` are those of incoming packets, where the log is of one host and whole.
+    """
 
     number: int
     file: "LogFile"
     clock: "Clock"
     matches: "tuple[LogMatch, ...]"
+    own_drops: "OwnDrops"
 
 
 class CaseSession(NamedTuple):
@@ -223,6 +228,9 @@ class Case(NamedTuple):
     resolvers: tuple[CaseReferral, ...]  # ServerAlive2 answers: addresses without ports
     hosts: Callable[[int, int, Address], Host | None]  # by capture, point and address
     rows: dict[int, tuple[LogRow, ...]]  # of each conversation
+    processes: "tuple[ListeningProcess, ...]"  # who owns a port, as the hosts' own events say
+    statements: "tuple[Statement, ...]"  # what they say beyond packets and connections
+    stated_of: "dict[Address, tuple[Statement, ...]]"  # by the addresses that they name
     folded: tuple[FoldedFlows, ...]
     sessions: tuple[CaseSession, ...]
     logons: tuple[CaseLogon, ...]

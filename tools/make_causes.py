@@ -19,7 +19,7 @@ from rpcdiag.analysis import analyze
 from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.diagnose.judge import rules
 from rpcdiag.model.evidence import Missing, Seen
-from rpcdiag.verify.peer import version
+from rpcdiag.tshark import version
 from tests.build.conversation import Recording
 from tests.build.story import START
 from tests.causes.shown_cause import Shown
@@ -53,6 +53,13 @@ NAMES = {
     "server-busy": "busy|zero.?window",
     "unavailable-in-reply": "server_unavailable|HRESULT",
     "wrong-spn": "modified|principal_unknown",
+}
+ELSEWHERE = {  # what no capture by itself shows
+    "ephemeral-port-rule": "the story *ocs-advfirewall*",
+    "log-not-enabled": "a capture beside a log without drops: `tests/unit/diagnose/test_twins.py`",
+    "non-syn-dropped": "the story *dpm-tmg*, with its log",
+    "over-broad-rule": "a policy: `tests/unit/diagnose/test_under_policy.py`",
+    "rule-needs-authentication": "a policy: `tests/unit/diagnose/test_under_policy.py`",
 }
 
 
@@ -120,7 +127,7 @@ def lines() -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for rule in known:
         captures = "; ".join(f"*{one.shown.name}*: {one.shown.says}" for one in by_rule.get(rule.id, []))
-        yield f"| {rule.cause} | `{rule.id}` | {rule.title} | {captures or 'stories in `pcaps/`'} |"
+        yield f"| {rule.cause} | `{rule.id}` | {rule.title} | {captures or ELSEWHERE[rule.id]} |"
     yield ""
     twins = [shown for shown in SHOWN if shown.twin_of is not None]
     yield "## Twins"

@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.track.wire import Wire
+from rpcdiag.tshark import version
 from rpcdiag.verify import ours
 from rpcdiag.verify.compare import Comparison, Sums
-from rpcdiag.verify.peer import Peer, version
+from rpcdiag.verify.peer import Peer
 from tests.build.disorder import WAYS, made
 from tests.build.verifying import compared
 

@@ -47,7 +47,7 @@ def build() -> Story:
                                  "direction": "server-to-client", "packets": [*tries, asked, answered]},
             "strict-rpc-violation": {"severity": "note"},
         },
-        "remedies": {"callback-blocked": [CLIENT]},
+        "remedies": {"callback-blocked": [CLIENT, "RPCEPMap", f"-RemoteAddress {SERVER}"]},
         "flows": [{"first_packet": tries[0], "outcome": "unanswered", "origin": "mapper", "strict": "not_applicable"}],
     }  # fmt: skip
     return Story({"capture.pcapng": recording.pcapng()}, must)

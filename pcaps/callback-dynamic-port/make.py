@@ -53,7 +53,8 @@ def build() -> Story:
             "callback-blocked": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
                                  "direction": "server-to-client", "packets": [asked, *tries, failed]},
         },
-        "remedies": {"callback-blocked": [CLIENT]},
+        "remedies": {"callback-blocked": [CLIENT, "unsecapp.exe", "wbemFlagReturnImmediately", f"-RemoteAddress {SERVER}"]},
+        "not_in_remedies": ["50911", "49670"],
         "referrals": [
             {"request_packet": activated.request, "response_packet": activated.response, "kind": "activation",
              "status": "0x00000000", "ports": [49670]},

@@ -120,7 +120,8 @@ def build() -> Story:
             "strict-rpc-violation": {"severity": "error", "client": TMG, "server": TOOLS},
         },
         "remedies": {"shadowed-by-system-rule": ["Authentication Services", "Active Directory",
-                                                 "Enforce strict RPC compliance"]},
+                                                 "Enforce strict RPC compliance", "after, they pass",
+                                                 "nothing else changes"]},
         "referrals": [
             {"kind": "activation", "request_packet": inbound.request, "response_packet": inbound.response,
              "status": "0x00000000", "ports": [50120]},

@@ -23,6 +23,8 @@ def build() -> Story:
         "only_errors": ["dynamic-port-rejected"],
         "rules": {"dynamic-port-rejected": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
                          "direction": "client-to-server", "packets": [told.response, syn, answer]}},
+        "remedies": {"dynamic-port-rejected": ["TCP/IP Port", "is still refused"]},
+        "not_in_remedies": ["49667", "New-NetFirewallRule"],
         "flows": [{"first_packet": syn, "outcome": "refused", "origin": "ept_map", "strict": "compliant", "kind": "mapped"}],
     }  # fmt: skip
     return Story({"capture.pcapng": recording.pcapng()}, must)

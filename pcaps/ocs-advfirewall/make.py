@@ -79,7 +79,18 @@ def build() -> Story:
             "ephemeral-port-rule": {"severity": "note"},
         },
         "clock": {"offset_ns": HOURS * 3600 * SECOND, "basis": "measured"},
-        "remedies": {"dynamic-port-blocked": ["-LocalPort RPC ", "-LocalPort RPCEPMap", "10.20.3.0/24", "-Profile Domain"]},
+        "remedies": {
+            "dynamic-port-blocked": [
+                "-LocalPort RPC ",
+                "-LocalPort RPCEPMap",
+                "10.20.3.0/24",
+                "-Profile Domain",
+                "netsh advfirewall firewall add rule",
+                "a stranger, 203.0.113.7, is still refused",
+                "a neighbour, 10.20.3.1, passes as well",
+                "nothing else changes",
+            ]
+        },
         "not_in_remedies": [str(PORT)],
         "referrals": [{"kind": "ept_map", "request_packet": told.request, "response_packet": told.response,
                        "status": "0x00000000", "ports": [PORT]}],

@@ -35,6 +35,8 @@ def build() -> Story:
                        "status": "0x00000000", "ports": [49153]}],
         "flows": [{"first_packet": tries[0], "outcome": "unanswered", "origin": "ept_map", "strict": "compliant"}],
         "missing_at": "outside",
+        "remedies": {"dynamic-port-blocked": ["TCP/IP Port", "Permit tcp/50200", "is still refused"]},
+        "not_in_remedies": ["49153", "New-NetFirewallRule"],
     }  # fmt: skip
     recording = Recording(START)
     recording.frames = frames

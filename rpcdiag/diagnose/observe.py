@@ -15,6 +15,11 @@ from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
 ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
 DYNAMIC_FROM = 49152
+SMB_PORT = 445
+FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
+STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
+CLOCKS_NS = STATED_NS // 2
+UNREACHED = frozenset({10006, 10009, 10028})  # DistributedCOM: could not reach a computer, or only to be refused
 OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
 UNAVAILABLE = 0x800706BA
 MAX_SHOWN = 8
@@ -86,13 +91,84 @@ def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
     for row in rows:
         entry = row.entry
         by = f" by rule {entry.rule}" if entry.rule else ""
-        code = f", {entry.code_name or hex(entry.code)}" if entry.code else ""
+        named = entry.code_name if entry.code is None or entry.code_name else hex(entry.code)
+        code = f", {named}" if named and entry.code != 0 else ""
         at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
+        at += f" of {_base_name(entry.program)}" if entry.program and entry.path == "in" else ""
         grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)
     return [
         Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN]))
         for (log, says), lines in sorted(grouped.items(), key=lambda item: (item[0][0], min(item[1])))
     ]
+
+
+def _base_name(program: str) -> str:
+    return program.replace("/", "\\").rpartition("\\")[2]
+
+
+def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
+    """Logs of the server that hold drops of that time, and nothing of this conversation: it was not dropped there.
+
+    Where a log has no drop of what comes in within ten minutes, whether drops are logged is not known, and it says nothing.
+    """
+    if not case.logs or case.rows_of(conversation):
+        return []
+    found: list[Evidence] = []
+    for log in case.logs:
+        lines = log.own_drops.near(conversation.server, conversation.near.flow.start_ns, log.clock)
+        if lines:
+            says = f"{log.file.path} of {conversation.server} holds packets that it dropped at that time, none of this connection"
+            found.append(Logged(says, log.number, lines[:MAX_SHOWN]))
+    return found
+
+
+def stated(case: Case, events: frozenset[int], host: Address, conversation: Conversation) -> list[Evidence]:
+    """Events that name the host by its address, of the time of the conversation; one piece for each log and statement.
+
+    Where it is not known how far the clock of the log is off, its events may be of another day.
+    """
+    flow = conversation.near.flow
+    grouped: dict[tuple[int, int, str], list[int]] = {}
+    for one in case.stated_of.get(host, ()):
+        offset_ns = case.logs[one.log].clock.offset_ns
+        if one.event not in events or one.written_ns is None:
+            continue
+        if offset_ns is not None and 0 <= one.written_ns - offset_ns - flow.start_ns + CLOCKS_NS <= STATED_NS:
+            grouped.setdefault((one.log, one.event, one.says), []).append(one.line)
+    return [
+        Logged(f"event {event}: {says}", log, tuple(lines[:MAX_SHOWN])) for (log, event, says), lines in grouped.items()
+    ]
+
+
+def from_cache(case: Case, conversation: Conversation) -> list[Evidence]:
+    """That the client goes again where it was told to go before, without asking again."""
+    near = conversation.near
+    referral = case.referral_of(near)
+    if referral is None or not near.flow.syns:
+        return []
+    before = [one for one in case.attempts_of(referral) if one.near.flow.start_ns < near.flow.start_ns]
+    if not before or any(one.near.flow.server != near.flow.server for one in before[:1]):
+        return []
+    after_s = (near.flow.start_ns - referral.referral.response_ns) / 1e9
+    says = f"the client goes there again without asking again: it keeps the port it was told {after_s:.1f} s before"
+    return [Seen(says, near.flow.capture, (near.flow.first_packet,))]
+
+
+def falls_back(case: Case, conversation: Conversation) -> list[Evidence]:
+    """What the client does next: it opens SMB on the same server once it has given up."""
+    near = conversation.near
+    if not near.flow.syns:
+        return []
+    gave_up = near.flow.syns[-1].time_ns
+    for other in case.between(conversation.client, conversation.server):
+        flow = other.near.flow
+        if flow.server.port == SMB_PORT and gave_up < flow.start_ns <= near.flow.start_ns + FALL_BACK_NS:
+            after_s = (flow.start_ns - near.flow.start_ns) / 1e9
+            says = (
+                f"the client gives up and opens port {SMB_PORT} (SMB) of the server {after_s:.1f} s after its first SYN"
+            )
+            return [Seen(says, flow.capture, (flow.first_packet,))]
+    return []
 
 
 # ICMP codes that say "I do not know the way", not "I do not allow it": network, host, source host, by type of service

@@ -168,6 +168,10 @@ class FlowTable:
         """All attempts that never opened, whatever their port: few of very many are looked at."""
         return (attempt for seen in self._seen for attempt in seen.failed())
 
+    def begun(self) -> Iterator[Flow]:
+        """TCP connections that began in the captures with a SYN and were not looked at."""
+        return (flow for seen in self._seen for flow in seen.begun())
+
     def attempted(self, attempt: "Attempt") -> Flow:
         """The attempt as a flow."""
         return self._seen[attempt.capture].flow(attempt.record, attempt.client, attempt.how)
@@ -323,6 +327,13 @@ class CaptureFlows:
                 pair = row[near], row[near + 1], row[far], row[far + 1], row[KEY + 5] & 1
                 port = self._end(o, 1 - client)[2]
                 yield Attempt(self.first + serial, pair, port, self.capture, o, client, _HOW[how == BY_SYN])
+
+    def begun(self) -> Iterator[Flow]:
+        column = self.overview().column
+        columns = column(SYN_COUNT), column(CLIENT), column(CLIENT_HOW), column(MATTERS), column(CARRIER)
+        for o, asked, client, how, matters, carrier in zip(self._records(), *columns, strict=True):
+            if asked and client >= 0 and how == BY_SYN and matters != YES and not carrier:
+                yield self.flow(o, client, _HOW[True])
 
     def points(self) -> list[int]:
         return sorted({point >> 1 for point in set(self.sweep.state.flows[KEY + 5 : self.sweep.end : FLOW_WIDTH])})

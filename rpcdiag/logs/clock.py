@@ -19,13 +19,18 @@ _JITTER = SECOND // 10
 
 
 class Clock(NamedTuple):
-    """`offset_ns` is the log's time as written minus the capture's; `basis` is measured, utc, given or none."""
+    """`offset_ns` is the log's time as written minus the capture's; `basis` is measured, utc, given or none.
+
+    Where it is measured it lies between `low_ns` and `high_ns`; a whole time zone between them is taken for the offset.
+    """
 
     offset_ns: int | None
     basis: str
     matches: int
     spread_ns: int
     why: str
+    low_ns: int | None = None
+    high_ns: int | None = None
 
 
 class Bound(NamedTuple):
@@ -159,7 +164,7 @@ def _found(best: Bound, agreeing: int, *, uptime: bool) -> Clock:
     spread = best.high - best.low
     what = "counts from the start of its machine" if uptime else _signed(offset)
     why = f"{what}, measured on {_connections(agreeing)}, uncertain by {spread / SECOND:.2f} s"
-    return Clock(offset, "measured", agreeing, spread, why)
+    return Clock(offset, "measured", agreeing, spread, why, best.low, best.high)
 
 
 def _rounded(best: Bound) -> int:

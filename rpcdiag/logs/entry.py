@@ -1,7 +1,7 @@
 """What every log format yields, whatever the product called it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from rpcdiag.model.packets import Address
 
@@ -9,12 +9,13 @@ DROPPING = frozenset({"drop", "reject", "reset"})
 
 
 class LogEntry(NamedTuple):
-    """One row of a firewall log.
+    """One row of a firewall log, or one event of a host.
 
     `written_ns` is the time as written, read as if it were UTC; `basis` says what it really is:
     `utc`, `offset` (zone written), `local` (zone unknown), `no_year` (local and without a year), `uptime`.
     `action` is one of allow, drop, reject, reset, open, close, fail, progress, lost, info, unknown.
     `path` is in, out, fwd or unknown from the point of view of the device that wrote the row.
+    A row that has a source and no destination port may be about a port of the host itself: `event` tells.
     """
 
     line: int
@@ -42,6 +43,15 @@ class LogEntry(NamedTuple):
     destination_zone: str | None = None
     connection: str | None = None  # joins the rows of one connection
     lost: int = 0  # rows that the device says it lost before this one
+    program: str | None = None  # path of the executable, as written
+    event: int | None = None  # number of a Windows event
+    provider: str | None = None  # who wrote that event
+    says: str | None = None  # what the row states, where that is more than a packet or connection
+    interface: str | None = None  # UUID of the RPC interface that the row is about
+    translated_source: Address | None = None  # the other side of an address translation
+    translated_source_port: int | None = None
+    translated_destination: Address | None = None
+    translated_destination_port: int | None = None
 
     @property
     def drops(self) -> bool:
@@ -61,9 +71,15 @@ class LogFormat(NamedTuple):
 
     `why_not(head)` takes the first 64 KiB as text and says why the file is not of this format, or None when it is.
     `parse(lines)` yields entries and bad lines; it never raises on content and never holds the file.
+    Where `whole_lines` is False it takes the text in pieces of at most 64 KiB, cut anywhere.
+    `parse_file(stream)` takes its place where the file is binary; it may raise MissingPiece.
+    `counts` is what the numbers of entries count: lines of the file, or records as the product numbers them.
     """
 
     name: str
     title: str
     why_not: Callable[[str], str | None]
     parse: Callable[[Iterable[str]], Iterator[LogEntry | BadLine]]
+    whole_lines: bool = True
+    parse_file: Callable[[IO[bytes]], Iterator[LogEntry | BadLine]] | None = None
+    counts: str = "line"

@@ -1,5 +1,6 @@
 """Values that several log formats write alike."""
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
@@ -8,6 +9,7 @@ from rpcdiag.model.packets import Address
 
 SECOND = 1_000_000_000
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(?:(Z|UTC)|([+-])(\d\d):?(\d\d))?", re.A)
 
 
 @lru_cache(maxsize=8192)  # a log names the same few hosts again and again
@@ -62,6 +64,23 @@ def when(date: str, time: str) -> tuple[int, int]:
     if not (fraction.isascii() and fraction.isdigit()) or len(fraction) > 9:
         raise ValueError(f"fraction of a second {fraction[:20]!r}")
     return ns + int(fraction) * 10 ** (9 - len(fraction)), 10 ** (9 - len(fraction))
+
+
+def iso(text: str) -> tuple[int, int, str]:
+    """`2020-08-05T07:48:29.123Z` as (ns as if it were UTC, resolution in ns, basis); without a zone it is local.
+
+    Raises:
+        ValueError: no such time.
+    """
+    found = _ISO.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"time {text[:40]}")
+    date, clock, fraction, utc, sign, hours, minutes = found.groups()
+    ns, resolution = when(date, f"{clock}.{fraction}" if fraction else clock)
+    if sign is None:
+        return ns, resolution, "utc" if utc else "local"
+    ahead = (int(hours) * 60 + int(minutes)) * 60 * SECOND
+    return ns - ahead if sign == "+" else ns + ahead, resolution, "offset"
 
 
 def unsigned(text: str | None) -> int | None:

@@ -16,13 +16,14 @@ from rpcdiag.logs.clock import Clock as Clock
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import SECOND
 from rpcdiag.logs.reader import LogFile
-from rpcdiag.model.packets import Endpoint
+from rpcdiag.model.packets import Address, Endpoint
 
 BEFORE = SECOND // 5
 CLOSE_ROW = 150 * SECOND  # a row about the end of a connection comes as late as the connection lasts
 SCHEDULE = 70 * SECOND  # the longest pause between two SYNs of one attempt, on any system
 MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has no more to tell
 FIRST_EPHEMERAL = 1024
+AT_THAT_TIME = 600 * SECOND
 DAY = 86_400 * SECOND
 LAST_YEAR = 250_000_000_000  # seconds; calendars end soon after, times in captures need not
 _SYN = frozenset({"S"})
@@ -80,28 +81,152 @@ class _Pair(NamedTuple):
     rows: tuple[int, ...]
 
 
+class _Prepared(NamedTuple):
+    """A log before its clock is known: its rows brought together with the attempts, and what these say of the offset."""
+
+    entries: Sequence[LogEntry]
+    pairs: list[_Pair]
+    alone: list[list[tuple[int, ...]]]
+    exact: list[Bound]
+    others: list[Bound]
+    basis: str | None
+
+
 def match(log: LogFile, attempts: Sequence[Attempt], *, offset_ns: int | None = None) -> Matched:
     """Find the rows of each attempt and the offset between the clocks."""
+    return match_all([log], attempts, offset_ns=offset_ns)[0]
+
+
+def match_all(
+    logs: Sequence[LogFile], attempts: Sequence[Attempt], *, offset_ns: int | None = None
+) -> tuple[Matched, ...]:
+    """The same for several logs: one whose clock cannot be told alone shares it with the others of its host."""
     if not attempts:
-        return Matched(clocks.none("the captures hold no connection to compare with"), ())
+        return (Matched(clocks.none("the captures hold no connection to compare with"), ()),) * len(logs)
     middle = attempts[len(attempts) // 2].times_ns[0]
+    prepared = [_prepared(log, attempts, middle) for log in logs]
+    own = [_clock(one, offset_ns) for one in prepared]
+    found = []
+    for number, one in enumerate(prepared):
+        clock = own[number]
+        if clock.offset_ns is None and len(logs) > 1:
+            clock = _shared(number, logs, prepared) or clock
+        found.append(Matched(clock, _matches(one, attempts, clock)))
+    return tuple(found)
+
+
+def _prepared(log: LogFile, attempts: Sequence[Attempt], middle: int) -> _Prepared:
     entries = _dated(log.entries, middle)
     uptime = any(entry.basis == "uptime" for entry in entries[:1])
     pairs = _pairs(entries, attempts)
     alone = [_unambiguous(entries, pair, any_time=uptime) for pair in pairs]
-    clock = _clock(entries, pairs, alone, offset_ns)
-    found: dict[int, LogMatch] = {}
+    exact: list[Bound] = []
+    others: list[Bound] = []
     for pair, unique in zip(pairs, alone, strict=True):
-        for use, one in zip(pair.uses, _accepted(entries, pair, unique, clock), strict=True):
+        for use, rows in zip(pair.uses, unique, strict=True):
+            one = _bound(entries, use.attempt, use.exact or rows)
             if one is not None:
+                (exact if use.exact else others).append(one)
+    basis = next((entry.basis for entry in entries if entry.written_ns is not None), None)
+    return _Prepared(entries, pairs, alone, exact, others, basis)
+
+
+def _matches(one: _Prepared, attempts: Sequence[Attempt], clock: Clock) -> tuple[LogMatch, ...]:
+    found: dict[int, LogMatch] = {}
+    for pair, unique in zip(one.pairs, one.alone, strict=True):
+        for use, accepted in zip(pair.uses, _accepted(one.entries, pair, unique, clock), strict=True):
+            if accepted is not None:
                 for copy in use.copies:
-                    found[copy.key] = _with_packets(entries, copy, one, clock)
-    return Matched(clock, tuple(found[attempt.key] for attempt in attempts if attempt.key in found))
+                    found[copy.key] = _with_packets(one.entries, copy, accepted, clock)
+    return tuple(found[attempt.key] for attempt in attempts if attempt.key in found)
+
+
+_ZONES = {"offset": "utc", "no_year": "local"}  # bases that count alike
+
+
+def _shared(number: int, logs: Sequence[LogFile], prepared: Sequence[_Prepared]) -> Clock | None:
+    """The clock that all logs of the same host give together, for two that write the same kind of time."""
+    mine = prepared[number]
+    basis = _ZONES.get(mine.basis or "", mine.basis)
+    if basis is None or basis == "uptime":
+        return None
+    same = [
+        position
+        for position, one in enumerate(prepared)
+        if position != number and _ZONES.get(one.basis or "", one.basis) == basis
+        and same_host(logs[number], logs[position])
+    ]  # fmt: skip
+    if not same:
+        return None
+    exact = [bound for position in (number, *same) for bound in prepared[position].exact]
+    others = [bound for position in (number, *same) for bound in prepared[position].others]
+    if not exact and not others:
+        return None
+    clock = clocks.measured(exact, others, uptime=False) if exact else clocks.clustered(others, uptime=False)
+    if clock.offset_ns is None:
+        return None
+    named = ", ".join(logs[position].path for position in same)
+    return clock._replace(why=f"{clock.why}, together with {named} of the same host")
+
+
+def same_host(one: LogFile, other: LogFile) -> bool:
+    """Whether two logs were surely written by one host: it has the same name in both, or the same address of its own."""
+    names, others = devices(one), devices(other)
+    if len(names) > 1 or len(others) > 1:
+        return False
+    if names and others:
+        return names == others
+    return bool(own_addresses(one) & own_addresses(other))
+
+
+def devices(log: LogFile) -> frozenset[str]:
+    """The names of those that wrote the log, without their domain."""
+    return frozenset({entry.device.partition(".")[0].lower() for entry in log.entries if entry.device})
+
+
+def own_addresses(log: LogFile, device: str | None = None) -> frozenset[Address]:
+    """Addresses of the host that wrote the log, or those rows of it: what it sends from, and TCP is sent to."""
+    found: set[Address] = set()
+    for entry in log.entries:
+        if device is not None and entry.device != device:
+            continue
+        if entry.path == "out" and entry.source is not None:
+            found.add(entry.source)
+        elif entry.path == "in" and entry.destination is not None and entry.protocol == "tcp":
+            found.add(entry.destination)
+    return frozenset({one for one in found if not (one.is_loopback or one.is_unspecified or one.is_link_local)})
 
 
 def drops_logged(log: LogFile) -> bool:
     """Whether the log proves that drops are logged at all."""
-    return any(entry.drops for entry in log.entries)
+    return log.left_out_drops > 0 or any(entry.drops for entry in log.entries)
+
+
+class OwnDrops(NamedTuple):
+    """What a host drops that comes in to it: its addresses, and when it wrote which line; by time."""
+
+    addresses: frozenset[Address]
+    written: tuple[int, ...]
+    lines: tuple[int, ...]
+
+    def near(self, host: Address, time_ns: int, clock: Clock) -> tuple[int, ...]:
+        """Lines within ten minutes of a time of the captures; none where they are of another host or clock."""
+        if clock.offset_ns is None or host not in self.addresses:
+            return ()
+        at = time_ns + clock.offset_ns
+        return self.lines[bisect_left(self.written, at - AT_THAT_TIME) : bisect_right(self.written, at + AT_THAT_TIME)]
+
+
+def own_drops(log: LogFile, near_ns: int) -> OwnDrops:
+    """None where several hosts wrote the log, or rows of it are lost: then a missing row proves nothing."""
+    if len(devices(log)) > 1 or any(entry.lost for entry in log.entries):
+        return OwnDrops(frozenset(), (), ())
+    rows = sorted(
+        (entry.written_ns, entry.line)
+        for entry in _dated(log.entries, near_ns)
+        if entry.drops and entry.path == "in" and entry.written_ns is not None
+    )
+    return OwnDrops(own_addresses(log), tuple(at for at, _ in rows), tuple(line for _, line in rows))
 
 
 def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:
@@ -110,6 +235,8 @@ def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:
     Where the offset is not known: whether it does in some time zone. Where rows only count from a start: unknown is yes.
     """
     written = [entry.written_ns for entry in _dated(log.entries, first_ns) if entry.written_ns is not None]
+    if log.left_out:
+        written += [at for kind in log.kinds.values() for at in (kind.first_ns, kind.last_ns)]
     if not written:
         return False
     if clock.offset_ns is None and log.entries[0].basis == "uptime":
@@ -173,16 +300,37 @@ def _indexed(
     by_sequence: dict[tuple[int | None, int, int], list[int]] = {}
     for position, entry in enumerate(entries):
         source_port, destination_port = entry.source_port, entry.destination_port
-        if source_port is None or destination_port is None or (source_port, destination_port) not in ports:
+        if source_port is None or destination_port is None or entry.protocol != "tcp":
             continue
-        if entry.protocol != "tcp":
+        if (source_port, destination_port) not in ports and not is_translated(entry):
             continue
-        if entry.source is not None and entry.destination is not None:
-            ends = Endpoint(entry.source, source_port), Endpoint(entry.destination, destination_port)
-            by_ends.setdefault(ends, []).append(position)
+        for source, destination in _ends(entry):
+            by_ends.setdefault((source, destination), []).append(position)
         if entry.sequence and _is_syn(entry):
             by_sequence.setdefault((entry.sequence, source_port, destination_port), []).append(position)
     return by_ends, by_sequence
+
+
+def is_translated(entry: LogEntry) -> bool:
+    """Whether the row names the ends on both sides of an address translation."""
+    return entry.translated_source is not None or entry.translated_destination is not None
+
+
+def _ends(entry: LogEntry) -> Iterator[_Ends]:
+    """The ends of a row as captures can show them: before a translation, behind it, and with one side translated."""
+    if entry.source is None or entry.destination is None or entry.source_port is None or entry.destination_port is None:
+        return
+    source, destination = Endpoint(entry.source, entry.source_port), Endpoint(entry.destination, entry.destination_port)
+    yield source, destination
+    if is_translated(entry):
+        behind = _behind(source, entry.translated_source, entry.translated_source_port)
+        beyond = _behind(destination, entry.translated_destination, entry.translated_destination_port)
+        found = {(source, beyond), (behind, destination), (behind, beyond)} - {(source, destination)}
+        yield from sorted(found, key=str)
+
+
+def _behind(end: Endpoint, address: Address | None, port: int | None) -> Endpoint:
+    return Endpoint(address or end.address, port or end.port)
 
 
 def _copies(attempts: Sequence[Attempt]) -> list[tuple[Attempt, ...]]:
@@ -227,7 +375,13 @@ def _is_syn(entry: LogEntry) -> bool:
 
 def _forward(entry: LogEntry, attempt: Attempt) -> bool:
     """Whether the row speaks of a packet of the client, with the addresses that the capture saw."""
-    return (entry.source, entry.source_port, entry.destination) == (*attempt.client, attempt.server.address)
+    if (entry.source, entry.source_port, entry.destination) == (*attempt.client, attempt.server.address):
+        return True
+    return is_translated(entry) and (attempt.client, attempt.server) in _ends(entry)
+
+
+def _sent_by_client(entry: LogEntry, attempt: Attempt) -> bool:
+    return entry.source_port == attempt.client.port or (is_translated(entry) and _forward(entry, attempt))
 
 
 def _is_first(entry: LogEntry, attempt: Attempt) -> bool:
@@ -276,31 +430,19 @@ def _episodes(entries: Sequence[LogEntry], rows: Sequence[int], attempt: Attempt
     return [tuple(rows) for rows in found]
 
 
-def _clock(
-    entries: Sequence[LogEntry],
-    pairs: Sequence[_Pair],
-    alone: Sequence[Sequence[tuple[int, ...]]],
-    offset_ns: int | None,
-) -> Clock:
-    exact: list[Bound] = []
-    others: list[Bound] = []
-    for pair, unique in zip(pairs, alone, strict=True):
-        for use, rows in zip(pair.uses, unique, strict=True):
-            one = _bound(entries, use.attempt, use.exact or rows)
-            if one is not None:
-                (exact if use.exact else others).append(one)
-    basis = next((entry.basis for entry in entries if entry.written_ns is not None), None)
+def _clock(one: _Prepared, offset_ns: int | None) -> Clock:
+    exact, others, basis = one.exact, one.others, one.basis
     if offset_ns is not None:
         return clocks.given(offset_ns, [*exact, *others])
     if basis is None:
-        return clocks.none("no row has a time" if entries else "the log has no rows")
+        return clocks.none("no row has a time" if one.entries else "the log has no rows")
     if exact:
         return clocks.measured(exact, others, uptime=basis == "uptime")
     if basis in ("utc", "offset"):
         return clocks.in_utc(others)
     if others:
         return clocks.clustered(others, uptime=basis == "uptime")
-    return clocks.none(_why_no_bound(pairs, alone))
+    return clocks.none(_why_no_bound(one.pairs, one.alone))
 
 
 def _why_no_bound(pairs: Sequence[_Pair], alone: Sequence[Sequence[tuple[int, ...]]]) -> str:
@@ -323,7 +465,7 @@ def _told(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) ->
 
     All drops; or else the one row with which the connection was admitted, which was written at the first SYN.
     """
-    first = [row for row in rows if _begins(entries[row]) and entries[row].source_port == attempt.client.port]
+    first = [row for row in rows if _begins(entries[row]) and _sent_by_client(entries[row], attempt)]
     first.sort(key=lambda row: (entries[row].written_ns or 0, row))
     drops = [row for row in first if entries[row].drops]
     return (drops, attempt.times_ns) if drops else (first[:1], attempt.times_ns[:1])

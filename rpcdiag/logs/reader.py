@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 from rpcdiag import plugins
@@ -12,13 +12,30 @@ from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 HEAD = 64 * 1024
 MAX_LINE = 64 * 1024
 MAX_BAD = 20
-ALL_UP_TO = 200_000  # entries; after that only those that can belong to a connection are kept
+ALL_UP_TO = 20_000  # entries; after that only those are kept that can concern the captures
+MAX_KEPT = 200_000
+_CABINET = "MSCF"
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
 _BROKEN = (OSError, EOFError, zlib.error)  # what reading a file, packed or not, can end in
 
 
+Wanted = Callable[[LogEntry], bool]
+
+
+class Kind(NamedTuple):
+    """How many rows of one kind there are, and when the first and the last were written."""
+
+    rows: int
+    first_ns: int
+    last_ns: int
+
+
 class LogFile(NamedTuple):
-    """What a log file says. `bad` holds the first unreadable lines, `bad_count` their number."""
+    """What a log file says. `bad` holds the first unreadable lines, `bad_count` their number.
+
+    Of a large log `entries` are those that can concern the captures, and the first ones; `rows` and `drops` count all,
+    `kinds` what was logged when: by action and direction.
+    """
 
     path: str
     format: str
@@ -26,51 +43,104 @@ class LogFile(NamedTuple):
     bad: tuple[BadLine, ...]
     bad_count: int
     notes: tuple[str, ...]
+    counts: str = "line"  # what the numbers of entries count
+    left_out: int = 0  # rows that are counted and not kept
+    left_out_drops: int = 0
+    kinds: dict[tuple[str, str], Kind] = {}  # noqa: RUF012 (a named tuple's default; nobody writes to it)
+
+    @property
+    def rows(self) -> int:
+        return len(self.entries) + self.left_out
+
+    @property
+    def drops(self) -> int:
+        return sum(entry.drops for entry in self.entries) + self.left_out_drops
 
 
 class _Kept:
     """Entries and bad lines, as many of them as fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Wanted | None) -> None:
         self.entries: list[LogEntry] = []
         self.bad: list[BadLine] = []
         self.bad_count = 0
-        self.left_out = 0
+        self.left_out = self.left_out_drops = self.lost = 0
+        self.full = False
+        self._wanted = wanted or _with_tcp
+        self._kinds: dict[tuple[str, str], list[int]] = {}
 
     def add(self, one: LogEntry | BadLine) -> None:
         if isinstance(one, BadLine):
             self.bad_count += 1
             if len(self.bad) < MAX_BAD:
                 self.bad.append(one)
-        elif len(self.entries) < ALL_UP_TO or one.protocol == "tcp" or one.action == "lost":
+            return
+        self._count(one)
+        if len(self.entries) < ALL_UP_TO or (self._wanted(one) and len(self.entries) < MAX_KEPT):
             self.entries.append(one)
         else:
+            self.full = self.full or len(self.entries) == MAX_KEPT
             self.left_out += 1
+            self.left_out_drops += one.drops
+
+    def _count(self, one: LogEntry) -> None:
+        self.lost += one.lost
+        at = one.written_ns
+        if at is None:
+            return
+        kind = self._kinds.get((one.action, one.path))
+        if kind is None:
+            self._kinds[one.action, one.path] = [1, at, at]
+            return
+        kind[0] += 1
+        if at < kind[1]:
+            kind[1] = at
+        elif at > kind[2]:
+            kind[2] = at
+
+    def kinds(self) -> dict[tuple[str, str], Kind]:
+        return {name: Kind(*kind) for name, kind in self._kinds.items()}
 
 
-def read(path: str) -> LogFile:
-    """Read one log.
+def _with_tcp(entry: LogEntry) -> bool:
+    return entry.protocol == "tcp" or entry.action == "lost" or entry.event is not None
+
+
+def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = None) -> LogFile:
+    """Read one log; of a large one what is `wanted`. A format that the user has described, `mapped`, comes first.
 
     Raises:
         InputError: missing, empty, a directory, not readable.
         UnknownFormat: no format takes it; holds the reason of each.
+        MissingPiece: the package that reads this format is not installed.
     """
     encoding, head = _head(path)
-    chosen = _recognise(path, head)
-    kept = _Kept()
+    chosen = _recognise(path, head, mapped)
+    kept = _Kept(wanted)
     notes = _notes_of_rotation(path)
     try:
         with _open(path) as stream:
-            for one in chosen.parse(_lines(stream, encoding, kept)):
+            for one in _parsed(chosen, stream, encoding, kept):
                 kept.add(one)
     except _BROKEN as error:
         notes.append(f"could not be read to its end: {error}")
     if kept.left_out:
-        notes.append(f"{kept.left_out} rows that are not of TCP were counted and not kept: the log is large")
-    lost = sum(entry.lost for entry in kept.entries)
-    if lost:
-        notes.append(f"the firewall says that it lost {lost} rows: a missing row proves nothing")
-    return LogFile(path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes))
+        notes.append(
+            f"{kept.left_out} rows were counted and not kept: the log is large, and they concern no host of the captures"
+            + (f", or come after the first {MAX_KEPT}" if kept.full else "")
+        )
+    if kept.lost:
+        notes.append(f"the firewall says that it lost {kept.lost} rows: a missing row proves nothing")
+    return LogFile(
+        path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes), chosen.counts,
+        kept.left_out, kept.left_out_drops, kept.kinds(),
+    )  # fmt: skip
+
+
+def _parsed(chosen: LogFormat, stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[LogEntry | BadLine]:
+    if chosen.parse_file is not None:
+        return chosen.parse_file(stream)
+    return chosen.parse(_lines(stream, encoding, kept) if chosen.whole_lines else _pieces(stream, encoding))
 
 
 def with_rotated(paths: Sequence[str]) -> list[str]:
@@ -91,9 +161,16 @@ def _notes_of_rotation(path: str) -> list[str]:
     return [f"the rotated part of {successor}, beside which it was found: its rows are the older ones"]
 
 
-def _recognise(path: str, head: str) -> LogFormat:
+def _recognise(path: str, head: str, mapped: LogFormat | None) -> LogFormat:
     reasons = []
-    for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
+    if head.startswith(_CABINET):
+        raise InputError(
+            path, f"is a cabinet: unpack it first (expand {path} -F:* .), and give what was in it", "byte 0"
+        )
+    known = plugins.discover("rpcdiag.logs.formats", "FORMAT")
+    if mapped is not None:
+        known = [mapped, *(one for one in known if one.name != mapped.name)]
+    for one in known:
         why = one.why_not(head)
         if why is None:
             found: LogFormat = one
@@ -168,6 +245,13 @@ def _lines(stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[str]:
         if line is None:
             kept.add(BadLine(number, f"longer than {MAX_LINE // 1024} KiB"))
         yield line or ""
+
+
+def _pieces(stream: IO[bytes], encoding: str) -> Iterator[str]:
+    """The text in pieces, where lines mean nothing."""
+    import codecs
+
+    yield from codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
 
 
 def _split(stream: IO[bytes]) -> Iterator[str | None]:

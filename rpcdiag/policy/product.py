@@ -231,7 +231,14 @@ def product(id: str) -> Product:
     if id not in names():
         raise InputError(id, f"no such product; there are {', '.join(names())}")
     path = FOLDER / f"{id}.yaml"
-    return from_mapping(load_yaml(path.read_text(encoding="utf-8"), str(path)), str(path), id)
+    return from_mapping(_ours(path.read_text(encoding="utf-8")), str(path), id)
+
+
+def _ours(text: str) -> Any:  # noqa: ANN401  as below
+    """A file that comes with the program: read ten times as fast, by what must not be given a stranger's file."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def load_yaml(text: str, path: str) -> Any:  # noqa: ANN401  plain values, as YAML has them

@@ -24,7 +24,21 @@ def _list(of: dict[str, Any]) -> dict[str, Any]:
 _END = _object(address=_TEXT, port={"type": "integer", "minimum": 0, "maximum": 65535})
 _SYNTAX = _object(uuid=_UUID, version=_TEXT, name=_TEXT_OR_NULL)
 _CALLS = _object(requests=_COUNT, responses=_COUNT, faults=_COUNT, unanswered=_COUNT)
-_COMMAND = _object(shell=_TEXT, text=_TEXT)
+_COMMAND = _object(shell=_TEXT, text=_TEXT, instead=_TEXT_OR_NULL)
+_VERDICT = {"enum": ["pass", "drop", "reject", "reset", "unknown"]}
+_FLIP = _object(
+    flow=_TEXT, client=_TEXT, server=_TEXT, before=_VERDICT, after=_VERDICT, why_before=_TEXT, why_after=_TEXT
+)
+_REPLAY = _object(
+    policy=_TEXT,
+    product=_TEXT,
+    cures={"type": "boolean"},
+    opens_more={"type": "boolean"},
+    flips=_list(_FLIP),
+    foreign=_list(_FLIP),
+    unchanged=_COUNT,
+    sure=_TEXT,
+)
 
 _CAPTURE = _object(
     index=_COUNT,
@@ -41,6 +55,7 @@ _LOG = _object(
     index=_COUNT,
     path=_TEXT,
     format=_TEXT,
+    counts={"enum": ["line", "record"]},
     entries=_COUNT,
     drops=_COUNT,
     matched=_COUNT,
@@ -50,7 +65,34 @@ _LOG = _object(
         basis={"enum": ["measured", "utc", "given", "none"]},
         matches=_COUNT,
         spread_ns=_COUNT,
+        low_ns=_TIME_OR_NULL,
+        high_ns=_TIME_OR_NULL,
     ),
+)
+_PROCESS = _object(
+    log=_COUNT,
+    line=_COUNT,
+    event=_COUNT,
+    role={"enum": ["listen", "bind", "accept"]},
+    host=_TEXT_OR_NULL,
+    addresses=_list(_TEXT),
+    protocol=_TEXT,
+    port=_COUNT,
+    program=_TEXT,
+    pid={"type": ["integer", "null"]},
+)
+_STATEMENT = _object(
+    log=_COUNT,
+    line=_COUNT,
+    event=_COUNT,
+    provider=_TEXT_OR_NULL,
+    host=_TEXT_OR_NULL,
+    says=_TEXT,
+    source=_TEXT_OR_NULL,
+    destination=_TEXT_OR_NULL,
+    program=_TEXT_OR_NULL,
+    interface=_TEXT_OR_NULL,
+    written_ns=_TIME_OR_NULL,
 )
 _FLOW = _object(
     id=_TEXT,
@@ -222,7 +264,17 @@ _FINDING = _object(
     errors=_list(_object(code=_STATUS, symbol=_TEXT_OR_NULL)),
     next_observation=_TEXT_OR_NULL,
     remedies=_list(
-        _object(id=_TEXT, where=_TEXT, why=_TEXT, commands=_list(_COMMAND), price=_TEXT, replay=_TEXT_OR_NULL)
+        _object(
+            id=_TEXT,
+            where=_TEXT,
+            why=_TEXT,
+            commands=_list(_COMMAND),
+            opens=_TEXT,
+            price=_TEXT,
+            restart=_TEXT_OR_NULL,
+            replay=_TEXT_OR_NULL,
+            replay_detail={"oneOf": [_REPLAY, {"type": "null"}]},
+        )
     ),
     filter=_TEXT_OR_NULL,
 )
@@ -303,6 +355,8 @@ SCHEMA: dict[str, Any] = {
         logons=_list(_LOGON),
         names=_list(_NAME),
         tickets=_list(_TICKET),
+        processes=_list(_PROCESS),
+        statements=_list(_STATEMENT),
         findings=_list(_FINDING),
         accounting=_ACCOUNTING,
     ),

@@ -15,6 +15,7 @@ from rpcdiag.model.version import __version__
 
 if TYPE_CHECKING:  # to start quickly: --help loads nothing else
     from rpcdiag.analysis import Diagnosis
+    from rpcdiag.logs.entry import LogFormat
     from rpcdiag.policy.model import Policy
     from rpcdiag.unseal import Keys
 
@@ -145,6 +146,9 @@ def _looks(parser: argparse.ArgumentParser) -> None:
 def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also .gz .xz .zst; - for stdin")
     parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log; may be repeated")
+    parser.add_argument(
+        "--log-map", metavar="FILE", help="how to read logs of separated values that no format knows (YAML or JSON)"
+    )
     parser.add_argument(
         "--log-offset", type=float, metavar="SECONDS", help="what the log's clock is ahead of the capture's, if known"
     )
@@ -317,6 +321,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     try:
         keys = _keys(chosen)
         policy = _policy(chosen.policy)
+        described = _described(chosen.log_map)
     except (InputError, MissingPiece) as error:
         complain(error)
         return MISSING if isinstance(error, MissingPiece) else UNREADABLE
@@ -326,6 +331,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             chosen.captures,
             chosen.log,
             log_offset_ns=offset,
+            log_format=described,
             engine=engine,
             watch=watch,
             brief=chosen.output == "json" and not chosen.all_flows,
@@ -433,6 +439,19 @@ def _simulate(chosen: argparse.Namespace) -> int:
             colored, width = look(None, chosen.color)
             write(simulate.as_text(diagnosis, applied, Style(colored), width), None)
     return _exit_code(diagnosis, "never")
+
+
+def _described(path: str | None) -> "LogFormat | None":
+    """The log format of a mapping file.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    if path is None:
+        return None
+    from rpcdiag.logs.logmap import load
+
+    return load(path)
 
 
 def _keys(chosen: argparse.Namespace) -> "Keys | None":

@@ -9,6 +9,7 @@ Not this: a refusal at packet integrity or privacy (access-denied).
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.dcerpc import Syntax
@@ -46,6 +47,7 @@ def check(case: Case) -> Iterator[Finding]:
             if referral.asked_on.id in conversation.ids and referral.referral.status == ACCESS_DENIED
         ]
         if refusals:
+            told = observe.stated(case, frozenset({10036}), conversation.client, conversation)
             level = level_name(weak.auth_level)
             pair = conversation.client, conversation.server
             if (*pair, weak.interface) not in raised:
@@ -56,20 +58,23 @@ def check(case: Case) -> Iterator[Finding]:
                 summary=f"{conversation.client} activates at level {level}; {conversation.server} wants packet integrity"
                 + (", with which it then works" if higher else ""),
                 severity=Severity.NOTE if higher else Severity.ERROR,
-                confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
+                confidence=Confidence.PROVEN if told else Confidence.ESTABLISHED if higher else Confidence.LIKELY,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
                 evidence=(
                     Seen(f"the activator is bound at level {level}", near.flow.capture, (near.rpc.binds[0].packet,)),
                     Seen("the activation is refused at once", near.flow.capture, tuple(refusals[:8])),
+                    *told,
                 ),
                 errors=(ACCESS_DENIED,),
                 subject=Subject(
                     dcom=True, interface=weak.interface, status=ACCESS_DENIED, level=weak.auth_level,
                     needed_level=INTEGRITY,
                 ),
-                next_observation=f"DistributedCOM event 10036 in the System log of {conversation.server} names this client "
+                next_observation=None
+                if told
+                else f"DistributedCOM event 10036 in the System log of {conversation.server} names this client "
                 "and its level (10037 and 10038 on the client name the program); without it, the refusal is a matter of rights.",
             )  # fmt: skip
 

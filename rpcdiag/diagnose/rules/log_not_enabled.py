@@ -36,7 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
             flows=first.ids,
             evidence=(
                 observe.syns(case, first),
-                Logged(f"{len(log.file.entries)} rows, none of them a drop", log.number, lines),
+                Logged(f"{log.file.rows} rows, none of them a drop", log.number, lines),
             ),
             subject=Subject(port=first.near.flow.server.port, log_format=log.file.format),
             next_observation="'Get-NetFirewallProfile | Select-Object Name,LogBlocked,LogFileName' on the host of that log; "

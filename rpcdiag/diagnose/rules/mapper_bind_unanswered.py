@@ -7,10 +7,12 @@ Not this: only DCOM binds fail while mapper binds are answered (strict-filter).
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
+from rpcdiag.track.facts import Bind
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -31,6 +33,8 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         if near.rpc.bytes_missing and near.rpc.pdus > 1:
             continue
+        if not _names_mapper(bind) and _mapper_answers(case, conversation):
+            continue  # the mapper answers: what this one got lost on is another matter
         yield Finding(
             rule=RULE.id,
             summary=f"port 135 of {conversation.server} accepts the connection of {conversation.client} and never "
@@ -49,6 +53,20 @@ def check(case: Case) -> Iterator[Finding]:
             next_observation=f"Capture on {conversation.server} itself: a bind that arrives there and is not answered "
             "means that its RpcSs hangs; one that does not arrive is lost on the way.",
         )  # fmt: skip
+
+
+def _names_mapper(bind: Bind) -> bool:
+    return any(context.interface.uuid == EPMAPPER for context in bind.contexts)
+
+
+def _mapper_answers(case: Case, conversation: Conversation) -> bool:
+    """Whether a bind of the mapper between the same two is answered."""
+    return any(
+        bind.answer == "ack" and _names_mapper(bind)
+        for other in case.between(conversation.client, conversation.server)
+        if observe.is_mapper(other) and other.near.rpc is not None
+        for bind in other.near.rpc.binds
+    )
 
 
 RULE = Rule(

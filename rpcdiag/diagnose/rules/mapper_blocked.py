@@ -37,6 +37,8 @@ def check(case: Case) -> Iterator[Finding]:
                 observe.silence(conversation),
                 *beyond,
                 *observe.logged(case, case.drops_of(conversation)),
+                *observe.not_dropped_by(case, conversation),
+                *observe.stated(case, observe.UNREACHED, conversation.server, conversation),
                 *([alive] if alive else []),
             ),
             errors=(observe.UNAVAILABLE,),

@@ -58,13 +58,15 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
     confidence = Confidence.ESTABLISHED if answered or beyond else Confidence.LIKELY
     if any(observe.sure(row) and (row.entry.drops or (system and answered)) for row in rows):
         confidence = Confidence.PROVEN
-    if near.flow.repeats_from_client and bind.size > FULL_SEGMENT and not denied and not beyond:
-        confidence = Confidence.POSSIBLE  # path-mtu fits as well
+    as_likely = bool(near.flow.repeats_from_client and bind.size > FULL_SEGMENT and not denied and not beyond)
+    if as_likely:
+        confidence = Confidence.POSSIBLE
     return Finding(
         rule=RULE.id,
         summary=f"something between {conversation.client} and {conversation.server} kills DCOM on port 135: the "
         f"connection opens, the bind of {name} gets no answer"
-        + (", a bind of the endpoint mapper does" if answered else ""),
+        + (", a bind of the endpoint mapper does" if answered else "")
+        + (f"; that it is lost for its size ({bind.size} bytes, path-mtu) is as likely" if as_likely else ""),
         severity=Severity.ERROR,
         confidence=confidence,
         client=conversation.client,
@@ -84,7 +86,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
             log_format=case.logs[rows[0].log].file.format if rows else None,
             device_zones=_zones(rows),
         ),
-        next_observation=_size_or_kind(conversation) if confidence is Confidence.POSSIBLE else None
+        next_observation=_size_or_kind(conversation) if as_likely else None
         if confidence is not Confidence.LIKELY else
         f"Does a mapper bind from {conversation.client} pass? Run 'portqry -n {conversation.server} -e 135' there while "
         "capturing: if that is answered and DCOM is not, an RPC filter is in the path.",
@@ -148,6 +150,7 @@ RULE = Rule(
     cause="E6",
     title="An RPC filter lets only the endpoint mapper through on port 135",
     check=check,
-    explains=("mapper-bind-unanswered", "path-mtu"),
+    explains=("mapper-bind-unanswered",),
+    rivals=("path-mtu",),
     errors=(observe.UNAVAILABLE, 0x800706BE),
 )

@@ -63,6 +63,7 @@ def _behind(values: list[str]) -> dict[str, str]:
         "rule": ", ".join(values[_RULE:-_BEHIND_RULE]),
         "application protocol": tail[0],
         "connection id": tail[12],
+        "nat address": tail[19],
         "gmt": gmt if re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", gmt) else "",
     }
 

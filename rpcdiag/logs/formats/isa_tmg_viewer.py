@@ -11,7 +11,6 @@ from itertools import pairwise
 
 from rpcdiag.logs import isa
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.fields import when
 
 _TITLES = {
     "initiated connection": "establish",
@@ -25,7 +24,6 @@ _LABELS = {"rule": "rule", "protocol": "application protocol"}
 _END = re.compile(r"^[^:]{1,40}: *([^()]{0,80}?) *\(([^()\s]{1,60}:\d{1,5})\)$")
 _CODE = re.compile(r"\b0x[0-9a-fA-F]{1,8}\b")
 _TRANSPORT = re.compile(r"\((TCP|UDP|ICMP)\)")
-_DATE = re.compile(r"\b(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4}) +(\d{1,2}):(\d\d):(\d\d)(?: *([AP])M)?", re.I)
 _NO_SYN = "non-syn packet"
 MAX_BLOCK = 40  # lines; the longest block of the viewer has about half of that
 
@@ -83,29 +81,8 @@ def _entry(line: int, block: list[str]) -> LogEntry | BadLine:
             fields.setdefault(_LABELS[label.lower()], value.strip())
     if fields.get("rule", "").startswith("None - "):
         fields["rule"] = "-"
-    entry = isa.row(line, _when(block[0]), fields, basis="local")
+    entry = isa.row(line, isa.regional(block[0]), fields, basis="local")
     return entry if fields["action"] else entry._replace(action="unknown")
-
-
-def _when(title: str) -> int | None:
-    """The time of a block, where it is beyond doubt which number is the month."""
-    found = _DATE.search(title)
-    if not found:
-        return None
-    one, two, three, hour, minute, second, half = found.groups()
-    if len(one) == 4:
-        year, month, day = one, two, three
-    elif len(three) == 4 and (int(two) > 12 or one == two):
-        year, month, day = three, one, two
-    elif len(three) == 4 and int(one) > 12:
-        year, month, day = three, two, one
-    else:
-        return None
-    hours = int(hour) % 12 + (12 if half in "Pp" else 0) if half else int(hour)
-    try:
-        return when(f"{year}-{int(month):02}-{int(day):02}", f"{hours:02}:{minute}:{second}")[0]
-    except ValueError:
-        return None
 
 
 FORMAT = LogFormat("isa-tmg-viewer", "ISA Server and Forefront TMG, copied from the log viewer", why_not, parse)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import (
@@ -34,12 +34,15 @@ from rpcdiag.flows.flow import UDP, Reset
 from rpcdiag.model.evidence import Configured, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.model.version import __version__
-from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.remedies.remedy import Flip, Remedy, Replay
 from rpcdiag.report.names import code
 from rpcdiag.report.output import Options, Output
 from rpcdiag.track.facts import Fate, InterfaceUse, Referral, ReferralKind, Referred, Try
 from rpcdiag.track.origin import Origin
 from rpcdiag.track.strict import StrictRpc
+
+if TYPE_CHECKING:  # loaded only where there is a log
+    from rpcdiag.logs.host import ListeningProcess, Statement
 
 SCHEMA_VERSION = 1
 MAX_ALIKE = 100
@@ -72,6 +75,8 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
     yield from _list("logons", (json.dumps(_logon(one)) for one in case.logons))
     yield from _list("names", (json.dumps(_name(one)) for one in case.names))
     yield from _list("tickets", (json.dumps(_ticket(one)) for one in case.tickets))
+    yield from _list("processes", (json.dumps(_process(one)) for one in case.processes))
+    yield from _list("statements", (json.dumps(_statement(one)) for one in case.statements))
     yield from _list("findings", (json.dumps(finding) for finding in findings))
     if diagnosis.applied is not None:
         from rpcdiag.report import verdicts
@@ -157,8 +162,9 @@ def _log(log: CaseLog) -> dict[str, Any]:
         "index": log.number,
         "path": file.path,
         "format": file.format,
-        "entries": len(file.entries),
-        "drops": sum(entry.drops for entry in file.entries),
+        "counts": file.counts,
+        "entries": file.rows,
+        "drops": file.drops,
         "matched": len({position for match in log.matches for position in match.entries}),
         "bad_lines": file.bad_count,
         "bad": [{"line": bad.line, "why": bad.why} for bad in file.bad],
@@ -167,9 +173,42 @@ def _log(log: CaseLog) -> dict[str, Any]:
             "basis": clock.basis,
             "matches": clock.matches,
             "spread_ns": clock.spread_ns,
+            "low_ns": clock.low_ns,
+            "high_ns": clock.high_ns,
             "why": clock.why,
         },
         "notes": list(file.notes),
+    }
+
+
+def _process(one: "ListeningProcess") -> dict[str, Any]:
+    return {
+        "log": one.log,
+        "line": one.line,
+        "event": one.event,
+        "role": one.role,
+        "host": one.host,
+        "addresses": [str(address) for address in one.addresses],
+        "protocol": one.protocol,
+        "port": one.port,
+        "program": one.program,
+        "pid": one.pid,
+    }
+
+
+def _statement(one: "Statement") -> dict[str, Any]:
+    return {
+        "log": one.log,
+        "line": one.line,
+        "event": one.event,
+        "provider": one.provider,
+        "host": one.host,
+        "says": one.says,
+        "source": str(one.source) if one.source is not None else None,
+        "destination": str(one.destination) if one.destination is not None else None,
+        "program": one.program,
+        "interface": one.interface,
+        "written_ns": one.written_ns,
     }
 
 
@@ -358,9 +397,39 @@ def _remedy(remedy: Remedy) -> dict[str, Any]:
         "id": remedy.id,
         "where": remedy.where,
         "why": remedy.why,
-        "commands": [{"shell": command.shell, "text": command.text} for command in remedy.commands],
+        "commands": [
+            {"shell": command.shell, "text": command.text, "instead": command.instead} for command in remedy.commands
+        ],
+        "opens": remedy.opens,
         "price": remedy.price,
-        "replay": None,
+        "restart": remedy.restart,
+        "replay": remedy.replay.says if remedy.replay else None,
+        "replay_detail": _replay(remedy.replay) if remedy.replay else None,
+    }
+
+
+def _replay(replay: Replay) -> dict[str, Any]:
+    return {
+        "policy": replay.policy,
+        "product": replay.product,
+        "cures": replay.cures,
+        "opens_more": replay.opens,
+        "flips": [_flip(flip) for flip in replay.flips],
+        "foreign": [_flip(flip) for flip in replay.foreign],
+        "unchanged": replay.unchanged,
+        "sure": replay.sure,
+    }
+
+
+def _flip(flip: Flip) -> dict[str, Any]:
+    return {
+        "flow": flip.flow,
+        "client": str(flip.client),
+        "server": str(flip.server),
+        "before": flip.before,
+        "after": flip.after,
+        "why_before": flip.why_before,
+        "why_after": flip.why_after,
     }
 
 

@@ -13,7 +13,7 @@ from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
 from rpcdiag.model.evidence import Configured, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.remedies.remedy import Remedy
+from rpcdiag.remedies.remedy import Remedy, Width
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
@@ -27,6 +27,7 @@ MAX_BESIDE = 4  # logons, and refusals of tickets
 _USUAL_ERRORS = {"KDC_ERR_PREAUTH_REQUIRED", "KRB_ERR_RESPONSE_TOO_BIG"}
 MAX_EVENTS = 40  # of one story
 MAX_REMEDIES = 3
+ENOUGH = 2  # remedies, where only one is narrow
 _LABEL = 8
 
 
@@ -79,11 +80,10 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         for note in capture.notes:
             yield from _wrapped(f"  {clean(note)}", width)
     for log in case.logs:
-        drops = sum(entry.drops for entry in log.file.entries)
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
         matched = len({position for match in log.matches for position in match.entries})
         yield from _wrapped(
-            f"{clean(log.file.path)}: {log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, "
+            f"{clean(log.file.path)}: {log.file.format}, {log.file.rows} rows{bad}, {log.file.drops} drops, "
             f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
             width,
         )
@@ -185,16 +185,27 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
     if finding.errors:
         yield from _labelled(style, "READS", "; ".join(names.error(error) for error in finding.errors), width)
     yield from _proof(diagnosis.case, finding.evidence, style, width)
-    remedies = diagnosis.remedies[finding.id]
-    for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
-        label = f"CURE {number}" if len(remedies) > 1 else "CURE"
+    told, others = _worth_telling(diagnosis.remedies[finding.id])
+    for number, remedy in enumerate(told, start=1):
+        label = f"CURE {number}" if len(told) > 1 else "CURE"
         if remedy in shown:
             yield from _labelled(style, label, f"as above: {clean(remedy.where)}", width)
         else:
             yield from _cure(remedy, label, style, width)
         shown.add(remedy)
+    if others:
+        yield from _labelled(
+            style, "OTHERS", f"{', '.join(remedy.id for remedy in others)} (-T json tells them)", width
+        )
     if finding.next_observation:
         yield from _labelled(style, "NEXT", clean(finding.next_observation), width)
+
+
+def _worth_telling(remedies: tuple[Remedy, ...]) -> tuple[list[Remedy], list[Remedy]]:
+    """Those that are told in full, and those that are named: what is wide or roundabout, where there is something better."""
+    narrow = [remedy for remedy in remedies if remedy.width < Width.RANGE]
+    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(remedies[:ENOUGH])
+    return told, [remedy for remedy in remedies if remedy not in told]
 
 
 def _note(finding: Finding, style: Style, width: int) -> Iterator[str]:
@@ -220,7 +231,7 @@ def _where(case: Case, evidence: Evidence) -> str:
         case Logged():
             plural = "s" if len(evidence.lines) > 1 else ""
             of = f" of {clean(case.logs[evidence.log].file.path)}" if len(case.logs) > 1 else ""
-            return f"log line{plural} {names.numbers(evidence.lines)}{of}"
+            return f"log {case.logs[evidence.log].file.counts}{plural} {names.numbers(evidence.lines)}{of}"
         case Configured():
             plural = "s" if len(evidence.lines) > 1 else ""
             lines = f", line{plural} {names.numbers(evidence.lines)}" if evidence.lines else ""
@@ -231,6 +242,8 @@ def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]
     yield from _labelled(style, label, clean(remedy.where), width)
     yield from _labelled(style, "", clean(remedy.why) + ".", width)
     for command in remedy.commands:
+        if command.instead is not None:
+            continue
         for line in command.text.splitlines():
             if command.shell == "steps":
                 yield from wrap(
@@ -238,7 +251,14 @@ def _cure(remedy: Remedy, label: str, style: Style, width: int) -> Iterator[str]
                 )
             else:
                 yield style.command(" " * (_LABEL + 2) + clean(line))
-    yield from _labelled(style, "", f"Price: {clean(remedy.price.rstrip('.'))}.", width)
+    instead = ", ".join(command.instead for command in remedy.commands if command.instead is not None)
+    if instead:
+        yield from _labelled(style, "", f"Instead (-T json): {clean(instead)}.", width)
+    yield from _labelled(style, "", f"Opens: {clean(remedy.opens)}. Price: {clean(remedy.price.rstrip('.'))}.", width)
+    if remedy.restart is not None:
+        yield from _labelled(style, "", f"Restart: {clean(remedy.restart)}.", width)
+    if remedy.replay is not None:
+        yield from _labelled(style, "REPLAY", clean(remedy.replay.says) + ".", width)
 
 
 def _labelled(style: Style, label: str, text: str, width: int, severity: Severity | None = None) -> Iterator[str]:

@@ -37,6 +37,16 @@ def _large_bind_lost(recording: Recording) -> None:
     recording.wait(3 * SECOND)
 
 
+def _large_dcom_bind_lost(recording: Recording) -> None:
+    """Its size or its kind: a full-size bind of the activator is lost, a small one of the mapper is answered."""
+    _lookup(recording)
+    tcp = Tcp(recording, C, 50002, S, 135)
+    tcp.open()
+    large = pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(9, 6, exchanges.TOKEN[:1300]))
+    tcp.send(large, acknowledge=False)
+    tcp.repeat(0, large, (0, 1, 2, 4, 8))
+
+
 def _dcom_bind_lost(recording: Recording) -> None:
     """A small bind of the activator gets no answer, a bind of the mapper does."""
     _lookup(recording)
@@ -282,6 +292,11 @@ SHOWN = (
     Shown(
         "path-mtu", "A bind with a ticket is lost, smaller packets of the same connection pass.",
         _large_bind_lost, "path-mtu", "likely", "M1", "strict-filter", never=("strict-filter", "idle-dropped"),
+    ),
+    Shown(
+        "large-dcom-bind-lost", "A large bind of DCOM is lost on port 135: for its size or for its kind, nobody can tell.",
+        _large_dcom_bind_lost, "strict-filter", "possible", "E6", "path-mtu", runner_up="path-mtu",
+        never=("mapper-bind-unanswered",),
     ),
     Shown(
         "small-dcom-bind-lost", "A small bind of DCOM is lost, a bind of the mapper passes: a filter.",

@@ -9,7 +9,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Severity
 from tests.build.conversation import Recording
 from tests.build.story import START
-from tests.causes.shown import dynamic_port, logons, mapping, port_135
+from tests.causes.shown import dynamic_port, logons, mapping, port_135, transport
 from tests.causes.shown_cause import Shown
 
 
@@ -54,3 +54,12 @@ def test_what_narrows_a_cause_stands_beside_it(tmp_path: Path, name: str, narrow
 def test_what_a_sure_cause_explains_is_gone(tmp_path: Path) -> None:
     found = _found(tmp_path, "on-pipe-only", mapping.SHOWN)
     assert "not-registered" not in found
+
+
+def test_two_causes_that_are_as_likely_are_both_told_with_what_decides(tmp_path: Path) -> None:
+    found = _found(tmp_path, "large-dcom-bind-lost", transport.SHOWN)
+    first = found["strict-filter"]
+    assert first.confidence == "possible"
+    assert "lost for its size" in first.summary
+    assert "large packets pass" in (first.next_observation or "")
+    assert found["path-mtu"].confidence == "possible"

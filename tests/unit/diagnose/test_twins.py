@@ -1,6 +1,7 @@
 """Pictures that look alike: the right rule speaks, the other does not."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,66 @@ def test_refused_on_the_way_out_leaves_no_packet(tmp_path: Path) -> None:
         )
 
     assert _errors(tmp_path, build) == {"dynamic-port-blocked": "likely"}
+
+
+def _findings(folder: Path, build: Build, name: str = "x.log") -> list[str]:
+    """What the evidence of all findings says."""
+    recording = Recording(START)
+    log = build(recording)
+    (folder / "c.pcapng").write_bytes(recording.pcapng())
+    (folder / name).write_text(log or "", encoding="utf-8")
+    found = analyze([str(folder / "c.pcapng")], [str(folder / name)] if log else []).findings
+    return [evidence.says for one in found for evidence in one.evidence]
+
+
+def test_a_log_that_dropped_others_at_that_time_clears_its_host(tmp_path: Path) -> None:
+    def build(recording: Recording) -> str:
+        _lookup(recording)
+        Tcp(recording, C, 50001, S, 49667).syns()
+        return (
+            logs.PFIREWALL
+            + logs.pfirewall(START, "ALLOW", C, 50000, S, 135, hours=0)
+            + logs.pfirewall(START, "DROP", "10.0.0.77", 5, S, 9, hours=0)
+        )
+
+    assert not any("none of this connection" in one for one in _findings(tmp_path, build))  # its clock is not known
+
+    def in_utc(recording: Recording) -> str:
+        return build(recording).replace("Time Format: Local", "Time Format: UTC")
+
+    assert any("none of this connection" in one for one in _findings(tmp_path, in_utc))
+
+
+def test_a_port_that_the_client_kept_is_called_so(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        _lookup(recording)
+        Tcp(recording, C, 50001, S, 49667).syns()
+        recording.wait(6 * SECOND)
+        Tcp(recording, C, 50002, S, 49667).syns()
+
+    assert sum("without asking again" in one for one in _findings(tmp_path, build)) == 1
+
+
+def test_an_event_of_the_server_that_names_the_client_proves_hardening(tmp_path: Path) -> None:
+    def build(recording: Recording, host: str = C) -> str:
+        tcp = Tcp(recording, C, 50002, S, 135)
+        tcp.open()
+        exchanges.activator(tcp, level=2)
+        tcp.send(pdus.request(4, bytes(64)))
+        tcp.reply(pdus.fault(5))
+        tcp.close()
+        at = datetime.fromtimestamp(START // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        data = "".join(f"<Data Name='param{n}'>{one}</Data>" for n, one in enumerate(("DOM", "bob", "S-1-5", host), 1))
+        return (
+            "<Event><System><Provider Name='Microsoft-Windows-DistributedCOM'/><EventID>10036</EventID>"
+            f"<TimeCreated SystemTime='{at}'/><EventRecordID>77</EventRecordID></System><EventData>{data}</EventData></Event>"
+        )
+
+    assert _errors(tmp_path, build, "System.xml") == {"dcom-hardening": "proven"}
+    assert any(one.startswith("event 10036") for one in _findings(tmp_path, build, "System.xml"))
+    assert _errors(tmp_path, lambda recording: build(recording, "10.0.0.99"), "System.xml") == {
+        "dcom-hardening": "likely"
+    }
 
 
 def test_a_port_scan_is_no_case(tmp_path: Path) -> None:

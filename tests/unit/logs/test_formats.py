@@ -199,10 +199,13 @@ def test_ports_of_tmg_with_and_without_brackets_and_of_icmp() -> None:
     assert bind.action == "info"
 
 
-def test_values_of_tmg_can_be_empty_but_tabs_cannot_be_missing() -> None:
+def test_values_of_tmg_can_be_empty_and_without_tabs_a_row_is_read_as_far_as_its_code() -> None:
     row = logs.tmg(0, "10.0.0.1:8", "10.0.0.9:135", ("A", "B"), "Establish", "0x0", "")
-    entry, bad = isa_tmg.parse([*logs.tmg_header(0).splitlines(), row, row.replace("\t", " ")])
+    spaced = row.replace("\t", " ")
+    entry, lost, bad = isa_tmg.parse([*logs.tmg_header(0).splitlines(), row, spaced, spaced.replace("0x0", "-")])
     assert (_entry(entry).rule, _entry(entry).service) == (None, "RPC (all interfaces)")
+    assert (_entry(lost).destination_port, _entry(lost).code, _entry(lost).action) == (135, 0, "open")
+    assert (_entry(lost).rule, _entry(lost).source_zone) == (None, None)
     assert isinstance(bad, BadLine)
     assert "tabs" in bad.why
 
@@ -257,4 +260,4 @@ def test_no_text_breaks_a_parser(name: str, lines: list[str]) -> None:
     (chosen,) = [one for one in FORMATS if one.name == name]
     chosen.why_not("\n".join(lines))
     for one in chosen.parse(lines):
-        assert 1 <= one.line <= len(lines)
+        assert 1 <= one.line <= "\n".join(lines).count("\n") + 1

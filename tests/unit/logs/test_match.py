@@ -6,7 +6,7 @@ from math import floor
 import pytest
 
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, overlap
+from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, match_all, overlap, own_drops, same_host
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Endpoint
 
@@ -240,3 +240,58 @@ def test_whether_a_log_covers_the_time_of_a_capture() -> None:
 def test_drops_are_proven_to_be_logged_by_a_drop() -> None:
     assert drops_logged(_log([_row(0)]))
     assert not drops_logged(_log([_row(0, action="allow")]))
+
+
+OUTSIDE = IPv4Address("198.51.100.7")
+
+
+def test_a_row_that_names_both_sides_of_a_translation_belongs_to_either() -> None:
+    """The capture is behind the firewall, which writes the inner client and how it translated it."""
+    rows = [
+        _row(at, sport=50000 + n)._replace(
+            source=IPv4Address("192.168.1.5"), source_port=1000 + n, translated_source=C, translated_source_port=50000 + n
+        )
+        for n, at in enumerate((0.2, 10.5, 20.8))
+    ]  # fmt: skip
+    attempts = [_attempt(n, at, sport=50000 + n) for n, at in enumerate((0.2, 10.5, 20.8))]
+    matched = match(_log(rows), attempts)
+    assert [one.entries for one in matched.matches] == [(0,), (1,), (2,)]
+    inner = [one._replace(client=Endpoint(IPv4Address("192.168.1.5"), 1000 + n)) for n, one in enumerate(attempts)]
+    assert len(match(_log(rows), inner).matches) == 3
+    assert not match(_log(rows), [one._replace(client=Endpoint(OUTSIDE, 7)) for one in attempts]).matches
+
+
+def test_two_logs_of_one_host_share_a_clock_and_those_of_others_do_not() -> None:
+    attempts = [_attempt(n, 10 * n + 0.3 * n, sport=50000 + n) for n in range(4)]
+    rows = [_row(3600 + 10 * n + 0.3 * n, sport=50000 + n)._replace(path="in") for n in range(4)]
+    whole, part = _log(rows[:3]), _log(rows[3:])
+    alone = match_all([part], attempts)[0]
+    together = match_all([whole, part], attempts)
+    assert alone.clock.offset_ns is None
+    assert [one.clock.offset_ns for one in together] == [3600 * SECOND] * 2
+    assert [match.grade for match in together[1].matches] == ["B"]
+    assert "of the same host" in together[1].clock.why
+    elsewhere = _log([one._replace(destination=S, device="other") for one in rows[:3]])
+    assert match_all([elsewhere, _log([rows[3]._replace(device="srv")])], attempts)[1].clock.offset_ns is None
+
+
+def test_a_log_of_several_hosts_is_of_none_of_them() -> None:
+    rows = [_row(0)._replace(device="a.example", path="in"), _row(1)._replace(device="b.example", path="in")]
+    assert not same_host(_log(rows), _log(rows[:1]))
+    assert same_host(_log(rows[:1]), _log([_row(9)._replace(device="A")]))
+
+
+def test_a_missing_row_says_something_only_beside_drops_of_that_host_and_time() -> None:
+    clock = Clock(0, "utc", 0, 0, "")
+    rows = [_row(5, sport=6)._replace(path="in", line=9)]
+    drops = own_drops(_log(rows), T0)
+    assert drops.near(S, T0, clock) == (9,)
+    assert drops.near(C, T0, clock) == ()
+    assert drops.near(S, T0 + 3600 * SECOND, clock) == ()
+    assert drops.near(S, T0, Clock(None, "none", 0, 0, "")) == ()
+    for others in (
+        [*rows, _row(6)._replace(lost=3)],
+        [rows[0]._replace(action="allow")],
+        [rows[0]._replace(path="out")],
+    ):
+        assert own_drops(_log(others), T0).near(S, T0, clock) == ()

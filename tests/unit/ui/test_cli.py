@@ -300,6 +300,22 @@ def test_verify_without_tshark_says_how_to_get_it(
     assert "install tshark" in capfdbinary.readouterr().err.decode()
 
 
+def test_a_mapping_file_reads_a_log_that_no_format_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.csv").write_text("when,from,to,what\n2011-03-02 10:15:41,10.20.3.7,10.30.1.5,weg\n")
+    described = {"time": "when", "source": "from", "destination": "to", "action": "what", "actions": {"weg": "drop"}}
+    (tmp_path / "map.json").write_text(json.dumps(described))
+    arguments = ["analyze", GOOD, "--log", str(tmp_path / "x.csv")]
+    assert main(arguments) == 2
+    assert "--log-map" in capsys.readouterr().err
+    assert main([*arguments, "--log-map", str(tmp_path / "map.json")]) == 0
+    (tmp_path / "map.json").write_text(json.dumps(described | {"actions": {"weg": "gone"}}))
+    capsys.readouterr()
+    assert main([*arguments, "--log-map", str(tmp_path / "map.json")]) == 2
+    said = capsys.readouterr()
+    assert "map.json: key 'actions.weg': 'gone' has no meaning" in said.err
+    assert not said.out
+
+
 def test_zeek_logs_go_into_a_folder(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     folder = tmp_path / "new" / "logs"
     assert main(["analyze", GOOD, "-T", "zeek", "-o", str(folder)]) == 0

@@ -1,0 +1,97 @@
+"""Programs behind ports, statements of hosts, and which rows of a large log are kept."""
+
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpcdiag.logs import reader
+from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.host import concerns, processes, statements
+from rpcdiag.logs.match import Attempt
+from rpcdiag.logs.reader import LogFile, read
+from rpcdiag.model.packets import Endpoint
+from tests.build import logs
+
+C, S = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
+ATTEMPT = Attempt(0, 0, Endpoint(C, 50000), Endpoint(S, 49667), None, (0,), (1,), ())
+
+
+def _event(event: int, line: int = 1, **fields: Any) -> LogEntry:
+    row = LogEntry(line, 0, 1, "utc", "info", "tcp", None, None, None, None, device="srv", event=event)
+    return row._replace(**fields)
+
+
+def _log(*rows: LogEntry) -> LogFile:
+    return LogFile("x", "windows-events", rows, (), 0, ())
+
+
+def test_a_listening_program_has_the_addresses_that_its_host_uses() -> None:
+    listens = _event(5154, 7, source=IPv4Address("0.0.0.0"), source_port=49667, program="x.exe", pid=9)
+    sends = _event(5156, path="out", source=S, source_port=1, destination=C, destination_port=2)
+    (one,) = processes([_log(listens, listens, sends)], [])
+    assert (one.port, one.program, one.pid, one.role, one.line, one.addresses) == (49667, "x.exe", 9, "listen", 7, (S,))
+
+
+def test_an_address_in_the_event_counts_more_than_those_of_the_host() -> None:
+    (one,) = processes([_log(_event(5154, source=C, source_port=135, program="svchost.exe"))], [])
+    assert one.addresses == (C,)
+
+
+def test_of_ports_that_are_only_taken_those_of_the_captures_count() -> None:
+    rows = [_event(5158, source=C, source_port=port, program="mmc.exe") for port in (50000, 50001)]
+    assert [one.port for one in processes([_log(*rows)], [ATTEMPT])] == [50000]
+
+
+def test_a_connection_names_the_program_that_it_was_for() -> None:
+    row = _event(
+        5157,
+        action="drop",
+        path="in",
+        source=C,
+        source_port=50000,
+        destination=S,
+        destination_port=49667,
+        program="x.exe",
+    )
+    (one,) = processes([_log(row, row._replace(path="out"))], [])
+    assert (one.role, one.port, one.addresses) == ("accept", 49667, (S,))
+
+
+def test_what_hosts_report_is_a_statement_and_what_they_do_with_packets_is_none() -> None:
+    rows = [
+        _event(10036, says="refuses", source=C),
+        _event(5157, action="drop", says="layer", source=C, source_port=1),
+        _event(5154, says="x.exe listens", source=C, source_port=1),
+        _event(5155, action="fail", says="x.exe is kept from listening", source=C, source_port=2),
+        _event(5712, says="filter", source=C, source_port=1, interface="x"),
+        _event(10026),
+    ]
+    assert [(one.event, one.source) for one in statements([_log(*rows)])] == [(10036, C), (5155, C), (5712, C)]
+
+
+def test_of_a_large_log_what_concerns_the_captures_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "ALL_UP_TO", 1)
+    rows = [
+        logs.pfirewall(0, "DROP", "10.9.9.9", 5, "10.0.0.2", 49667, hours=0),  # the first is kept as a sample
+        logs.pfirewall(1, "DROP", "10.9.9.9", 5, "10.0.0.2", 49667, hours=0),
+        logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0),
+        logs.pfirewall(3, "DROP", "10.8.8.8", 50000, "10.7.7.7", 49667, hours=0),  # its addresses may be translated
+    ]
+    path = tmp_path / "x.log"
+    path.write_text(logs.PFIREWALL + "".join(rows))
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert [one.line for one in file.entries] == [6, 8, 9]
+    assert (file.rows, file.drops, file.left_out_drops) == (4, 4, 1)
+    assert file.kinds["drop", "in"].rows == 4
+
+
+def test_even_what_concerns_the_captures_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "ALL_UP_TO", 1)
+    monkeypatch.setattr(reader, "MAX_KEPT", 3)
+    path = tmp_path / "x.log"
+    path.write_text(logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0) * 9)
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert (len(file.entries), file.rows) == (3, 9)
+    assert "come after the first 3" in file.notes[0]
