@@ -38,6 +38,7 @@ from rpcdiag.track.twins import conversations
 if TYPE_CHECKING:  # loaded only where there are logs, connectionless RPC, keys, or a policy
     from rpcdiag.logs.entry import LogFormat
     from rpcdiag.logs.match import Attempt as LogAttempt
+    from rpcdiag.logs.reader import LogFile, Wanted
     from rpcdiag.policy.model import Policy
     from rpcdiag.policy.verdict import Applied
     from rpcdiag.track.datagram_calls import DatagramFlow
@@ -124,7 +125,7 @@ def conclude(
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
-        case = _with_logs(case, table, logs, troubles, log_offset_ns, log_format)
+        case = _with_logs(case, table, lambda wanted: _read_logs(logs, wanted, log_format, troubles), log_offset_ns)
     applied = _under(case, policy)
     findings = judge(case, applied)
     return Diagnosis(
@@ -139,12 +140,17 @@ def conclude(
     )
 
 
-def so_far(taken: Taken, *, brief: bool = False) -> tuple[Case, tuple[Finding, ...]]:
-    """What is known of a capture that is still read, and what the rules find in that."""
+def so_far(
+    taken: Taken, *, brief: bool = False, logs: "Callable[[Wanted], Sequence[LogFile]] | None" = None
+) -> tuple[Case, tuple[Finding, ...]]:
+    """What is known of a capture that is still read, and what the rules find in that; `logs` gives what its logs say."""
     with taken.tracker.looking():
         facts = _capture_facts(0, taken)
         folded = fold(taken) if brief and len(facts.points) == 1 else ()
-        case = _case((facts,), FlowTable([taken.flows]), (taken,), folded, None)
+        table = FlowTable([taken.flows])
+        case = _case((facts,), table, (taken,), folded, None)
+        if logs is not None:
+            case = _with_logs(case, table, logs, None)
         return case, judge(case)
 
 
@@ -445,13 +451,22 @@ def _accounting(
     )
 
 
+def _read_logs(
+    paths: Sequence[str], wanted: "Wanted", described: "LogFormat | None", troubles: list[RpcdiagError]
+) -> "list[LogFile]":
+    from rpcdiag.logs.reader import read, with_rotated
+
+    files = []
+    for path in with_rotated(paths):
+        try:
+            files.append(read(path, wanted, described))
+        except RpcdiagError as error:
+            troubles.append(error)
+    return files
+
+
 def _with_logs(
-    case: Case,
-    table: FlowTable,
-    paths: Sequence[str],
-    troubles: list[RpcdiagError],
-    offset_ns: int | None,
-    described: "LogFormat | None",
+    case: Case, table: FlowTable, read_logs: "Callable[[Wanted], Sequence[LogFile]]", offset_ns: int | None
 ) -> Case:
     """The case with its logs; a match belongs to a conversation, whichever capture point it was seen at."""
     from rpcdiag.logs.host import (
@@ -461,7 +476,6 @@ def _with_logs(
         statements,
     )  # the log formats are loaded only where there is a log
     from rpcdiag.logs.match import match_all, own_drops
-    from rpcdiag.logs.reader import LogFile, read, with_rotated
 
     attempts = []
     carried: dict[int, int] = {}  # the first pipe of an SMB session stands for the connection
@@ -477,13 +491,8 @@ def _with_logs(
     listed = {flow.flow.number for flow in case.flows}
     beside_rpc = (flow for flow in table.begun() if flow.number not in listed)
     attempts += [_attempt(-1 - number, flow) for number, flow in enumerate(islice(beside_rpc, MAX_FOR_CLOCKS))]
-    files: list[LogFile] = []
     wanted = concerns(attempts, [end.address for flow in case.flows for end in (flow.flow.client, flow.flow.server)])
-    for path in with_rotated(paths):
-        try:
-            files.append(read(path, wanted, described))
-        except RpcdiagError as error:
-            troubles.append(error)
+    files = read_logs(wanted)
     middle = attempts[len(attempts) // 2].times_ns[0] if attempts else 0
     logs: list[CaseLog] = []
     rows: dict[int, list[LogRow]] = {}

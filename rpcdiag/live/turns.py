@@ -8,6 +8,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR, interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TCP, Flow, TcpOutcome
+from rpcdiag.logs.entry import LogEntry
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Fate, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS
@@ -35,6 +36,7 @@ class Turn(NamedTuple):
     says: str
     flow: Flow | None = None
     finding: Finding | None = None
+    logged: tuple[str, LogEntry] | None = None  # the log and its row that says so
 
 
 class Turns:
@@ -89,6 +91,7 @@ def _all(case: Case, now_ns: int) -> Iterator[tuple[_Key, Turn]]:
     """The state of everything, by what stays the same while the capture grows."""
     for conversation in case.conversations:
         yield from _attempt(case, conversation, now_ns)
+        yield from _logged(case, conversation, now_ns)
         yield from _asked(conversation.near)
     for referral in case.referrals:
         yield _referred(referral)
@@ -114,6 +117,22 @@ def _attempt(case: Case, conversation: Conversation, now_ns: int) -> Iterator[tu
         time_ns, "", state, flow.client.address, flow.server.address, flow.server.port, flow.first_packet,
         f"port {flow.server.port}{_history(case, near)}", flow,
     )  # fmt: skip
+
+
+def _logged(case: Case, conversation: Conversation, now_ns: int) -> Iterator[tuple[_Key, Turn]]:
+    """The rows in which a device says that it refused a packet of this attempt."""
+    flow = conversation.near.flow
+    for row in case.drops_of(conversation):
+        entry, log = row.entry, case.logs[row.log]
+        offset = log.clock.offset_ns
+        at = now_ns if entry.written_ns is None or offset is None else entry.written_ns - offset
+        rule = f", rule {entry.rule}" if entry.rule else ""
+        key = "row", flow.client, flow.server, flow.start_ns, entry.line, entry.written_ns
+        yield key, Turn(
+            at, "", "logged", flow.client.address, flow.server.address, flow.server.port, None,
+            f"port {flow.server.port}: {entry.action}, says line {entry.line} of {log.file.path}{rule}",
+            flow, None, (log.file.path, entry),
+        )  # fmt: skip
 
 
 def _history(case: Case, near: CaseFlow) -> str:

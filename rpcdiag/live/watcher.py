@@ -8,6 +8,7 @@ from rpcdiag.capture.live import LiveSource
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.intake import Reading
+from rpcdiag.live.logs import LogsBeside
 
 MOST_OFTEN_S = 0.4
 LEAST_OFTEN_S = 1.6  # so that a finding comes within two seconds of the packet that decides
@@ -20,8 +21,8 @@ Look = Callable[[Case, tuple[Finding, ...], int, Reading], None]
 class Watcher:
     """To be told of the reading; calls `look` with what is known, and the time until which is known."""
 
-    def __init__(self, source: LiveSource, look: Look) -> None:
-        self._source, self._look = source, look
+    def __init__(self, source: LiveSource, look: Look, logs: LogsBeside | None = None) -> None:
+        self._source, self._look, self._logs = source, look, logs
         self._next = time.monotonic() + MOST_OFTEN_S
         self._until_ns = 0
         self.looks = 0
@@ -38,7 +39,7 @@ class Watcher:
             taken = reading.so_far()
         if taken.last_ns is not None:
             self._until_ns = taken.last_ns
-            case, findings = so_far(taken, brief=True)
+            case, findings = so_far(taken, brief=True, logs=self._logs.files if self._logs is not None else None)
             self._look(case, findings, self._until_ns, reading)
         took = time.monotonic() - began
         self.looks += 1

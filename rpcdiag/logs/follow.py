@@ -66,8 +66,7 @@ class _Part:
     def begin(self, format: LogFormat, encoding: str, preamble: Sequence[str] = (), skipped: int = 0) -> None:
         """Parse what is fed from now on; the arguments are those of `Pushed`."""
         self.format = format
-        pieces = bool(getattr(format, "pieces", False)) or not getattr(format, "whole_lines", True)
-        self._lines = Lines(encoding, pieces=pieces)
+        self._lines = Lines(encoding, pieces=not format.whole_lines)
         self._pushed = Pushed(format.parse, preamble, skipped)
 
     def feed(self, data: bytes, *, whole: bool = False) -> Found:
@@ -90,7 +89,7 @@ class _Part:
         head = decoded(raw[mark:HEAD], encoding)
         if not head.strip() or not (whole or "\n" in head):
             return []
-        enough = len(raw) >= HEAD or any(not line.startswith("#") for line in head.split("\n")[:-1] if line.strip())
+        enough = len(raw) >= HEAD or _has_rows(head)
         candidates = [self._former, *self._formats] if self._former is not None else self._formats
         reasons = []
         for one in candidates:
@@ -125,13 +124,26 @@ class _Part:
     def idle(self) -> Found:
         """Nothing new was there."""
         self._idle += 1
-        return self._pushed.nothing_follows() if self._pushed is not None and self._idle == IDLE_POLLS else []
+        if self._pushed is None or self.format is None or not self.format.whole_lines or self._idle != IDLE_POLLS:
+            return []
+        return self._pushed.nothing_follows()
 
     def end(self) -> Found:
         if self._lines is None or self._pushed is None:
             return []
         found = self._parsed(self._lines.flush())
         return found + self._pushed.end()
+
+
+def _has_rows(head: str) -> bool:
+    """Whether there is more than the beginning of a header."""
+    return any(not line.startswith("#") for line in head.split("\n")[:-1] if line.strip())
+
+
+def _formats(mapped: LogFormat | None) -> tuple[LogFormat, ...]:
+    """All formats; one that the user has described comes first."""
+    known = plugins.discover("rpcdiag.logs.formats", "FORMAT")
+    return tuple(known) if mapped is None else (mapped, *(one for one in known if one.name != mapped.name))
 
 
 class FollowedFile:
@@ -145,14 +157,15 @@ class FollowedFile:
 
     def __init__(
         self, path: str, say: Say, *, from_start: bool = False, at_end: bool = False, once: bool = False,
-        window: int = WINDOW, holds: bool = HOLDS,
+        window: int = WINDOW, holds: bool = HOLDS, mapped: LogFormat | None = None,
     ) -> None:  # fmt: skip
         if os.path.isdir(path):
             raise InputError(path, "is a directory")
         self.path, self._say, self._once, self._holds = path, say, once, holds
         self._window = 0 if at_end else window
         self._from_start = from_start
-        self._formats: tuple[LogFormat, ...] = tuple(plugins.discover("rpcdiag.logs.formats", "FORMAT"))
+        self._formats = _formats(mapped)
+        self._mapped = mapped
         self._file: IO[bytes] | None = None
         self._identity: tuple[int, int] | None = None
         self._at = 0
@@ -247,8 +260,11 @@ class FollowedFile:
             return self._whole()
         head = head.lstrip(b"\x00")
         encoding, mark = encoding_of(head)
+        if not self._once and not _has_rows(decoded(head[mark:], encoding)):
+            self._new_part(None)
+            return self._appended() or []
         known = self._known(decoded(head[mark:], encoding))
-        if getattr(known, "parse_file", None) is not None:
+        if known.parse_file is not None:
             return self._whole()
         self._new_part(None)
         self._begin_near_the_end(known, decoded(head[mark:], encoding), encoding, mark)
@@ -269,7 +285,7 @@ class FollowedFile:
 
     def _whole(self) -> Found:
         """A file that cannot be followed: packed, or binary."""
-        log = read(self.path)
+        log = read(self.path, mapped=self._mapped)
         self.ended = True
         self._close()
         if not self._once:
@@ -280,8 +296,7 @@ class FollowedFile:
         assert self._file is not None  # invariants, not input
         assert self._part is not None
         size = os.fstat(self._file.fileno()).st_size
-        by_line = getattr(known, "whole_lines", True) and not getattr(known, "pieces", False)
-        if self._from_start or size <= self._window or not by_line:
+        if self._from_start or size <= self._window or not known.whole_lines:
             self._at = mark
             self._part.begin(known, encoding)
             return
@@ -419,9 +434,9 @@ class FollowedStream:
 
     piped = True
 
-    def __init__(self, path: str, read: Callable[[], bytes | None], say: Say) -> None:
+    def __init__(self, path: str, read: Callable[[], bytes | None], say: Say, mapped: LogFormat | None = None) -> None:
         self.path, self._get = path, read
-        self._part = _Part(path, plugins.discover("rpcdiag.logs.formats", "FORMAT"), None, say)
+        self._part = _Part(path, _formats(mapped), None, say)
         self._came = False
         self.behind = self.ended = False
 
@@ -456,7 +471,7 @@ class FollowedStream:
         return self._part.end()
 
 
-def standard_input(say: Say) -> FollowedStream:
+def standard_input(say: Say, mapped: LogFormat | None = None) -> FollowedStream:
     """What comes through standard input, on every system: a thread reads ahead a little."""
     ahead: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
@@ -476,4 +491,4 @@ def standard_input(say: Say) -> FollowedStream:
             return None
 
     threading.Thread(target=fetch, daemon=True).start()
-    return FollowedStream("-", taken, say)
+    return FollowedStream("-", taken, say, mapped)

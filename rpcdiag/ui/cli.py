@@ -195,7 +195,9 @@ def _live_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", dest="no_promiscuous", action="store_true", help="only what is for this machine")
     parser.add_argument("-q", dest="quiet", action="store_true", help="findings only")
     parser.add_argument("-T", dest="output", choices=("text", "json", "ndjson"), default="text")
-    parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log, for the summing up")
+    parser.add_argument(
+        "--log", action="append", default=[], metavar="FILE", help="a firewall log, read while it is written"
+    )
     parser.add_argument(
         "--alert",
         metavar="COMMAND|URL",
@@ -217,6 +219,7 @@ def _tail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"EXPR is put together from\n\n{GRAMMAR}"
     parser.add_argument("logs", nargs="+", metavar="LOG", help="of any known format (rpcdiag formats); - for stdin")
+    parser.add_argument("--log-map", metavar="FILE", help="how to read logs of separated values (YAML or JSON)")
     parser.add_argument("-f", dest="filter", metavar="EXPR", help="show these rows; see below")
     parser.add_argument("--client", metavar="ADDRESS", help="rows from this address or subnet")
     parser.add_argument("--server", metavar="ADDRESS", help="rows to this address or subnet")
@@ -391,7 +394,7 @@ def _tail(chosen: argparse.Namespace) -> int:
 
     gc.enable()
     try:
-        counts, interrupted = tail(chosen, complain)
+        counts, interrupted = tail(chosen, complain, _described(chosen.log_map))
     except MissingPiece as error:
         complain(error)
         return MISSING

@@ -20,6 +20,7 @@ from rpcdiag.errors import InputError, MissingPiece
 from rpcdiag.intake import Intake, Reading, take_live
 from rpcdiag.live.alert import Alert
 from rpcdiag.live.keep import Keeper, Ring
+from rpcdiag.live.logs import LogsBeside
 from rpcdiag.live.turns import Turn, Turns
 from rpcdiag.live.watcher import Watcher
 from rpcdiag.model.evidence import Severity
@@ -31,7 +32,7 @@ from rpcdiag.sweep.engine import MAX_FLOWS
 
 LIVE_FLOWS = min(MAX_FLOWS, 50_000)
 MOST_LINES = 40  # of one look; the rest is counted
-_BAD = frozenset({"silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
+_BAD = frozenset({"logged", "silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
 Say = Callable[[str], None]
 
 
@@ -164,6 +165,9 @@ class Events:
                 "says": turn.says,
                 "community_id": community_id(flow.client, flow.server) if flow is not None else None,
             }
+            if turn.logged is not None:
+                log, entry = turn.logged
+                event |= {"log": log, "line": entry.line, "action": entry.action, "rule": entry.rule}
             self._put("turn", event)
 
     def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
@@ -243,7 +247,8 @@ def _watched(
         if losses.look():
             printer.stats(reading.packets, losses.by_name)
 
-    watcher = Watcher(source, look)
+    logs = LogsBeside(chosen.log, complain, from_start=not source.clocked) if chosen.log else None
+    watcher = Watcher(source, look, logs)
 
     def watch(reading: Reading) -> None:
         if until.reached(reading, keeper):
@@ -253,6 +258,8 @@ def _watched(
     printer.start(name)
     with _stopped_by_signals(source) as signalled:
         taken = take_live(name, source, engine, watch)
+    if logs is not None:
+        logs.close()
     interrupted = bool(signalled) or taken.interrupted
     diagnosis = conclude(Intake((taken,), (), interrupted), chosen.log, brief=False)
     printer.turns(turns.look(diagnosis.case, diagnosis.findings, taken.last_ns or 0))

@@ -17,7 +17,7 @@ from rpcdiag.live.alert import Alert
 from rpcdiag.live.history import History, Told, facts_of, facts_of_document
 from rpcdiag.live.resolve import Names
 from rpcdiag.logs import expression
-from rpcdiag.logs.entry import BadLine, LogEntry
+from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.expression import Expression, Subject
 from rpcdiag.logs.follow import CHUNK, WINDOW, Followed, FollowedFile, standard_input
 from rpcdiag.model.packets import Address
@@ -65,7 +65,7 @@ class Counts:
         self.rows = self.shown = self.filtered = self.noise = self.bad = self.drops = self.uncounted = 0
         self.first_bad: tuple[str, BadLine] | None = None
         self.by_kind: Counter[_Drop] = Counter()
-        self.told: dict[_Drop, tuple[Told, LogEntry]] = {}
+        self.told: dict[_Drop, Told] = {}
 
     def unreadable(self, log: str, line: BadLine) -> None:
         self.bad += 1
@@ -84,7 +84,14 @@ class Counts:
             return
         self.by_kind[kind] += 1
         if row.told is not None:
-            self.told[kind] = row.told, entry
+            self.told[kind] = row.told
+
+    def explain(self, row: Row, told: Told) -> None:
+        """What was not known yet when the row was shown."""
+        entry = row.entry
+        kind = entry.source, entry.destination, entry.destination_port, entry.protocol
+        if kind in self.by_kind:
+            self.told[kind] = told
 
 
 class Lines:
@@ -171,7 +178,7 @@ def summary(counts: Counts) -> Iterator[str]:
             f"{count:7} x {client or '-'} > {server or '-'}  {clean(protocol)[:6]}{'' if port is None else f' {port}'}"
         )
         known = counts.told.get(kind)
-        yield f"{text}  ({known[0].handed.told} was sent there for {clean(known[0].handed.what)})" if known else text
+        yield f"{text}  ({known.handed.told} was sent there for {clean(known.handed.what)})" if known else text
     rest = sum(counts.by_kind.values()) - sum(count for _, count in counts.by_kind.most_common(MOST_SHOWN))
     if rest or counts.uncounted:
         yield f"{rest + counts.uncounted:7} x others"
@@ -281,6 +288,7 @@ class Tail:
                 told = self._histories.of(row.log, entry, None if row.backlog else self._now_ns())
                 self._unexplained.remove(row)
                 if told is not None:
+                    self.counts.explain(row, told)
                     self._shown.later(row, told)
 
     def end(self) -> None:
@@ -289,7 +297,7 @@ class Tail:
         self._shown.end(self.counts)
 
 
-def tail(chosen: argparse.Namespace, complain: Say) -> tuple[Counts, bool]:
+def tail(chosen: argparse.Namespace, complain: Say, described: LogFormat | None = None) -> tuple[Counts, bool]:
     """Follow the logs; what was shown, and whether somebody interrupted.
 
     Raises:
@@ -304,8 +312,8 @@ def tail(chosen: argparse.Namespace, complain: Say) -> tuple[Counts, bool]:
         raise InputError("--alert-on", "says when somebody is told; --alert says who")
     alert = Alert(chosen.alert, complain) if chosen.alert else None
     paths = list(dict.fromkeys(chosen.logs))
-    histories = _histories(chosen, [path for path in paths if path != "-"])
-    followed = [_followed(path, chosen, complain) for path in paths]
+    histories = _histories(chosen, [path for path in paths if path != "-"], described)
+    followed = [_followed(path, chosen, complain, described) for path in paths]
     names = Names() if chosen.resolve else None
     shown = Events() if chosen.output == "ndjson" else Lines(_look(chosen, wanted, paths), names)
     running = Tail(followed, wanted, shown, histories, alert=alert, most=chosen.count, before=_before(chosen))
@@ -340,12 +348,12 @@ def _before(chosen: argparse.Namespace) -> int | None:
     return None if chosen.lines == "all" else int(chosen.lines)
 
 
-def _followed(path: str, chosen: argparse.Namespace, complain: Say) -> Followed:
+def _followed(path: str, chosen: argparse.Namespace, complain: Say, described: LogFormat | None) -> Followed:
     if path == "-":
-        return standard_input(complain)
+        return standard_input(complain, described)
     whole = _before(chosen) is None
     window = CHUNK if _before(chosen) == 0 else WINDOW
-    return FollowedFile(path, complain, from_start=whole, once=chosen.once, window=window)
+    return FollowedFile(path, complain, from_start=whole, once=chosen.once, window=window, mapped=described)
 
 
 def _look(chosen: argparse.Namespace, wanted: Wanted, paths: Sequence[str]) -> Look:
@@ -357,14 +365,14 @@ def _look(chosen: argparse.Namespace, wanted: Wanted, paths: Sequence[str]) -> L
     return Look(color, width, labels(paths), wanted.marks, wanted.highlight)
 
 
-def _histories(chosen: argparse.Namespace, logs: Sequence[str]) -> History:
+def _histories(chosen: argparse.Namespace, logs: Sequence[str], described: LogFormat | None) -> History:
     """What captures and documents know of ports; the offset of each log's clock is measured against the captures."""
     found = History()
     if chosen.captures:
         from rpcdiag.analysis import analyze
 
         present = [path for path in logs if os.path.isfile(path) and os.path.getsize(path)]  # noqa: PTH202
-        diagnosis = analyze(chosen.captures, present)
+        diagnosis = analyze(chosen.captures, present, log_format=described)
         unreadable = [one for one in diagnosis.troubles if getattr(one, "path", None) in (None, *chosen.captures)]
         if unreadable:
             raise unreadable[0]

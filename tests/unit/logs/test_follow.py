@@ -125,11 +125,12 @@ def test_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
     assert [said.rpartition("late.log: ")[2] for said in log.said] == ["no such file; waiting for it", "is there now"]
 
 
-def test_an_empty_file_waits_for_its_first_line(tmp_path: Path) -> None:
-    (tmp_path / "x.log").write_bytes(b"")
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf#Version: 1.5\r\n", b"2011-03-"])
+def test_a_file_without_a_row_waits_for_its_first_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_bytes(content)
     log = _Log(tmp_path / "x.log")
     assert log.new() == []
-    log.add(_row(1)[:30])
+    log.add(_row(1)[:30].removeprefix(content.decode() if content.startswith(b"2") else "-"))
     assert log.new() == []
     log.add(_row(1)[30:])
     assert log.new() == [1]
