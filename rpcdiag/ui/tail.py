@@ -10,8 +10,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rpcdiag.case import Case
 from rpcdiag.errors import InputError, MissingPiece, RpcdiagError
 from rpcdiag.live.alert import Alert
 from rpcdiag.live.history import History, Told, facts_of, facts_of_document
@@ -23,6 +24,10 @@ from rpcdiag.logs.follow import CHUNK, WINDOW, Followed, FollowedFile, standard_
 from rpcdiag.model.packets import Address
 from rpcdiag.report.names import clean
 from rpcdiag.ui.tail_rows import Columns, Look, Row, as_event, history, labels, told_event
+
+if TYPE_CHECKING:  # loaded only where something is captured
+    from rpcdiag.capture.live import LiveSource
+    from rpcdiag.capture.packet_socket import Sockets
 
 POLL_S = 0.2
 ROWS = 10  # shown of what was there before, of each log
@@ -402,52 +407,78 @@ def _watching(chosen: argparse.Namespace, histories: History, complain: Say) -> 
     if not chosen.interface and not chosen.pipe:
         yield
         return
-    if chosen.interface and chosen.pipe:
-        raise InputError("tail", "-i and -r do not go together: watch an interface, or read a pipe")
-    from rpcdiag.capture.live import Interfaces, LiveSource, Pipe
-
-    sockets: Any = None
-    source: LiveSource
-    if chosen.pipe:
-        source = Pipe(chosen.pipe)
-    else:
-        if not sys.platform.startswith("linux"):
-            raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i IFACE | rpcdiag tail LOG -r -")
-        from rpcdiag.capture.packet_socket import Sockets
-
-        sockets = Sockets(tuple(dict.fromkeys(chosen.interface)))
-        source = Interfaces(sockets.read)
-    thread = threading.Thread(target=_watch, args=(chosen, source, histories, complain), daemon=True)
+    watching = _Capture(chosen, histories, complain)
+    thread = threading.Thread(target=watching.run, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        source.stopped = True
-        thread.join(5)
-        if sockets is not None and not thread.is_alive():
-            sockets.close()
+        watching.stop()
+        thread.join(5 if watching.source is not None else 0)
+        if not thread.is_alive():
+            watching.close()
 
 
-def _watch(chosen: argparse.Namespace, source: Any, histories: History, complain: Say) -> None:  # noqa: ANN401
-    """Teach the histories what is handed out, until the source ends or is stopped."""
-    from rpcdiag.analysis import conclude
-    from rpcdiag.capture.choice import Engine
-    from rpcdiag.case import Case
-    from rpcdiag.intake import Intake, take_live
-    from rpcdiag.live.watcher import Watcher
-    from rpcdiag.ui.live import LIVE_FLOWS
+class _Capture:
+    """Teaches the histories what is handed out on an interface, or in a pipe, until somebody says stop.
 
-    name = chosen.pipe or ", ".join(chosen.interface)
+    Raises:
+        InputError: no such interface or pipe.
+        MissingPiece: no right to capture.
+    """
 
-    def look(case: Case, *_: object) -> None:
-        histories.learn("live", facts_of(case, name))
+    def __init__(self, chosen: argparse.Namespace, histories: History, complain: Say) -> None:
+        self._pipe, self._histories, self._complain = chosen.pipe, histories, complain
+        self._name = chosen.pipe or ", ".join(chosen.interface)
+        self._stopped = False
+        self._sockets: Sockets | None = None
+        self.source: LiveSource | None = None
+        if chosen.interface and chosen.pipe:
+            raise InputError("tail", "-i and -r do not go together: watch an interface, or read a pipe")
+        if chosen.pipe:
+            if chosen.pipe != "-" and not os.path.exists(chosen.pipe):  # noqa: PTH110  no pathlib here
+                raise InputError(chosen.pipe, "No such file or directory")
+            return
+        if not sys.platform.startswith("linux"):
+            raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i IFACE | rpcdiag tail LOG -r -")
+        from rpcdiag.capture.live import Interfaces
+        from rpcdiag.capture.packet_socket import Sockets
 
-    try:
-        engine = Engine("auto", max_flows=LIVE_FLOWS, jobs=1)
-        taken = take_live(name, source, engine, Watcher(source, look))
-        histories.learn("live", facts_of(conclude(Intake((taken,), (), False)).case, name))
-    except RpcdiagError as error:
-        complain(f"{error}; the logs are followed without it")
+        self._sockets = Sockets(tuple(dict.fromkeys(chosen.interface)))
+        self.source = Interfaces(self._sockets.read)
+
+    def run(self) -> None:
+        from rpcdiag.analysis import conclude
+        from rpcdiag.capture.choice import Engine
+        from rpcdiag.capture.live import Pipe
+        from rpcdiag.intake import Intake, take_live
+        from rpcdiag.live.watcher import Watcher
+        from rpcdiag.ui.live import LIVE_FLOWS
+
+        try:
+            if self.source is None:
+                self.source = Pipe(self._pipe)  # waits for whoever writes
+            self.source.stopped = self._stopped
+            engine = Engine("auto", max_flows=LIVE_FLOWS, jobs=1)
+            taken = take_live(self._name, self.source, engine, Watcher(self.source, self._look))
+            self._learn(conclude(Intake((taken,), (), False)).case)
+        except RpcdiagError as error:
+            self._complain(f"{error}; the logs are followed without it")
+
+    def _look(self, case: Case, *_: object) -> None:
+        self._learn(case)
+
+    def _learn(self, case: Case) -> None:
+        self._histories.learn("live", facts_of(case, self._name))
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self.source is not None:
+            self.source.stopped = True
+
+    def close(self) -> None:
+        if self._sockets is not None:
+            self._sockets.close()
 
 
 @contextmanager
