@@ -419,6 +419,16 @@ def _watching(chosen: argparse.Namespace, histories: History, complain: Say) -> 
             watching.close()
 
 
+def _opened(interfaces: Sequence[str]) -> "tuple[Sockets, LiveSource]":
+    if not sys.platform.startswith("linux"):
+        raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i IFACE | rpcdiag tail LOG -r -")
+    from rpcdiag.capture.live import Interfaces
+    from rpcdiag.capture.packet_socket import Sockets
+
+    sockets = Sockets(tuple(dict.fromkeys(interfaces)))
+    return sockets, Interfaces(sockets.read)
+
+
 class _Capture:
     """Teaches the histories what is handed out on an interface, or in a pipe, until somebody says stop.
 
@@ -439,13 +449,7 @@ class _Capture:
             if chosen.pipe != "-" and not os.path.exists(chosen.pipe):  # noqa: PTH110  no pathlib here
                 raise InputError(chosen.pipe, "No such file or directory")
             return
-        if not sys.platform.startswith("linux"):
-            raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i IFACE | rpcdiag tail LOG -r -")
-        from rpcdiag.capture.live import Interfaces
-        from rpcdiag.capture.packet_socket import Sockets
-
-        self._sockets = Sockets(tuple(dict.fromkeys(chosen.interface)))
-        self.source = Interfaces(self._sockets.read)
+        self._sockets, self.source = _opened(chosen.interface)
 
     def run(self) -> None:
         from rpcdiag.analysis import conclude
