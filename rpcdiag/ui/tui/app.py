@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,12 @@ from textual.containers import Container
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.packets import Address
-from rpcdiag.report import names
+from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report.names import clean
 from rpcdiag.ui.tui import drawing
-from rpcdiag.ui.tui.details import Paragraph, paragraphs
+from rpcdiag.ui.tui.details import Paragraph, of_finding, of_line, of_step
 from rpcdiag.ui.tui.drawing import Cell, Cells
 from rpcdiag.ui.tui.ladder import Step, steps
 from rpcdiag.ui.tui.lookup import Names
@@ -34,12 +33,12 @@ EVERY_S = 0.25
 WIDE, HIGH = 130, 32  # from there on all panes are shown
 MESSAGE_S = 8.0
 PANES = ("ladder", "timeline", "endpoints", "findings")
-KEYS = " 1-4 pane  / filter  p pause  s save  n names  f expr  Enter more  ? help  q quit"
+KEYS = " 1-4 pane / filter  p pause  s save  n names  f expr  Enter more  ? help  q quit"
 
 HELP: tuple[Paragraph, ...] = (
     ("MOVE", "up, down, PgUp, PgDn, Home, End, or j, k, g, G; Tab goes to the next list.", ""),
     ("PANES", "1 ladder of the selected case, 2 timeline, 3 endpoints handed out, 4 findings of the case.", ""),
-    ("Enter", "on a case or finding: cause, proof, cure. On a timeline or endpoint row: select its case.", ""),
+    ("Enter", "on a case or finding: cause, proof, cure. On an endpoint: its case's ladder. Elsewhere: the row in full.", ""),
     ("o", "timeline and endpoints of the selected case only, or of all.", ""),
     ("/", ("filter; all words must fit: text, 10.1.0.10, 10.1.0.0/16, 135, port:49152-65535, state:refused, "
      "case:c1; ! before a word: must not fit. Enter keeps it, Escape clears it."), ""),
@@ -94,7 +93,7 @@ class LiveApp(App[str]):
     #filter { height: 1; border: none; padding: 0 1; display: none; }
     #filter:focus { border: none; }
     #body { height: 1fr; layout: vertical; }
-    #cases { height: 32%; min-height: 5; }
+    #cases { height: 33%; }
     #body .pane { height: 1fr; display: none; }
     #body .pane.current { display: block; }
     #body.wide { layout: grid; grid-size: 2 6; grid-gutter: 0 1; }
@@ -131,6 +130,7 @@ class LiveApp(App[str]):
         self._filter = ""
         self._version = 0  # of the snapshot
         self._drawn: tuple[object, ...] = ()
+        self._longest_pair = self._longest_end = 15  # columns
         self._message, self._message_until = "", 0.0
         self._said = 0
 
@@ -205,17 +205,17 @@ class LiveApp(App[str]):
         longest = max(
             (len(drawing.hosts(self._called(row.client), self._called(row.server))) for row in rows), default=15
         )
-        self._case_columns: Callable[[int], list[drawing.Column]] = partial(drawing.case_columns, longest)
+        self._longest_pair = longest
         more = f", {known.more} more" if known.more else ""
         of = f" of {len(known.rows)}" if len(rows) < len(known.rows) else ""
         table = self._table("cases")
+        table.styles.height = None if self.is_wide else max(4, min(len(rows) + 2, self.size.height // 3))
         table.show(
             [(f" cases {len(rows)}{of}{more} ", "title")],
             [Row(row.pair, row) for row in rows],
-            lambda width: drawing.heads(self._case_columns(width), width),
+            lambda width: drawing.heads(drawing.case_columns(longest, width), width),
         )
-        row = table.row
-        self.selected = row.what if row is not None and isinstance(row.what, CaseRow) else None
+        self._follow_cursor()
 
     def _shown_case(self, row: CaseRow) -> Shown:
         texts = (row.name, row.last, self._called(row.client), self._called(row.server))
@@ -272,8 +272,12 @@ class LiveApp(App[str]):
             if self._is_wanted(one.told, one.server)
             and fits(Shown((one.told, one.server), (one.port,), one.state, self._case_of(one), (one.purpose,)))
         ]
-        heads = partial(drawing.heads, drawing.ENDPOINT_COLUMNS)
-        table.show(self._title("endpoints", self._only_word), rows, heads)
+        ends = (address for row in known.endpoints for address in (row.server, row.told))
+        self._longest_end = max((len(self._called(address)) for address in ends), default=15)
+        table.show(
+            self._title("endpoints", self._only_word), rows,
+            lambda width: drawing.heads(drawing.endpoint_columns(self._longest_end, width), width),
+        )  # fmt: skip
 
     def _show_findings(self, known: Snapshot, table: Table) -> None:
         found = known.findings_of(self.selected.pair) if self.selected else ()
@@ -299,7 +303,7 @@ class LiveApp(App[str]):
         assert isinstance(what, CaseRow)  # an invariant, as below
         assert self.snapshot is not None
         cells = drawing.case_cells(what, self._called, self.snapshot.now_ns)
-        return drawing.columns(self._case_columns(width), cells, width)
+        return drawing.columns(drawing.case_columns(self._longest_pair, width), cells, width)
 
     def _draw_step(self, what: object, width: int) -> Cells:
         assert isinstance(what, Step)
@@ -311,7 +315,9 @@ class LiveApp(App[str]):
 
     def _draw_endpoint(self, what: object, width: int) -> Cells:
         assert isinstance(what, EndpointRow)
-        return drawing.columns(drawing.ENDPOINT_COLUMNS, drawing.endpoint_cells(what, self._called), width)
+        return drawing.columns(
+            drawing.endpoint_columns(self._longest_end, width), drawing.endpoint_cells(what, self._called), width
+        )
 
     def _draw_finding(self, what: object, width: int) -> Cells:
         assert isinstance(what, Finding)
@@ -351,8 +357,7 @@ class LiveApp(App[str]):
 
     def on_table_moved(self, message: Table.Moved) -> None:
         if message.table.id == "cases" and self.snapshot is not None:
-            row = message.table.row
-            self.selected = row.what if row is not None and isinstance(row.what, CaseRow) else None
+            self._follow_cursor()
             self._table("ladder").to_top()
             self._table("findings").to_top()
             self._show_panes(self.snapshot)
@@ -367,19 +372,25 @@ class LiveApp(App[str]):
             case Finding():
                 self._read(row.what.rule, self._paragraphs([row.what]))
             case Step():
-                self._read("step", _of_step(row.what, self.snapshot.case))
-            case Line() | EndpointRow():
-                other = row.what.client if isinstance(row.what, Line) else row.what.told
-                self._select(frozenset((other, row.what.server)))
+                self._read("step", of_step(row.what, self._view.what))
+            case Line():
+                if self._table("cases").go_to(frozenset((row.what.client, row.what.server))):
+                    self._follow_cursor()
+                self._read(row.what.case, of_line(row.what, self._view.what))
+            case EndpointRow():
+                self._select(frozenset((row.what.told, row.what.server)))
+
+    def _follow_cursor(self) -> None:
+        """The case under the cursor is the selected one."""
+        row = self._table("cases").row
+        self.selected = row.what if row is not None and isinstance(row.what, CaseRow) else None
 
     def _select(self, pair: frozenset[Address]) -> None:
         table = self._table("cases")
         if not table.go_to(pair):
             self._say("that case is not in the list: it is filtered out, or no more remembered")
             return
-        assert table.row is not None  # it was just put there
-        assert isinstance(table.row.what, CaseRow)
-        self.selected = table.row.what
+        self._follow_cursor()
         self._table("ladder").to_top()
         self.action_pane("ladder")
 
@@ -394,10 +405,11 @@ class LiveApp(App[str]):
 
     def _paragraphs(self, found: Iterable[Finding]) -> Iterable[Paragraph]:
         assert self.snapshot is not None
+        shown: set[Remedy] = set()
         for number, finding in enumerate(found):
             if number:
                 yield "", "", ""
-            yield from paragraphs(self.snapshot.case, finding, self.snapshot.remedies.get(finding.id, ()))
+            yield from of_finding(self.snapshot.case, finding, self.snapshot.remedies.get(finding.id, ()), shown)
 
     def _read(self, title: str, text: Iterable[Paragraph]) -> None:
         self.push_screen(Reader(clean(title), text))
@@ -500,12 +512,3 @@ def expressions(row: CaseRow) -> tuple[str, str]:
     name = "ip" if row.client.version == 4 else "ipv6"
     shown = f"{name}.addr == {row.client} && {name}.addr == {row.server}"
     return shown, f"host {row.client} and host {row.server}"
-
-
-def _of_step(step: Step, case: Case) -> Iterable[Paragraph]:
-    """A rung that had not enough room."""
-    yield "STEP", step.text, step.kind
-    yield "TIME", f"{names.day_and_time(step.time_ns)} UTC", ""
-    if step.packet:
-        yield "PACKET", f"{step.packet} of {clean(case.captures[0].path)}", ""
-        yield "SHOW", f"frame.number == {step.packet}", "command"

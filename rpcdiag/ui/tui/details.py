@@ -1,4 +1,4 @@
-"""A finding to read: cause, proof, remedies, what to look at next."""
+"""What Enter shows, to read: of a finding the cause, proof, remedies and what to look at next."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,15 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.outputs.text import where
+from rpcdiag.ui.tui.ladder import Step
+from rpcdiag.ui.tui.snapshot import Line, kind
 
 MAX_REMEDIES = 5
 Paragraph = tuple[str, str, str]  # label, text, how it is coloured; `command` keeps its line whole
 
 
-def paragraphs(case: Case, finding: Finding, remedies: tuple[Remedy, ...]) -> Iterator[Paragraph]:
-    """Everything that is known of it; the text is harmless."""
+def of_finding(case: Case, finding: Finding, remedies: tuple[Remedy, ...], shown: set[Remedy]) -> Iterator[Paragraph]:
+    """Everything that is known of it; the text is harmless. A remedy that was `shown` before is only named."""
     severity = finding.severity.value
     colour = {"error": "bad", "warning": "warn"}.get(severity, "note")
     yield severity.upper(), f"{rule_of(finding.rule).title}. {_sentence(finding.summary)}", colour
@@ -29,7 +31,12 @@ def paragraphs(case: Case, finding: Finding, remedies: tuple[Remedy, ...]) -> It
     for number, one in enumerate(finding.evidence):
         yield "" if number else "PROOF", f"{where(case, one)}: {clean(one.says)}", ""
     for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
-        yield f"CURE {number}" if len(remedies) > 1 else "CURE", clean(remedy.where), "good"
+        label = f"CURE {number}" if len(remedies) > 1 else "CURE"
+        if remedy in shown:
+            yield label, f"as above: {clean(remedy.where)}", "good"
+            continue
+        shown.add(remedy)
+        yield label, clean(remedy.where), "good"
         yield "", _sentence(remedy.why), ""
         for command in remedy.commands:
             for text in command.text.splitlines():
@@ -37,6 +44,26 @@ def paragraphs(case: Case, finding: Finding, remedies: tuple[Remedy, ...]) -> It
         yield "", f"Price: {_sentence(remedy.price)}", ""
     if finding.next_observation:
         yield "NEXT", clean(finding.next_observation), "strong"
+
+
+def of_step(step: Step, path: str) -> Iterator[Paragraph]:
+    """A rung of the ladder that had not enough room."""
+    yield "STEP", step.text, step.kind
+    yield from _place(step.time_ns, step.packet, path)
+
+
+def of_line(line: Line, path: str) -> Iterator[Paragraph]:
+    """The same for a line of the timeline."""
+    yield line.state.upper(), line.text, kind(line.state)
+    yield "HOSTS", f"{line.client} > {line.server}{f', port {line.port}' if line.port else ''}", ""
+    yield from _place(line.time_ns, line.packet, path)
+
+
+def _place(time_ns: int, packet: int | None, path: str) -> Iterator[Paragraph]:
+    yield "TIME", f"{names.day_and_time(time_ns)} UTC", ""
+    if packet:
+        yield "PACKET", f"{packet} of {clean(path)}; to see it in Wireshark:", ""
+        yield "", f"frame.number == {packet}", "command"
 
 
 def _sentence(text: str) -> str:

@@ -88,16 +88,20 @@ LINE_COLUMNS = (
 
 
 def line_cells(one: Line, called: Called) -> Cells:
+    time = names.time_of_day(one.time_ns)
     return (
-        (names.time_of_day(one.time_ns), "dim"), (f"#{one.packet}" if one.packet else "", "dim"), (one.case, ""),
+        (time[:8] if one.whole_seconds else time, "dim"), (f"#{one.packet}" if one.packet else "", "dim"), (one.case, ""),
         (hosts(called(one.client), called(one.server)), ""), (one.state, kind(one.state)), (one.text, ""),
     )  # fmt: skip
 
 
-ENDPOINT_COLUMNS = (
-    Column("port", 5, right=True), Column("server", 15), Column("told to", 15), Column("for", 0), Column("when", 12),
-    Column("packet", 7, right=True, least=90), Column("state", 10),
-)  # fmt: skip
+def endpoint_columns(longest: int, width: int) -> list[Column]:
+    """`longest`: columns of the longest address or name."""
+    host = max(12, min(longest, (width - 44) // 2))
+    return [
+        Column("port", 5, right=True), Column("server", host), Column("told to", host), Column("for", 0),
+        Column("when", 12), Column("packet", 7, right=True, least=90), Column("state", 10),
+    ]  # fmt: skip
 
 
 def endpoint_cells(row: EndpointRow, called: Called) -> Cells:
@@ -153,12 +157,17 @@ def _drawn(start: str, text: str, shaft: str, end: str, room: int) -> str:
     return start + text + " " + shaft * (inner - cell_len(text)) + end
 
 
+def size(count: int) -> str:
+    """`812 B`, `12 kB`, `31.4 MB`"""
+    return f"{count} B" if count < 1000 else f"{count / 1e3:.0f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
 def counters(one: Counters) -> list[Cell]:
     """The line under the title."""
     return [
         (f" {one.packets:,} packets  {one.rate:,.0f}/s  {one.flows:,} flows  {one.pdus:,} RPC PDUs  ", ""),
         (f"dropped {one.dropped:,}", "bad" if one.dropped else ""), ("  ", ""),
-        (f"evicted {one.evicted:,}", "warn" if one.evicted else ""), (f"  kept {one.kept / 1e6:.1f} MB", ""),
+        (f"evicted {one.evicted:,}", "warn" if one.evicted else ""), (f"  kept {size(one.kept)}", ""),
     ]  # fmt: skip
 
 

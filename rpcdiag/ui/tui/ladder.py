@@ -53,7 +53,7 @@ def steps(case: Case, left: Address, right: Address) -> tuple[list[Step], int]:
         for referral in case.told.get((told, teller), ()):
             if referral.asked_on.id in ids:
                 found += _referral(referral, referral.asked_on.flow.client.address == left)
-    found.sort(key=lambda step: (step.time_ns, step.packet or 0, step.order))
+    found.sort(key=lambda step: (step.time_ns, step.order, step.packet or 0))
     return found[-MAX_STEPS:], len(both) - len(shown)
 
 
@@ -125,13 +125,27 @@ def _failed(flow: Flow, there: bool, told: str) -> Iterator[Step]:
 
 def _logged(case: Case, one: Conversation, there: bool) -> Iterator[Step]:
     """Where a device says that it dropped it."""
-    flow = one.near.flow
-    for row in case.drops_of(one)[:MAX_OF_ONE]:
-        time_ns = log_time(case, row.log, row.entry.written_ns)
+    flow, drops = one.near.flow, case.drops_of(one)[:MAX_OF_ONE]
+    refused = _agreeing(case, one) if drops else {}
+    for row in drops:
+        time_ns = refused.get((row.log, row.position), log_time(case, row.log, row.entry.written_ns))
         rule = f" by {clean(row.entry.rule)}" if row.entry.rule else ""
         way = Way.BARRED_THERE if there == (row.entry.source in (None, flow.client.address)) else Way.BARRED_BACK
         text = f"{row.entry.action.upper()} :{flow.server.port}{rule} (log line {row.entry.line})"
         yield Step(flow.start_ns if time_ns is None else time_ns, way, None, text, "bad", 1)
+
+
+def _agreeing(case: Case, one: Conversation) -> dict[tuple[int, int], int]:
+    """When the packet was seen that a row speaks of, by log and position; logs often know seconds only."""
+    times = {syn.packet: syn.time_ns for syn in one.near.flow.syns}
+    return {
+        (log.number, position): times[packet]
+        for log in case.logs
+        for match in log.matches
+        if match.attempt == one.near.conversation
+        for position, packet in match.agrees
+        if packet in times
+    }
 
 
 def log_time(case: Case, log: int, written_ns: int | None) -> int | None:

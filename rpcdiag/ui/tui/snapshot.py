@@ -8,7 +8,7 @@ from rpcdiag.case import Case, CaseReferral
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.dissect.interfaces import class_name
 from rpcdiag.flows.flow import TcpOutcome
-from rpcdiag.live.turns import Turn, current
+from rpcdiag.live.turns import SECOND, Turn, current
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.remedy import Remedy
@@ -62,6 +62,7 @@ class Line(NamedTuple):
     port: int | None
     packet: int | None
     text: str
+    whole_seconds: bool = False  # whoever wrote it knows no smaller unit
 
 
 class EndpointRow(NamedTuple):
@@ -133,6 +134,7 @@ def log_lines(case: Case, name: Callable[[Address, Address], str]) -> Iterator[L
                 conversation.client, conversation.server, "log drop" if entry.drops else "log",
                 flow.server.port, None,
                 f"{entry.action} port {flow.server.port}{rule}{clean(code)} (log line {entry.line})",
+                entry.resolution_ns >= SECOND,
             )  # fmt: skip
 
 

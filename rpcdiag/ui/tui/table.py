@@ -180,6 +180,12 @@ class Table(Widget, can_focus=True):
     def on_resize(self) -> None:
         self._scroll()
 
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         self._move_to(self._cursor + 3)
 
@@ -204,7 +210,9 @@ class Table(Widget, can_focus=True):
         return strip(cells, width, _CURSOR if here and self.has_focus else None)
 
     def _title_line(self, width: int) -> Strip:
-        cells = list(self._title)
+        cells = [
+            (text, "strong" if colour == "title" and not self.has_focus else colour) for text, colour in self._title
+        ]
         if len(self._rows) > self._room:
             where = f" {self._top + 1}-{min(len(self._rows), self._top + self._room)} of {len(self._rows)}"
             used = sum(len(text) for text, _ in cells)
