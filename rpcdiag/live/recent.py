@@ -135,15 +135,15 @@ class Recent:
         self._lock = threading.Lock()
         self._packets: deque[tuple[int, bytes]] = deque()  # number of the section, block
         self._headings: list[bytes] = []
-        self.size = self.lost = self._heading_size = 0
+        self.size = self.lost = self.heading_size = 0
 
     def __call__(self, data: bytes) -> None:
         """The next bytes of the stream."""
         with self._lock:
             for begins, packet, block in self._sorter.feed(data):
                 if not packet:
-                    self._heading_size += len(block)
-                    self._sorter.records.broken |= self._heading_size > HEADINGS
+                    self.heading_size += len(block)
+                    self._sorter.records.broken |= self.heading_size > HEADINGS
                 if begins:
                     self._headings.append(block)
                 elif not packet:

@@ -137,12 +137,14 @@ class LiveApp(App[str]):
     def compose(self) -> ComposeResult:
         yield Bar("top")
         with Container(id="body"):
-            yield Table("cases", self._draw_case)
+            yield Table("cases", self._draw_case, empty="no RPC yet, or the filter hides it")
             for table in (
-                Table("ladder", self._draw_step),
-                Table("timeline", self._draw_line, follows=True),
-                Table("findings", self._draw_finding),
-                Table("endpoints", self._draw_endpoint),
+                Table("ladder", self._draw_step, empty="no case is selected"),
+                Table(
+                    "timeline", self._draw_line, follows=True, empty="nothing has turned yet, or the filter hides it"
+                ),
+                Table("findings", self._draw_finding, empty="no rule has found anything in this case"),
+                Table("endpoints", self._draw_endpoint, empty="no port was handed out, or the filter hides it"),
             ):
                 table.add_class("pane")
                 yield table
@@ -336,12 +338,13 @@ class LiveApp(App[str]):
         waiting = 0
         if self._paused and latest and self.snapshot:
             waiting = latest.counters.packets - self.snapshot.counters.packets
-        top: list[Cell] = [(f" {word} ", "title"), (f" {clean(self._view.what)}  ", "strong")]
-        top.append((self._view.worst(), "bad" if "error" in self._view.worst() else ""))
+        worst = self._view.worst()
+        top: list[Cell] = [(f" {word} ", "title"), (f" {worst}", "bad" if "error" in worst else "")]
         if waiting:
             top.append((f"  {waiting:,} packets came since", "warn"))
         if self._filter:
             top.append((f"  filter: {clean(self._filter)}", "warn"))
+        top.append((f"  {clean(self._view.what)}", ""))
         count = drawing.counters(self.snapshot.counters) if self.snapshot else [(" waiting for packets", "dim")]
         base = self.screen_stack[0]
         base.query_one("#top", Bar).show([top, count])

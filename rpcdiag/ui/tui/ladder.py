@@ -115,7 +115,7 @@ def _failed(flow: Flow, there: bool, told: str) -> Iterator[Step]:
     last = shown[-1].time_ns if shown else flow.end_ns
     if silent:
         text = f"no SYN-ACK, no RST in {names.duration(flow.watched_ns)}"
-        yield Step(last, _lost(there), None, text, "bad", 1)
+        yield Step(last, _lost(there), None, text, "bad", 2)
     elif flow.reset is not None:
         yield Step(flow.reset.time_ns, _from(there), flow.reset.packet, f"RST :{flow.server.port} refused", "bad")
     for error in flow.icmp[:1]:
@@ -126,7 +126,7 @@ def _failed(flow: Flow, there: bool, told: str) -> Iterator[Step]:
 def _logged(case: Case, one: Conversation, there: bool) -> Iterator[Step]:
     """Where a device says that it dropped it."""
     flow, drops = one.near.flow, case.drops_of(one)[:MAX_OF_ONE]
-    refused = _agreeing(case, one) if drops else {}
+    refused = agreeing(case, one) if drops else {}
     for row in drops:
         time_ns = refused.get((row.log, row.position), log_time(case, row.log, row.entry.written_ns))
         rule = f" by {clean(row.entry.rule)}" if row.entry.rule else ""
@@ -135,7 +135,7 @@ def _logged(case: Case, one: Conversation, there: bool) -> Iterator[Step]:
         yield Step(flow.start_ns if time_ns is None else time_ns, way, None, text, "bad", 1)
 
 
-def _agreeing(case: Case, one: Conversation) -> dict[tuple[int, int], int]:
+def agreeing(case: Case, one: Conversation) -> dict[tuple[int, int], int]:
     """When the packet was seen that a row speaks of, by log and position; logs often know seconds only."""
     times = {syn.packet: syn.time_ns for syn in one.near.flow.syns}
     return {
@@ -218,7 +218,8 @@ def _referral(one: CaseReferral, there: bool) -> Iterator[Step]:
         way = _to(there) if told.by_client else _from(there)
         yield Step(told.response_ns, way, told.response_packet, f"hands over an object{_ports(one)}")
         return
-    yield Step(told.request_ns, _to(there), told.request_packet, clean(_question(one)))
+    again = f" ({len(told.tries)} times)" if len(told.tries) > 1 else ""
+    yield Step(told.request_ns, _to(there), told.request_packet, clean(_question(one)) + again)
     if told.status:
         yield Step(told.response_ns, _from(there), told.response_packet, names.error(told.status), "bad")
     else:

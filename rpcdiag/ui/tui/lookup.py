@@ -84,6 +84,11 @@ class Names:
                 with self._lock:
                     self._known[address] = _short(name)
                     self.changes += 1
+            self._questions.task_done()
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is answered; the screen never does."""
+        self._questions.join()
 
 
 def _short(name: str) -> str:

@@ -28,7 +28,7 @@ Word = Callable[[Shown], bool]
 
 def sieve(text: str) -> Word:
     """Whether a row fits; all fit an empty text."""
-    words = [_word(word) for word in text.lower().split()[:MOST_WORDS]]
+    words = [_word(word) for word in text.lower().split()[:MOST_WORDS] if word != "!"]
     return lambda row: all(word(row) for word in words)
 
 
@@ -40,7 +40,7 @@ def _word(text: str) -> Word:
     if colon and name == "state":
         return lambda row: value in row.state.lower()
     if colon and name == "case":
-        return lambda row: value == row.case
+        return lambda row: value in ("", row.case)  # nothing is hidden while it is typed
     if (ports := _ports(value if colon and name in ("", "port") else text)) is not None:
         return lambda row: any(port in ports for port in row.ports)
     try:

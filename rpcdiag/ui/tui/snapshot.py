@@ -15,7 +15,7 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.track.facts import ReferralKind
-from rpcdiag.ui.tui.ladder import log_time
+from rpcdiag.ui.tui.ladder import agreeing, log_time
 
 MAX_CASES = 1000
 MAX_LINES = 2000  # of the timeline
@@ -124,9 +124,11 @@ def log_lines(case: Case, name: Callable[[Address, Address], str]) -> Iterator[L
     for number, rows in case.rows.items():
         conversation = case.conversations[number]
         flow = conversation.near.flow
+        seen = agreeing(case, conversation)
         for row in rows:
             entry = row.entry
-            time_ns = log_time(case, row.log, entry.written_ns)
+            packet_ns = seen.get((row.log, row.position))
+            time_ns = log_time(case, row.log, entry.written_ns) if packet_ns is None else packet_ns
             rule = f" by {clean(entry.rule)}" if entry.rule else ""
             code = f" {entry.code_name}" if entry.code_name else ""
             yield Line(
@@ -134,7 +136,7 @@ def log_lines(case: Case, name: Callable[[Address, Address], str]) -> Iterator[L
                 conversation.client, conversation.server, "log drop" if entry.drops else "log",
                 flow.server.port, None,
                 f"{entry.action} port {flow.server.port}{rule}{clean(code)} (log line {entry.line})",
-                entry.resolution_ns >= SECOND,
+                packet_ns is None and entry.resolution_ns >= SECOND,
             )  # fmt: skip
 
 

@@ -87,11 +87,12 @@ class Table(Widget, can_focus=True):
             super().__init__()
             self.table = table
 
-    def __init__(self, id: str, draw: Draw, *, follows: bool = False, reads: bool = False) -> None:
+    def __init__(self, id: str, draw: Draw, *, follows: bool = False, reads: bool = False, empty: str = "") -> None:
         super().__init__(id=id)
         self._draw = draw
         self._follows = follows
         self._reads = reads  # text to read: no cursor, keys scroll
+        self._empty = empty  # said where there are no rows
         self._title: list[Cell] = []
         self._heads: Callable[[int], Cells] | None = None
         self._rows: Sequence[Row] = ()
@@ -179,6 +180,7 @@ class Table(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         self._scroll()
+        self.refresh()  # lines may have been drawn already where they do not stand any more
 
     def on_focus(self) -> None:
         self.refresh()
@@ -204,7 +206,7 @@ class Table(Widget, can_focus=True):
             return strip([(" ", ""), *self._heads(width - 1)], width)
         place = self._top + y - self._head_lines
         if place >= len(self._rows):
-            return strip([], width)
+            return strip([(f" {self._empty}", "dim")] if place == 0 else [], width)
         here = place == self._cursor and not self._reads
         cells = [(">" if here else " ", ""), *self._draw(self._rows[place].what, width - 1)]
         return strip(cells, width, _CURSOR if here and self.has_focus else None)
