@@ -140,11 +140,11 @@ class LiveApp(App[str]):
             yield Table("cases", self._draw_case, empty="no RPC yet, or the filter hides it")
             for table in (
                 Table("ladder", self._draw_step, empty="no case is selected"),
-                Table(
-                    "timeline", self._draw_line, follows=True, empty="nothing has turned yet, or the filter hides it"
-                ),
+                Table("timeline", self._draw_line, follows=1, empty="nothing has turned yet, or the filter hides it"),
                 Table("findings", self._draw_finding, empty="no rule has found anything in this case"),
-                Table("endpoints", self._draw_endpoint, empty="no port was handed out, or the filter hides it"),
+                Table(
+                    "endpoints", self._draw_endpoint, follows=-1, empty="no port was handed out, or the filter hides it"
+                ),
             ):
                 table.add_class("pane")
                 yield table

@@ -44,12 +44,12 @@ class Step(NamedTuple):
 
 def steps(case: Case, left: Address, right: Address) -> tuple[list[Step], int]:
     """The latest steps by time, and how many conversations were left out."""
-    there, back = case.between(left, right), case.between(right, left)
-    both = sorted([*there, *back], key=lambda one: one.near.flow.start_ns)
+    back = case.between(right, left) if left != right else ()
+    both = sorted([*case.between(left, right), *back], key=lambda one: one.near.flow.start_ns)
     shown = both[-MAX_CONVERSATIONS:]
     found = [step for one in shown for step in _conversation(case, one, one.client == left)]
     ids = {id for one in shown for id in one.ids}
-    for teller, told in ((right, left), (left, right)):
+    for teller, told in {(right, left): 0, (left, right): 0}:
         for referral in case.told.get((told, teller), ()):
             if referral.asked_on.id in ids:
                 found += _referral(referral, referral.asked_on.flow.client.address == left)

@@ -61,7 +61,10 @@ class Bar(Widget):
 
 
 class Table(Widget, can_focus=True):
-    """Title, heads of columns, rows, and a cursor that stays with its row. With `follows`, it stays at the end."""
+    """Title, heads of columns, rows, and a cursor that stays with its row.
+
+    `follows`: at the end (1) or the start (-1) it stays there instead, whatever comes.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
@@ -87,7 +90,7 @@ class Table(Widget, can_focus=True):
             super().__init__()
             self.table = table
 
-    def __init__(self, id: str, draw: Draw, *, follows: bool = False, reads: bool = False, empty: str = "") -> None:
+    def __init__(self, id: str, draw: Draw, *, follows: int = 0, reads: bool = False, empty: str = "") -> None:
         super().__init__(id=id)
         self._draw = draw
         self._follows = follows
@@ -97,7 +100,7 @@ class Table(Widget, can_focus=True):
         self._heads: Callable[[int], Cells] | None = None
         self._rows: Sequence[Row] = ()
         self._cursor = self._top = 0
-        self._at_end = follows
+        self._at_end = bool(follows)
 
     @property
     def row(self) -> Row | None:
@@ -120,7 +123,7 @@ class Table(Widget, can_focus=True):
         key = self.row.key if self.row else None
         self._rows = rows
         if self._at_end:
-            self._cursor = max(0, len(rows) - 1)
+            self._cursor = max(0, len(rows) - 1) if self._follows > 0 else 0
         elif key is not None:
             places = (place for place, row in enumerate(rows) if row.key == key)
             self._cursor = next(places, min(self._cursor, max(0, len(rows) - 1)))
@@ -160,7 +163,8 @@ class Table(Widget, can_focus=True):
         before = self._cursor
         self._cursor = place
         self._scroll()
-        self._at_end = self._follows and self._cursor >= len(self._rows) - 1
+        end = len(self._rows) - 1 if self._follows > 0 else 0
+        self._at_end = bool(self._follows) and self._cursor == end
         if self._cursor != before:
             self.refresh()
             self.post_message(self.Moved(self))

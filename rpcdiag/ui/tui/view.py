@@ -87,9 +87,11 @@ class View:
         )  # fmt: skip
         if reading is not None:
             self._counters = self._counters._replace(flows=reading.flows, pdus=reading.pdus)
-        elif not self._counters.flows:
-            calls = sum(one.rpc.pdus for one in case.flows if one.rpc)
-            self._counters = self._counters._replace(flows=len(case.flows), pdus=calls)
+        else:
+            self._counters = self._counters._replace(rate=0.0)
+            if not self._counters.flows:  # nobody looked before the end
+                pdus = sum(one.rpc.pdus for one in case.flows if one.rpc)
+                self._counters = self._counters._replace(flows=len(case.flows), pdus=pdus)
         if case.logs:
             self._timeline.add_logs(case, name)
         rows = sorted(case_rows(case, findings, self._timeline.last, name, now_ns), key=by_urgency)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rpcdiag.analysis import analyze
+from rpcdiag.live.turns import Turns
 from rpcdiag.model.packets import Address
 from rpcdiag.ui.tui.app import KEYS, LiveApp
 from rpcdiag.ui.tui.lookup import Names
@@ -322,3 +323,40 @@ def test_quitting_ends_the_capture_and_an_interrupt_says_so() -> None:
     assert asyncio.run(drive("q", False)) == "quit"
     assert asyncio.run(drive("ctrl+c", False)) == "interrupted"
     assert asyncio.run(drive("ctrl+c", True)) == "quit"
+
+
+def test_what_a_host_says_to_itself_is_drawn_once(tmp_path: Path) -> None:
+    recording = Recording(START)
+    exchanges.lookup(recording, "127.0.0.1", 50000, "127.0.0.1", exchanges.DRSUAPI, 49667)
+    Tcp(recording, "127.0.0.1", 50001, "127.0.0.1", 49667).refused()
+    path = tmp_path / "capture.pcapng"
+    path.write_bytes(recording.pcapng())
+    view = View("lo")
+    tell(view, analyze([str(path)]))
+    (screen,) = screens(view, LARGE)
+    assert "connects :135" in _line(screen, "#1 │")
+    assert "told :49667" in _line(screen, "#10 │")
+
+
+def test_lists_stay_where_the_news_are(tmp_path: Path) -> None:
+    view, turns = View("growing"), Turns()
+    recording = Recording(START)
+    path = tmp_path / "capture.pcapng"
+
+    def more(app: LiveApp | None, view: View) -> None:
+        for number in range(20):
+            exchanges.lookup(recording, f"10.0.0.{number + 1}", 50000 + recording.number, "10.9.9.9",
+                             exchanges.DRSUAPI, 50000 + recording.number)  # fmt: skip
+        path.write_bytes(recording.pcapng())
+        tell(view, analyze([str(path)]), turns)
+
+    more(None, view)
+    first, *_, last = screens(view, SMALL, ["2", more, "3"])
+    assert ">c1 " in "\n".join(first)
+    assert ">c1 " in "\n".join(last)  # the selection stays
+    endpoints = screens(view, SMALL, ["3", more])[-1]
+    title = _line(endpoints, "[3 endpoints]")
+    assert " 1-" in title
+    assert title.endswith(" of 60")
+    timeline = screens(view, SMALL, ["2", more])[-1]
+    assert _line(timeline, "[2 timeline]").strip().endswith("-80 of 80")
