@@ -16,7 +16,8 @@ from rpcdiag.ui.tui.view import View
 
 PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
 SMALL, LARGE = (80, 24), (160, 50)
-Act = Callable[[LiveApp, View], None] | str  # a key, or something to be done in between
+# a key, another size, or something to be done in between
+Act = Callable[[LiveApp, View], None] | str | tuple[int, int]
 
 
 def nobody(address: Address) -> str | None:
@@ -56,8 +57,9 @@ def screens(
                 if callable(act):
                     act(app, view)
                     app.tick()
-                elif act.startswith("text:"):
-                    await pilot.press(*act.removeprefix("text:").replace(":", "\0").replace("\0", ":"))
+                elif isinstance(act, tuple):
+                    await pilot.resize_terminal(*act)
+                    await pilot.pause()
                 else:
                     await pilot.press(act)
                 await app.workers.wait_for_complete()

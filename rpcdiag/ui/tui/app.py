@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -126,7 +127,7 @@ class LiveApp(App[str]):
         self.snapshot: Snapshot | None = None
         self.selected: CaseRow | None = None
         self._current = PANES[0]
-        self._paused = self._only = False
+        self._paused = self._only = self.is_wide = False
         self._filter = ""
         self._version = 0  # of the snapshot
         self._drawn: tuple[object, ...] = ()
@@ -158,17 +159,21 @@ class LiveApp(App[str]):
                 loop.add_signal_handler(number, self.action_end, "interrupted")
         self.query_one("#cases").focus()
         self._show_pane(self._current)
+        self.query_one("#body").set_class(self.is_wide, "wide")
         self.set_interval(EVERY_S, self.tick)
         self.tick()
 
-    def on_resize(self) -> None:
-        self.query_one("#body").set_class(self.is_wide, "wide")
+    def on_resize(self, event: Resize) -> None:
+        self.is_wide = event.size.width >= WIDE and event.size.height >= HIGH
+        if self._is_whole:
+            self.screen_stack[0].query_one("#body").set_class(self.is_wide, "wide")
         self._drawn = ()
         self.call_after_refresh(self.tick)
 
     @property
-    def is_wide(self) -> bool:
-        return self.size.width >= WIDE and self.size.height >= HIGH
+    def _is_whole(self) -> bool:
+        """Not while the screen is still built, or taken apart already."""
+        return bool(self.screen_stack) and len(self.screen_stack[0].query("Table, Bar")) == len(PANES) + 3
 
     def _table(self, name: str) -> Table:
         return self.screen_stack[0].query_one(f"#{name}", Table)
@@ -177,6 +182,8 @@ class LiveApp(App[str]):
 
     def tick(self) -> None:
         """Look whether something is new; nothing else draws."""
+        if not self._is_whole:
+            return
         if self._view.finished.is_set() and self._view.latest is None:
             self.exit("quit")
             return
@@ -354,7 +361,8 @@ class LiveApp(App[str]):
     def _say(self, text: str) -> None:
         """In the last line, for some seconds."""
         self._message, self._message_until = text, time.monotonic() + MESSAGE_S
-        self._draw_bars()
+        if self._is_whole:
+            self._draw_bars()
 
     # ---- what keys do
 

@@ -360,3 +360,11 @@ def test_lists_stay_where_the_news_are(tmp_path: Path) -> None:
     assert title.endswith(" of 60")
     timeline = screens(view, SMALL, ["2", more])[-1]
     assert _line(timeline, "[2 timeline]").strip().endswith("-80 of 80")
+
+
+def test_the_screen_follows_the_size_of_the_terminal() -> None:
+    view = story("dpm-tmg")
+    small, large = screens(view, SMALL)[0], screens(view, LARGE)[0]
+    assert screens(view, SMALL, [LARGE, SMALL])[1:] == [large, small]
+    for size in ((20, 5), (1, 1), (400, 100)):
+        assert len(screens(view, SMALL, [size, "2", "enter", "q", "4"])[-1]) == size[1]
