@@ -112,13 +112,11 @@ class View:
 
     def _advised(self, case: Case, findings: tuple[Finding, ...]) -> dict[str, tuple[Remedy, ...]]:
         """Remedies by finding id; those of a finding that says the same as before are not made again."""
-        kept: dict[tuple[object, ...], tuple[Remedy, ...]] = {}
-        given: dict[str, tuple[Remedy, ...]] = {}
-        for finding in findings[:MAX_ADVISED]:
-            key = finding.rule, finding.client, finding.server, finding.direction, finding.subject
-            known = kept.get(key, self._remedies.get(key))
-            kept[key] = given[finding.id] = tuple(advise(case, finding)) if known is None else known
-        self._remedies = kept
+        shown = findings[:MAX_ADVISED]
+        keys = {one.id: (one.rule, one.client, one.server, one.direction, one.subject) for one in shown}
+        made = advise(case, [one for one in shown if keys[one.id] not in self._remedies])
+        given = {one.id: made[one.id] if one.id in made else self._remedies[keys[one.id]] for one in shown}
+        self._remedies = {keys[id]: remedies for id, remedies in given.items()}
         return given
 
     def end(self, diagnosis: Diagnosis, color: str) -> None:
