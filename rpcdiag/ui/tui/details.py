@@ -30,6 +30,8 @@ def of_finding(case: Case, finding: Finding, remedies: tuple[Remedy, ...], shown
         yield "READS", "; ".join(names.error(error) for error in finding.errors), ""
     for number, one in enumerate(finding.evidence):
         yield "" if number else "PROOF", f"{where(case, one)}: {clean(one.says)}", ""
+    if finding.next_observation:
+        yield "NEXT", clean(finding.next_observation), "strong"
     for number, remedy in enumerate(remedies[:MAX_REMEDIES], start=1):
         label = f"CURE {number}" if len(remedies) > 1 else "CURE"
         if remedy in shown:
@@ -39,11 +41,12 @@ def of_finding(case: Case, finding: Finding, remedies: tuple[Remedy, ...], shown
         yield label, clean(remedy.where), "good"
         yield "", _sentence(remedy.why), ""
         for command in remedy.commands:
+            if command.instead:
+                continue
             for text in command.text.splitlines():
                 yield "", clean(text), "" if command.shell == "steps" else "command"
-        yield "", f"Price: {_sentence(remedy.price)}", ""
-    if finding.next_observation:
-        yield "NEXT", clean(finding.next_observation), "strong"
+        opens = f"Opens: {_sentence(remedy.opens)} " if remedy.opens else ""
+        yield "", f"{opens}Price: {_sentence(remedy.price)}", ""
 
 
 def of_step(step: Step, path: str) -> Iterator[Paragraph]:
