@@ -31,6 +31,9 @@ class LiveSource(Protocol):
     def readinto(self, room: memoryview) -> int | None:
         """Bytes put into `room`; 0 at the end, None where nothing came for a while."""
 
+    def also(self, tap: Callable[[bytes], None]) -> None:
+        """Give what follows after `head` to one more tap."""
+
     def close(self) -> None: ...
 
 
@@ -66,7 +69,22 @@ class Interfaces:
         self._pending = self._pending[count:]
         return count
 
+    def also(self, tap: Callable[[bytes], None]) -> None:
+        self._tap = _both(self._tap, tap)
+
     def close(self) -> None: ...
+
+
+def _both(one: Callable[[bytes], None] | None, other: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    if one is None:
+        return other
+    first = one
+
+    def tap(data: bytes) -> None:
+        first(data)
+        other(data)
+
+    return tap
 
 
 class Pipe:
@@ -115,6 +133,9 @@ class Pipe:
         if count and self._tap is not None:
             self._tap(bytes(room[:count]))
         return count
+
+    def also(self, tap: Callable[[bytes], None]) -> None:
+        self._tap = _both(self._tap, tap)
 
     def close(self) -> None:
         if self._path != "-":

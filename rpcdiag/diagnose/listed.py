@@ -1,5 +1,6 @@
 """What the mapper of a server lists, for the rules that tell why one interface is missing."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseReferral
@@ -23,14 +24,13 @@ def missing(case: Case) -> list[CaseReferral]:
     return [one for one in case.referrals if one.referral.kind is ReferralKind.EPT_MAP and one.referral.status]
 
 
-def entries(case: Case, server: Address) -> list[Entry]:
-    """Everything that the mapper of the server said, to whomever."""
-    return [
-        Entry(one, endpoint)
-        for one in case.referrals
-        if one.teller == server and one.referral.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP)
-        for endpoint in one.referral.endpoints
-    ]
+def entries(case: Case, servers: Collection[Address]) -> dict[Address, list[Entry]]:
+    """Everything that the mappers of these servers said, to whomever."""
+    found: dict[Address, list[Entry]] = {server: [] for server in servers}
+    for one in case.referrals:
+        if one.referral.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP) and one.teller in found:
+            found[one.teller] += [Entry(one, endpoint) for endpoint in one.referral.endpoints]
+    return found
 
 
 def over_tcp(entry: Entry) -> bool:

@@ -64,13 +64,19 @@ def _says(case: Case, one: CaseName) -> Evidence:
     return Seen(f"{fact.server} answers for {fact.name} ({fact.type}): {result}{times}", one.capture, (fact.packet,))
 
 
-def asked_as(case: Case, client: Address, server: Address) -> dict[str, Seen]:
-    """Names under which the client knows the server: for which it was told that address, or asked for a ticket."""
-    found = {
-        one.fact.name: Seen(f"{one.fact.name} becomes {server}", one.capture, (one.fact.packet,))
+def resolved_as(case: Case, client: Address, server: Address) -> dict[str, Seen]:
+    """Names for which the client was told the server's address, and those that they stand for."""
+    return {
+        name: Seen(f"{one.fact.name} becomes {server}", one.capture, (one.fact.packet,))
         for one in reversed(case.names)
         if one.fact.client == client and server in one.fact.addresses and one.fact.type in _HOST_TYPES
+        for name in (one.fact.name, *one.fact.aliased)
     }
+
+
+def asked_as(case: Case, client: Address, server: Address) -> dict[str, Seen]:
+    """Names under which the client knows the server: for which it was told that address, or asked for a ticket."""
+    found = resolved_as(case, client, server)
     for logon in case.logons:
         host = host_of(logon.logon.spn)
         if (logon.client, logon.server) == (client, server) and host and not _is_address(host):

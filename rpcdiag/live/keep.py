@@ -102,6 +102,11 @@ class Keeper:
             os.close(self._stream)
             self._stream = None
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that are there now, the oldest first."""
+        return tuple(self._names)
+
     def close(self, ending: bytes = b"") -> None:
         """Add the last blocks and close."""
         if self._stream is None:

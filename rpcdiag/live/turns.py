@@ -54,7 +54,7 @@ class Turns:
         for key, turn in _all(case, now_ns):
             states[key] = turn.state
             if self._states.get(key) != turn.state:
-                turned.append(turn._replace(case=self._name(turn.client, turn.server)))
+                turned.append(turn._replace(case=self.name(turn.client, turn.server)))
         self._states = states
         turned.sort(key=lambda turn: turn.time_ns)
         turned += [self._told(finding, now_ns) for finding in self._new(findings)]
@@ -73,11 +73,12 @@ class Turns:
 
     def _told(self, finding: Finding, now_ns: int) -> Turn:
         return Turn(
-            now_ns, self._name(finding.client, finding.server), "found", finding.client, finding.server,
+            now_ns, self.name(finding.client, finding.server), "found", finding.client, finding.server,
             finding.subject.port, None, finding.summary, None, finding,
         )  # fmt: skip
 
-    def _name(self, one: Address, other: Address) -> str:
+    def name(self, one: Address, other: Address) -> str:
+        """What the case of two hosts is called."""
         pair = frozenset((one, other))
         name = self._cases.get(pair)
         if name is None:
@@ -85,6 +86,12 @@ class Turns:
                 self._cases.clear()  # names begin again rather than memory ending
             name = self._cases[pair] = f"c{len(self._cases) + 1}"
         return name
+
+
+def current(case: Case, now_ns: int) -> Iterator[Turn]:
+    """How everything stands, whether it turned or not; without the name of its case."""
+    for _, turn in _all(case, now_ns):
+        yield turn
 
 
 def _all(case: Case, now_ns: int) -> Iterator[tuple[_Key, Turn]]:

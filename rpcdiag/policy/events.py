@@ -1,6 +1,6 @@
 """What a firewall would have seen of the case, in time order: plain values, so that copies of them can be made."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
@@ -75,15 +75,21 @@ class Event(NamedTuple):
     silence_ns: int = 0
 
 
-def events_of(case: Case) -> tuple[Event, ...]:
-    """Those of every conversation, as the point nearest to the client saw it."""
+def events_of(case: Case, pairs: Collection[frozenset[Address]] | None = None) -> tuple[Event, ...]:
+    """Those of every conversation, or of those between these pairs, as the point nearest to the client saw it."""
     told: dict[str, list[CaseReferral]] = {}
     for referral in case.referrals:
         told.setdefault(referral.asked_on.id, []).append(referral)
     for referral in case.resolvers:
         told.setdefault(referral.asked_on.id, []).append(referral)
-    found = chain.from_iterable(_of(case, conversation, told) for conversation in case.conversations)
+    found = chain.from_iterable(_of(case, one, told) for one in _between(case, pairs))
     return ordered(found)
+
+
+def _between(case: Case, pairs: Collection[frozenset[Address]] | None) -> Iterable[Conversation]:
+    if pairs is None:
+        return case.conversations
+    return (one for one in case.conversations if frozenset((one.client, one.server)) in pairs)
 
 
 def ordered(events: Iterable[Event]) -> tuple[Event, ...]:

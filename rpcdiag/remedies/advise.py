@@ -31,7 +31,7 @@ def advise(case: Case, findings: Sequence[Finding], applied: Applied | None = No
     if tried:
         from rpcdiag.remedies import replay  # loads the simulator
 
-        flows = replay.flows_of(case)
+        flows = replay.flows_of(case, tried)
         for finding in tried:
             remedies = replay.replayed(Situation(case, finding, known, applied), found[finding.id], flows)
             found[finding.id] = tuple(sorted(remedies, key=replay.failed))

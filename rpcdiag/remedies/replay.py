@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from rpcdiag.case import Case
+from rpcdiag.diagnose.finding import Finding
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.engine import judge_flows, product_of
@@ -22,7 +23,8 @@ from rpcdiag.remedies.remedy import Flip, Remedy, Replay, Simulated
 from rpcdiag.remedies.situation import Situation, single
 from rpcdiag.remedies.windows import PROGRAM_PATH
 
-MAX_EVENTS = 2000  # of a case; where there are more, those between the two hosts
+WHOLE = 300  # conversations of a case that is replayed whole; of a larger one those between the two hosts
+MAX_EVENTS = 2000  # of such a case; a quarter of that where it is not replayed whole
 MAX_SOURCES = 256  # that a rule of the implied policy names
 MAX_OPEN = 512  # rules of the implied policy
 MAX_FLIPS = 16
@@ -37,20 +39,45 @@ _SHOWN_OPEN = "what the capture shows open"
 class Flows(NamedTuple):
     """What all replays of a case begin with."""
 
-    events: tuple[Event, ...]
-    open: Mapping[tuple[Address, int], tuple[Address, ...]]  # host and port -> clients whose connections opened
+    whole: bool  # all that the case holds, not what is between two hosts only
+    events: Mapping[frozenset[Address], Sequence[Event]]  # by pair
+    open: Mapping[Address, Mapping[int, tuple[Address, ...]]]  # host, port -> clients whose connections opened
+
+    def of(self, one: Address, other: Address) -> list[Event]:
+        """The events that a replay for these two looks at."""
+        if self.whole:
+            return sorted((event for several in self.events.values() for event in several), key=_time)[:MAX_EVENTS]
+        return list(self.events.get(frozenset((one, other)), ()))[: MAX_EVENTS // 4]
 
 
-def flows_of(case: Case) -> Flows:
-    found: dict[tuple[Address, int], dict[Address, None]] = {}
+def _time(event: Event) -> int:
+    return event.time_ns
+
+
+def flows_of(case: Case, findings: Sequence[Finding]) -> Flows:
+    """Of a large case what is between the hosts of these findings."""
+    whole = len(case.conversations) <= WHOLE
+    pairs = {frozenset((finding.client, finding.server)) for finding in findings}
+    hosts = {host for pair in pairs for host in pair}
+    found: dict[Address, dict[int, dict[Address, None]]] = {}
     for conversation in case.conversations:
         flow = conversation.near.flow
-        if flow.outcome in FAILED_TO_OPEN:
+        if flow.outcome in FAILED_TO_OPEN or not (whole or flow.server.address in hosts):
             continue
-        clients = found.setdefault((flow.server.address, flow.server.port), {})
+        clients = found.setdefault(flow.server.address, {}).setdefault(flow.server.port, {})
         if len(clients) < MAX_SOURCES:
             clients[flow.client.address] = None
-    return Flows(events_of(case), {key: tuple(clients) for key, clients in found.items()})
+    events: dict[frozenset[Address], list[Event]] = {}
+    for event in events_of(case, None if whole else pairs):
+        events.setdefault(frozenset((event.client, event.server)), []).append(event)
+    return Flows(
+        whole, events,
+        {host: {port: tuple(ports[port]) for port in sorted(ports)} for host, ports in sorted(found.items(), key=_text)},
+    )  # fmt: skip
+
+
+def _text(one: tuple[Address, object]) -> str:
+    return str(one[0])
 
 
 def replayed(s: Situation, remedies: Sequence[Remedy], flows: Flows) -> list[Remedy]:
@@ -87,13 +114,7 @@ def _replay(s: Situation, change: Simulated, flows: Flows) -> Replay | None:
 
 def _own_events(s: Situation, flows: Flows, wanted: set[str]) -> list[Event]:
     """Those of the case, or of the pair; who fails to reach an RPC service meant RPC."""
-    pair = {s.caller, s.host}
-    found = [
-        event._replace(rpc=True) if event.flow in wanted else event
-        for event in flows.events
-        if len(flows.events) <= MAX_EVENTS or {event.client, event.server} == pair
-    ]
-    return found[:MAX_EVENTS]
+    return [event._replace(rpc=True) if event.flow in wanted else event for event in flows.of(s.caller, s.host)]
 
 
 def _ordered(events: Sequence[Event]) -> list[Event]:
@@ -169,17 +190,16 @@ def _shown_open(
     s: Situation, flows: Flows, failing: set[tuple[Address, int]], hosts: tuple[Address, ...] | None
 ) -> Iterator[Rule]:
     """Rules for what was seen to open, without the finding's own clients where they fail."""
-    for number, ((host, port), clients) in enumerate(
-        sorted(flows.open.items(), key=lambda one: (str(one[0][0]), one[0][1]))
-    ):
-        if number >= MAX_OPEN or (hosts is not None and host not in hosts):
-            continue
-        sources = tuple(single(one) for one in clients if host != s.host or (one, port) not in failing)
-        if sources:
-            yield Rule(
-                name=_SHOWN_OPEN, action=Action.ALLOW, sources=Scope(sources), destinations=Scope((single(host),)),
-                ports=Ports(((port, port),)),
-            )  # fmt: skip
+    left = MAX_OPEN
+    for host in flows.open if hosts is None and flows.whole else hosts or (s.host, s.caller):
+        for port, clients in flows.open.get(host, {}).items():
+            sources = tuple(single(one) for one in clients if host != s.host or (one, port) not in failing)
+            if sources and left:
+                left -= 1
+                yield Rule(
+                    name=_SHOWN_OPEN, action=Action.ALLOW, sources=Scope(sources), destinations=Scope((single(host),)),
+                    ports=Ports(((port, port),)),
+                )  # fmt: skip
 
 
 def _with_processes(s: Situation, policy: Policy) -> Policy:

@@ -15,6 +15,8 @@ MAX_NAME = 256
 
 def plain(text: str) -> str:
     """On one line, printable, of bearable length."""
+    if len(text) <= MAX_NAME and text.isprintable():
+        return text
     return "".join(one if one.isprintable() else _UNSAFE for one in text[:MAX_NAME])
 
 

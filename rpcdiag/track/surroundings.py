@@ -16,6 +16,8 @@ MAX_ASKED = 8
 _KDC = 88
 _NBNS, _LLMNR = 137, 5355
 _NB = 32  # what NBNS asks for: a name
+_DNS_HEADER = 12
+_CNAME = 5
 NO_ANSWER = "no answer"  # what a question came to that nobody answered
 _NAME_TYPES = {1, 28, 5, 33}  # A, AAAA, CNAME, SRV
 
@@ -33,6 +35,7 @@ class NameFact(NamedTuple):
     result: str  # NOERROR, NXDOMAIN ...
     addresses: tuple[Address, ...]
     times: int = 1
+    aliased: tuple[str, ...] = ()  # names that it stands for (CNAME)
 
 
 class TunnelFact(NamedTuple):
@@ -150,13 +153,19 @@ class Surroundings:
         """
         from rpcdiag.dissect import dns
 
-        answered = {(one.client, one.kind, one.name.lower()) for one in self._answers()} if self._questions else set()
+        packed = None if hosts is None else {host.packed for host in hosts}
+        asked_by = {_asked_by(key, answer=False): key for key in self._questions if _asks(key, packed)}
+        if not asked_by:
+            return
+        for key in self._names:
+            asked_by.pop(_asked_by(key, answer=True), None)
+        open_ones = set(asked_by)
         seen: set[tuple[Address, Address, str, str, str]] = set()
         for key, (packet, ns, count) in self._questions.items():
+            if _asked_by(key, answer=False) not in open_ones:
+                continue
             whole, size = key[:-1], key[-1]
             source, target = _ends(whole, size)
-            if hosts is not None and source.address not in hosts:
-                continue
             data = whole[2 * size + 4 :]
             try:
                 if target.port == _NBNS:
@@ -173,12 +182,9 @@ class Surroundings:
             except DecodeError:
                 continue
             one = source.address, target.address, kind, name.lower(), asked
-            if (source.address, kind, name.lower()) not in answered and one not in seen:
+            if one not in seen:
                 seen.add(one)
                 yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count)
-
-    def _answers(self) -> Iterator[NameFact]:
-        return self.names({_ends(key[:-1], key[-1])[0].address for key in self._questions})
 
     def names(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them, or all; by packet."""
@@ -210,6 +216,7 @@ class Surroundings:
                 packet, ns, target.address, source.address, "llmnr" if source.port == _LLMNR else "dns", answer.name,
                 dns.type_name(answer.type), dns.rcode_name(answer.rcode),
                 tuple(record.address for record in records if record.address), count,
+                tuple(record.target for record in records if record.type == _CNAME and record.target),
             )  # fmt: skip
 
     def tickets(self, ends: Callable[[int], tuple[Address, Address] | None]) -> Iterator[TicketFact]:
@@ -252,6 +259,21 @@ def same_host(one: str, other: str) -> bool:
     """Whether two names can be of one host: one of them may lack the domain."""
     one, other = one.lower().rstrip("."), other.lower().rstrip(".")
     return one == other or (one.partition(".")[0] == other.partition(".")[0] and not ("." in one and "." in other))
+
+
+def _asks(key: bytes, packed: set[bytes] | None) -> bool:
+    """Whether one of these addresses asks."""
+    return packed is None or key[: key[-1]] in packed
+
+
+def _asked_by(key: bytes, *, answer: bool) -> tuple[bytes, bytes, bytes]:
+    """Who asked, of which service, for which name as it stands in the message: alike in a question and its answer."""
+    size = key[-1]
+    client = key[size : 2 * size] if answer else key[:size]
+    at = 2 * size
+    port = key[at : at + 2] if answer else key[at + 2 : at + 4]
+    name = at + 4 + _DNS_HEADER
+    return client, port, key[name : key.find(b"\0", name)].lower()
 
 
 def _concerns(whole: bytes, size: int, packed: set[bytes]) -> bool:

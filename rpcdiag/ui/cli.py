@@ -193,6 +193,7 @@ def _live_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", dest="packets", type=_count, default=0, metavar="N", help="stop after so many packets")
     parser.add_argument("-s", dest="snaplen", type=_count, default=0, metavar="BYTES", help="of each packet at most")
     parser.add_argument("-p", dest="no_promiscuous", action="store_true", help="only what is for this machine")
+    parser.add_argument("--tui", action="store_true", help="on the whole screen, until q (pip install 'rpcdiag[tui]')")
     parser.add_argument("-q", dest="quiet", action="store_true", help="findings only")
     parser.add_argument("-T", dest="output", choices=("text", "json", "ndjson"), default="text")
     parser.add_argument(

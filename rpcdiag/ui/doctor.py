@@ -41,7 +41,7 @@ def checks() -> Iterator[Check]:
     yield _package("yaml", "--policy with a file", "pip install pyyaml", distribution="pyyaml")
     yield _package("defusedxml", "policies and events exported as XML", "pip install defusedxml")
     yield _package("evtx", "Windows events from .evtx files", "pip install evtx")
-    yield _package("textual", "live --tui", "pip install textual")
+    yield _package("textual", "live --tui", "pip install 'rpcdiag[tui]'")
     yield _package("impacket", "probe", "pip install impacket")
     yield _firewall_log()
     yield _clock()

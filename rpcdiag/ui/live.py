@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from rpcdiag.analysis import Diagnosis, conclude
 from rpcdiag.capture.choice import Engine
@@ -24,6 +26,7 @@ from rpcdiag.live.logs import LogsBeside
 from rpcdiag.live.turns import Turn, Turns
 from rpcdiag.live.watcher import Watcher
 from rpcdiag.model.evidence import Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.report import names
 from rpcdiag.report.community import community_id
 from rpcdiag.report.names import clean
@@ -34,6 +37,7 @@ LIVE_FLOWS = min(MAX_FLOWS, 50_000)
 MOST_LINES = 40  # of one look; the rest is counted
 _BAD = frozenset({"logged", "silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
 Say = Callable[[str], None]
+Naming = Callable[[Address, Address], str]
 
 
 class Limits:
@@ -94,6 +98,25 @@ def _numbers(letter: str, wishes: list[str], allowed: tuple[str, ...]) -> dict[s
     return given
 
 
+class Teller(Protocol):
+    """Who is told, in this order: `start`, at each look `turns`, `stats` and `known`, at last `end`.
+
+    `known` has all that is known, with what the case of two hosts is called; without a reading nothing follows.
+    """
+
+    def start(self, what: str) -> None: ...
+
+    def turns(self, turns: list[Turn]) -> None: ...
+
+    def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None: ...
+
+    def known(
+        self, case: Case, findings: tuple[Finding, ...], now_ns: int, name: Naming, reading: Reading | None
+    ) -> None: ...
+
+    def end(self, diagnosis: Diagnosis, color: str) -> None: ...
+
+
 class Printer:
     """Turns and findings as lines, at most so many of one look."""
 
@@ -136,6 +159,11 @@ class Printer:
     def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
         """Drops are told when they grow, nothing otherwise."""
 
+    def known(
+        self, case: Case, findings: tuple[Finding, ...], now_ns: int, name: Naming, reading: Reading | None
+    ) -> None:
+        """Only what turned is told."""
+
     def end(self, diagnosis: Diagnosis, color: str) -> None:
         from rpcdiag.ui.show import show
 
@@ -173,6 +201,11 @@ class Events:
     def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
         dropped = {name: {"seen": seen, "dropped": lost} for name, (seen, lost) in loss.items()}
         self._put("stats", {"time_ns": time.time_ns(), "packets": packets, "interfaces": dropped})
+
+    def known(
+        self, case: Case, findings: tuple[Finding, ...], now_ns: int, name: Naming, reading: Reading | None
+    ) -> None:
+        """As above."""
 
     def end(self, diagnosis: Diagnosis, color: str) -> None:
         case = diagnosis.case
@@ -216,11 +249,27 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
         MissingPiece: no right to capture.
     """
     until, wanted = limits(chosen.packets, chosen.autostop), ring(chosen.ring)
-    printer = _printer(chosen)
-    alert = Alert(chosen.alert, complain) if chosen.alert else None
-    sockets, source, keeper = _opened(chosen, wanted, complain)
+    printer, view = _printer(chosen), None
+    if chosen.tui:
+        from rpcdiag.ui.tui.run import on_screen
+        from rpcdiag.ui.tui.run import view as made
+
+        view = made(chosen)
+    say = view.complain if view is not None else complain
+    alert = Alert(chosen.alert, say) if chosen.alert else None
+    sockets, source, keeper = _opened(chosen, wanted, say)
     try:
-        return _watched(chosen, until, printer, alert, sockets, source, keeper, complain)
+        if view is None:
+            return _watched(chosen, until, printer, alert, sockets, source, keeper, say)
+        view.watch(source, keeper)
+        diagnosis, interrupted = on_screen(
+            view, partial(_watched, chosen, until, view, alert, sockets, source, keeper, say)
+        )
+        for message in view.messages:
+            complain(message)
+        if chosen.output != "json":
+            printer.end(diagnosis, chosen.color)
+        return diagnosis, interrupted
     finally:
         if keeper is not None:
             keeper.close(sockets.ending(time.time_ns()) if sockets is not None else b"")
@@ -231,9 +280,10 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
 
 
 def _watched(
-    chosen: argparse.Namespace, until: Limits, printer: Printer | Events, alert: Alert | None, sockets: Sockets | None,
+    chosen: argparse.Namespace, until: Limits, printer: Teller, alert: Alert | None, sockets: Sockets | None,
     source: LiveSource, keeper: Keeper | None, complain: Say,
 ) -> tuple[Diagnosis, bool]:  # fmt: skip
+    """The capture, from the first packet to the last; signals end it only where it runs in the main thread."""
     turns, engine = Turns(), Engine(chosen.engine, max_flows=chosen.max_flows or LIVE_FLOWS, jobs=1)
     name = chosen.pipe or ", ".join(chosen.interface)
     losses = _Losses(sockets, complain)
@@ -246,6 +296,7 @@ def _watched(
                 alert({"case_id": turn.case, **described(turn.finding)})
         if losses.look():
             printer.stats(reading.packets, losses.by_name)
+        printer.known(case, findings, now_ns, turns.name, reading)
 
     logs = LogsBeside(chosen.log, complain, from_start=not source.clocked) if chosen.log else None
     watcher = Watcher(source, look, logs)
@@ -265,6 +316,7 @@ def _watched(
     printer.turns(turns.look(diagnosis.case, diagnosis.findings, taken.last_ns or 0))
     losses.look()
     printer.stats(taken.packets, losses.by_name)
+    printer.known(diagnosis.case, diagnosis.findings, taken.last_ns or 0, turns.name, None)
     if chosen.output != "json":
         printer.end(diagnosis, chosen.color)
     return diagnosis, interrupted
@@ -362,6 +414,9 @@ def _stopped_by_signals(source: LiveSource) -> Iterator[list[int]]:
         came.append(number)
         source.stopped = True
 
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # whoever has the main thread sees to them
+        return
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield came
@@ -370,7 +425,7 @@ def _stopped_by_signals(source: LiveSource) -> Iterator[list[int]]:
             signal.signal(number, was)
 
 
-def _printer(chosen: argparse.Namespace) -> Printer | Events:
+def _printer(chosen: argparse.Namespace) -> Teller:
     if chosen.output == "text":
         wanted = chosen.color == "always" or (
             chosen.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")

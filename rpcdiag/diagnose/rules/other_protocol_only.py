@@ -18,9 +18,11 @@ NOT_REGISTERED = 0x800706D9
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for referral in listed.missing(case):
+    missing = listed.missing(case)
+    entries = listed.entries(case, {referral.teller for referral in missing})
+    for referral in missing:
         wanted = referral.referral.interface
-        found = [one for one in listed.entries(case, referral.teller) if wanted and one.endpoint.interface == wanted]
+        found = [one for one in entries[referral.teller] if wanted and one.endpoint.interface == wanted]
         if wanted is None or not found or any(listed.over_tcp(one) for one in found):
             continue
         asked = referral.asked_on

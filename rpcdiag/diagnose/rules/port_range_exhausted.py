@@ -20,8 +20,10 @@ ENOUGH = 3  # interfaces of a list: every Windows has more of them on TCP
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for referral in listed.missing(case):
-        found = listed.entries(case, referral.teller)
+    missing = listed.missing(case)
+    entries = listed.entries(case, {referral.teller for referral in missing})
+    for referral in missing:
+        found = entries[referral.teller]
         whole = [one for one in found if one.told.referral.kind is ReferralKind.EPT_LOOKUP]
         interfaces = {one.endpoint.interface for one in whole}
         if len(interfaces) < ENOUGH or any(listed.over_tcp(one) for one in found):

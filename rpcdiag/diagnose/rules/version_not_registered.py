@@ -17,13 +17,15 @@ NOT_REGISTERED = 0x800706D9
 
 
 def check(case: Case) -> Iterator[Finding]:
-    for referral in listed.missing(case):
+    missing = listed.missing(case)
+    entries = listed.entries(case, {referral.teller for referral in missing})
+    for referral in missing:
         wanted = referral.referral.interface
         if wanted is None:
             continue
         same = [
             one
-            for one in listed.entries(case, referral.teller)
+            for one in entries[referral.teller]
             if one.endpoint.interface is not None and one.endpoint.interface.uuid == wanted.uuid
         ]
         others = [one for one in same if one.endpoint.interface != wanted]

@@ -36,7 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
             summary=f"{client} means {' or '.join(list(asked)[:2])}, but {server} is {' or '.join(list(own)[:2])}: "
             "the name leads to another computer",
             severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED,
+            confidence=Confidence.ESTABLISHED if named.resolved_as(case, client, server) else Confidence.LIKELY,
             client=client,
             server=server,
             flows=tuple(dict.fromkeys(id for flow, *_ in failed for id in (flow.id, *flow.same_as))),

@@ -215,10 +215,11 @@ def _note(finding: Finding, style: Style, width: int) -> Iterator[str]:
 
 def _proof(case: Case, evidence: tuple[Evidence, ...], style: Style, width: int) -> Iterator[str]:
     for number, one in enumerate(evidence):
-        yield from _labelled(style, "" if number else "PROOF", f"{_where(case, one)}: {clean(one.says)}", width)
+        yield from _labelled(style, "" if number else "PROOF", f"{where(case, one)}: {clean(one.says)}", width)
 
 
-def _where(case: Case, evidence: Evidence) -> str:
+def where(case: Case, evidence: Evidence) -> str:
+    """The packets or lines that show it."""
     several = len(case.captures) > 1
     match evidence:
         case Seen():

@@ -27,7 +27,7 @@ def _tried(found: Told, change: Simulated) -> Replay | None:
     case = found.diagnosis.case
     situation = Situation(case, found.finding, background(case), found.diagnosis.applied)
     remedy = Remedy("any", "there", "so", (), "none", change=change, width=Width.PORT)
-    return replay.replayed(situation, [remedy], replay.flows_of(case))[0].replay
+    return replay.replayed(situation, [remedy], replay.flows_of(case, [situation.finding]))[0].replay
 
 
 def test_the_rule_turns_the_failing_flow_and_nothing_else(tmp_path: Path) -> None:
