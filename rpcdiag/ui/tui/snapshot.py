@@ -227,12 +227,15 @@ def _state(case: Case, referral: CaseReferral, port: int) -> str:
     return "no answer" if outcome is TcpOutcome.UNANSWERED else outcome.value
 
 
+_LOG_STATES = frozenset({"log", "log drop"})
+
+
 class Timeline:
     """The latest lines, by time: as many as are bounded, and the last of each case."""
 
     def __init__(self) -> None:
         self._lines: deque[Line] = deque(maxlen=MAX_LINES)
-        self._logged: set[tuple[int, int]] = set()
+        self._logged: set[tuple[int, int, int | None]] = set()
         self.last: dict[str, Line] = {}
         self._frozen: tuple[Line, ...] | None = ()
 
@@ -244,11 +247,14 @@ class Timeline:
 
     def add_logs(self, case: Case, name: Callable[[Address, Address], str]) -> None:
         """Rows of logs, each once, at their time."""
-        fresh = {(row.log, row.position) for rows in case.rows.values() for row in rows} - self._logged
+        fresh = {
+            (row.log, row.entry.line, row.entry.written_ns) for rows in case.rows.values() for row in rows
+        } - self._logged
         if not fresh:
             return
         self._logged |= fresh
-        merged = sorted([*self._lines, *log_lines(case, name)], key=lambda one: one.time_ns)
+        others = [one for one in self._lines if one.state not in _LOG_STATES]  # what a row's time is may change
+        merged = sorted([*others, *log_lines(case, name)], key=lambda one: one.time_ns)
         self._lines = deque(dict.fromkeys(merged), maxlen=MAX_LINES)
         self._frozen = None
 

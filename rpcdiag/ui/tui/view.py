@@ -70,7 +70,7 @@ class View:
     def start(self, what: str) -> None: ...
 
     def turns(self, turns: list[Turn]) -> None:
-        self._timeline.add(line(turn) for turn in turns)
+        self._timeline.add(line(turn) for turn in turns if turn.logged is None)  # rows of logs come by themselves
 
     def stats(self, packets: int, loss: dict[str, tuple[int, int]]) -> None:
         self._counters = self._counters._replace(dropped=sum(dropped for _, dropped in loss.values()))
