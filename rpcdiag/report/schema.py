@@ -134,6 +134,26 @@ _REFERRAL = _object(
     readable={"enum": ["clear", "sealed", "carved", "cut"]},
     flows=_list(_TEXT),
 )
+_LOG_END = _object(address=_TEXT_OR_NULL, port={"type": ["integer", "null"], "minimum": 0, "maximum": 65535})
+_LOG_MATCH = _object(
+    log=_COUNT,
+    line=_PACKET,
+    flow=_TEXT,
+    grade={"enum": ["A", "B", "C", "D"]},
+    basis=_TEXT,
+    action=_TEXT,
+    drops={"type": "boolean"},
+    written_ns=_TIME_OR_NULL,
+    protocol=_TEXT,
+    source=_LOG_END,
+    destination=_LOG_END,
+    path={"enum": ["in", "out", "fwd", "unknown"]},
+    device=_TEXT_OR_NULL,
+    rule=_TEXT_OR_NULL,
+    code=_STATUS,
+    code_name=_TEXT_OR_NULL,
+    service=_TEXT_OR_NULL,
+)
 _PACKET_OR_NULL = {"type": ["integer", "null"], "minimum": 1}
 _SMB_STATUS = {"anyOf": [_object(code=_STATUS, symbol=_TEXT_OR_NULL), {"type": "null"}]}
 _SESSION = _object(
@@ -323,6 +343,7 @@ SCHEMA: dict[str, Any] = {
             _object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, referrals=_COUNT, calls=_CALLS)
         ),
         referrals=_list(_REFERRAL),
+        log_matches=_list(_LOG_MATCH),
         smb_sessions=_list(_SESSION),
         logons=_list(_LOGON),
         names=_list(_NAME),
