@@ -353,3 +353,49 @@ SCHEMA: dict[str, Any] = {
     ),
 }
 SCHEMA["properties"]["policy"] = _POLICY  # only where one was given with --policy
+
+# what one element of each field is called where it stands on a line of its own; fields without one go into `document`
+RECORDS = {
+    "captures": "capture",
+    "logs": "log",
+    "flows": "flow",
+    "flow_groups": "flow_group",
+    "referrals": "referral",
+    "log_matches": "log_match",
+    "smb_sessions": "smb_session",
+    "logons": "logon",
+    "names": "name",
+    "tickets": "ticket",
+    "findings": "finding",
+    "policy": "policy",
+    "accounting": "accounting",
+}
+
+
+def _line(record: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one line: an object of the document, and what it is."""
+    return {
+        **fields,
+        "required": ["record", *fields["required"]],
+        "properties": {"record": {"const": record}, **fields["properties"]},
+    }
+
+
+def line_schema() -> dict[str, Any]:
+    """The JSON Schema of every line that `-T ndjson` writes, derived from that of the document."""
+    fields = SCHEMA["properties"]
+    head = {name: schema for name, schema in fields.items() if name not in RECORDS}
+    lines = {record: _line(record, fields[name].get("items", fields[name])) for name, record in RECORDS.items()}
+    lines["document"] = _line("document", _object(**head))
+    return {
+        "$schema": SCHEMA["$schema"],
+        "title": "a line of rpcdiag's NDJSON",
+        "type": "object",
+        "required": ["record"],
+        "properties": {"record": {"enum": sorted(lines)}},
+        "allOf": [
+            {"if": {"properties": {"record": {"const": record}}}, "then": {"$ref": f"#/$defs/{record}"}}
+            for record in sorted(lines)
+        ],
+        "$defs": {record: lines[record] for record in sorted(lines)},
+    }
