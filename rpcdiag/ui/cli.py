@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
     endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     endpoints.set_defaults(run=_endpoints)
+    query = commands.add_parser("query", help="SQL over the tables of reports: a folder of -T parquet, or -T json")
+    query.add_argument("sql", metavar="SELECT", help="over flows, referrals, endpoints, log_matches, findings, evidence ...")
+    query.add_argument("files", nargs="+", metavar="FILE", help="a folder or file of -T parquet, json or ndjson")
+    query.add_argument("-T", dest="output", choices=("text", "csv", "json"), default="text")
+    query.add_argument("--rows", type=_count, default=1000, metavar="N", help="show so many rows at most (1000)")
+    query.set_defaults(run=_query)
     calls = commands.add_parser("calls", help="every call in a capture, a line each, with its level of security")
     calls.add_argument("captures", nargs="+", metavar="CAPTURE")
     calls.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -99,14 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     warm.set_defaults(run=_warm)
     for name, what in (
         ("rules", "the ways to fail that are known"),
-        ("formats", "the captures and firewall logs that can be read"),
+        ("formats", "the captures and firewall logs that can be read, and the outputs that are written"),
         ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
         ("interfaces", "the RPC interfaces and COM classes that are known by name"),
-        ("schema", "the JSON Schema of what -T json writes"),
+        ("schema", "the JSON Schema of what -T json writes; of ndjson; the columns of csv and parquet"),
     ):
         listing = commands.add_parser(name, help=what)
         if name == "interfaces":
             listing.add_argument("text", nargs="?", help="part of a name or UUID")
+        if name == "schema":
+            listing.add_argument("text", nargs="?", choices=("json", "ndjson", "tables"), default="json")
         if name == "policies":
             listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
         listing.set_defaults(run=_list, what=name)
@@ -526,6 +534,22 @@ def _endpoints(chosen: argparse.Namespace) -> int:
     return _exit_code(diagnosis, "never")
 
 
+def _query(chosen: argparse.Namespace) -> int:
+    from rpcdiag.errors import InputError, MissingPiece
+    from rpcdiag.ui.query import query
+    from rpcdiag.ui.show import write
+
+    try:
+        write(query(chosen.sql, chosen.files, complain, output=chosen.output, limit=chosen.rows), None)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
+    return OK
+
+
 def _calls(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.calls import calls
 
@@ -585,7 +609,7 @@ def _list(chosen: argparse.Namespace) -> int:
         case "interfaces":
             lines = listings.interfaces(chosen.text)
         case _:
-            lines = listings.schema()
+            lines = listings.schema(chosen.text)
     write(lines, None)
     return OK
 
