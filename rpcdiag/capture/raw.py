@@ -18,7 +18,22 @@ MAX_INTERFACES = pcapng.MAX_INTERFACES
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _RESOLUTION, _OFFSET, _FCS = 9, 14, 13
 # options that are kept, and how many bytes a number has that has to be turned round
-_INTERFACE_OPTIONS = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 8, _RESOLUTION: 1, 11: 1, 12: 1, _FCS: 1, _OFFSET: 8, 15: 1}
+_INTERFACE_OPTIONS = {
+    1: 1,
+    2: 1,
+    3: 1,
+    4: 1,
+    5: 1,
+    6: 1,
+    7: 1,
+    8: 8,
+    _RESOLUTION: 1,
+    11: 1,
+    12: 1,
+    _FCS: 1,
+    _OFFSET: 8,
+    15: 1,
+}
 _PACKET_OPTIONS = {1: 1, 2: 4, 3: 1, 4: 8, 5: 8, 6: 4, 7: 1}
 _FCS_GIVEN = 0x04000000
 
@@ -42,8 +57,10 @@ class Interface(NamedTuple):
     def ns(self, stamp: int) -> int:
         """A time stamp as nanoseconds since 1970."""
         if self.resolution & 0x80:
-            return (stamp * 1_000_000_000 >> (self.resolution & 0x7F)) + self.offset_s * 1_000_000_000
-        return stamp * 1_000_000_000 // 10**self.resolution + self.offset_s * 1_000_000_000
+            since: int = stamp * 1_000_000_000 >> (self.resolution & 0x7F)
+        else:
+            since = stamp * 1_000_000_000 // 10**self.resolution
+        return since + self.offset_s * 1_000_000_000
 
 
 class Record(NamedTuple):
@@ -183,7 +200,8 @@ class RawCapture:
         fixed = {_ENHANCED: 28, _SIMPLE_PACKET: 12, _OLD_PACKET: 28}[kind]
         if len(block) < fixed + 4:
             raise self._damaged(f"packet block after packet {self._number} is too short")
-        local, stamp, extra = 0, None, ()
+        local, stamp = 0, None
+        extra: tuple[Option, ...] = ()
         if kind == _ENHANCED:
             local, high, low, captured, wire = unpack(self._order + "IIIII", block[8:28])
             stamp = high << 32 | low
@@ -204,7 +222,9 @@ class RawCapture:
             return None
         stamp = self._last.get(interface, 0) if stamp is None else stamp
         self._last[interface] = stamp
-        options = () if kind == _SIMPLE_PACKET else self._options(block[fixed + (captured + 3 & ~3) : -4], _PACKET_OPTIONS)
+        options = (
+            () if kind == _SIMPLE_PACKET else self._options(block[fixed + (captured + 3 & ~3) : -4], _PACKET_OPTIONS)
+        )
         return Record(self._number, interface, stamp, block[fixed : fixed + captured], wire, (*extra, *options))
 
     def _options(self, data: bytes, kept: dict[int, int]) -> tuple[Option, ...]:

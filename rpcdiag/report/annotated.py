@@ -138,9 +138,11 @@ def write(diagnosis: Diagnosis, path: str, cases: Sequence[str] = (), *, everyth
     A file of that name is replaced when the new one is complete, never where it is one of the captures.
 
     Raises:
-        InputError: no such case; a capture cannot be read again.
+        InputError: no such case; the file is one of the captures; a capture cannot be read again.
         OSError: the file cannot be written.
     """
+    if any(_same_file(path, capture.path) for capture in diagnosis.case.captures):
+        raise InputError(path, "is one of the captures, and these are not written over")
     choice = None if everything else Choice(diagnosis, cases)
     partial = f"{path}.{os.getpid()}.part"
     try:
@@ -156,6 +158,13 @@ def write(diagnosis: Diagnosis, path: str, cases: Sequence[str] = (), *, everyth
             os.unlink(partial)
         raise
     return Count(packets, commented)
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _blocks(diagnosis: Diagnosis, choice: Choice | None, said: Remarks) -> Iterator[tuple[bytes, list[str] | None]]:

@@ -444,11 +444,7 @@ def _packets(evidence: Seen | Missing) -> tuple[int, ...]:
 
 def _log_matches(case: Case) -> Iterator[dict[str, Any]]:
     """Log rows that belong to flows: each row once for every conversation, by log and line."""
-    found = [
-        (row.log, row.entry.line, conversation, row)
-        for conversation, rows in case.rows.items()
-        for row in rows
-    ]
+    found = [(row.log, row.entry.line, conversation, row) for conversation, rows in case.rows.items() for row in rows]
     for _, _, conversation, row in sorted(found, key=itemgetter(0, 1, 2)):
         entry = row.entry
         yield {
@@ -612,4 +608,3 @@ def _group(rest: _Rest) -> str:
         f'"referrals": {sum(one.referrals for one in rest.counted)}, '
         f'"calls": {_calls((requests, responses, faults, unanswered))}}}'
     )
-

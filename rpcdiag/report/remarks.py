@@ -73,9 +73,12 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> Iterator[tuple[tuple[int
     if first is not None:
         cures = diagnosis.remedies[finding.id]
         cure = f" What to change: {cures[0].where}: {cures[0].why}." if cures else ""
-        yield first, (
-            f"{name} [{finding.severity}, {finding.confidence}] {finding.client} -> {finding.server}: "
-            f"{rule_of(finding.rule).title}. {finding.summary}.{cure}"
+        yield (
+            first,
+            (
+                f"{name} [{finding.severity}, {finding.confidence}] {finding.client} -> {finding.server}: "
+                f"{rule_of(finding.rule).title}. {finding.summary}.{cure}"
+            ),
         )
     for one in finding.evidence:
         match one:
@@ -122,7 +125,10 @@ def _referral(referral: CaseReferral) -> Iterator[tuple[tuple[int, int], str]]:
     status = f", {names.error(told.status)}" if told.status else ""
     used = f"; used by {', '.join(referral.flows[:4])}" if referral.flows else ""
     if told.request_packet != told.response_packet:
-        yield (capture, told.request_packet), f"{referral.id}: {referral.told} {what}; answer in packet {told.response_packet}"
+        yield (
+            (capture, told.request_packet),
+            f"{referral.id}: {referral.told} {what}; answer in packet {told.response_packet}",
+        )
     yield (capture, told.response_packet), f"{referral.id}: {referral.told} {what}: {answer}{status}{used}"
 
 

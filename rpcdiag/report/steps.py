@@ -115,7 +115,9 @@ def _conversation(case: Case, conversation: Conversation, *, back: bool) -> Iter
         case TcpOutcome.UNANSWERED if flow.transport == UDP:
             yield Step(flow.start_ns, Arrow.LOST, back, f"{end}: no answer", flow.first_packet, flow.capture)
         case TcpOutcome.UNANSWERED if drops:
-            yield Step(flow.start_ns, Arrow.DROP, back, f"{end}: {_drop(drops[0])}{tries}", flow.first_packet, flow.capture)
+            yield Step(
+                flow.start_ns, Arrow.DROP, back, f"{end}: {_drop(drops[0])}{tries}", flow.first_packet, flow.capture
+            )
         case TcpOutcome.UNANSWERED:
             says = f"{end}: no answer for {wait}{tries}"
             yield Step(flow.start_ns, Arrow.LOST, back, says, flow.first_packet, flow.capture)
@@ -143,7 +145,12 @@ def _bad_end(conversation: Conversation, end: str, drops: tuple[LogRow, ...], *,
         yield Step(bind.time_ns, Arrow.LOST, back, says, bind.packet, flow.capture)
     for fault in rpc.faults[:2] if rpc else ():
         yield Step(
-            fault.time_ns, Arrow.REFUSAL, not back, f"{end}: fault {names.error(fault.status)}", fault.packet, flow.capture
+            fault.time_ns,
+            Arrow.REFUSAL,
+            not back,
+            f"{end}: fault {names.error(fault.status)}",
+            fault.packet,
+            flow.capture,
         )
     if drops and drops[0].entry.drops:
         yield Step(flow.end_ns, Arrow.DROP, back, f"{end}: {_drop(drops[0])}", flow.last_packet, flow.capture)

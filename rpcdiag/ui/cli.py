@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     endpoints.set_defaults(run=_endpoints)
     query = commands.add_parser("query", help="SQL over the tables of reports: a folder of -T parquet, or -T json")
-    query.add_argument("sql", metavar="SELECT", help="over flows, referrals, endpoints, log_matches, findings, evidence ...")
+    query.add_argument(
+        "sql", metavar="SELECT", help="over flows, referrals, endpoints, log_matches, findings, evidence ..."
+    )
     query.add_argument("files", nargs="+", metavar="FILE", help="a folder or file of -T parquet, json or ndjson")
     query.add_argument("-T", dest="output", choices=("text", "csv", "json"), default="text")
     query.add_argument("--rows", type=_count, default=1000, metavar="N", help="show so many rows at most (1000)")

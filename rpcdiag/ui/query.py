@@ -12,7 +12,7 @@ from rpcdiag.errors import CorruptInput, InputError, UnknownFormat
 from rpcdiag.report import arrow, sheet
 from rpcdiag.report.names import clean
 from rpcdiag.report.schema import RECORDS
-from rpcdiag.report.tables import TABLES, Row, Table, table
+from rpcdiag.report.tables import TABLES, Row, table
 
 MAX_ROWS = 1000
 MAX_WIDTH = 60  # of a column in text
@@ -30,7 +30,9 @@ _LOCKED = {
 }
 
 
-def query(sql: str, paths: Sequence[str], complain: Callable[[object], None], *, output: str, limit: int) -> Iterator[str]:
+def query(
+    sql: str, paths: Sequence[str], complain: Callable[[object], None], *, output: str, limit: int
+) -> Iterator[str]:
     """The lines of the answer; `complain` is told where there are more rows than `limit`.
 
     Raises:
