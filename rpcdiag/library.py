@@ -7,7 +7,7 @@ does. What lies behind `Diagnosis.case` are the facts as the rules see them: ric
 import os
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from rpcdiag import analysis
@@ -149,7 +149,7 @@ class Diagnosis:
         said = ", ".join(
             f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count
         )
-        names = ", ".join(os.path.basename(one.path) for one in self.case.captures)
+        names = ", ".join(PurePath(one.path).name for one in self.case.captures)
         return f"<rpcdiag.Diagnosis of {clean(names)}: {said or 'no findings'}>"
 
     def _repr_html_(self) -> str:

@@ -8,6 +8,7 @@ packets are left out.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from rpcdiag.analysis import Diagnosis
@@ -144,25 +145,24 @@ def write(diagnosis: Diagnosis, path: str, cases: Sequence[str] = (), *, everyth
     if any(_same_file(path, capture.path) for capture in diagnosis.case.captures):
         raise InputError(path, "is one of the captures, and these are not written over")
     choice = None if everything else Choice(diagnosis, cases)
-    partial = f"{path}.{os.getpid()}.part"
+    partial = Path(f"{path}.{os.getpid()}.part")
     try:
-        with open(partial, "xb") as file:
+        with partial.open("xb") as file:
             packets = commented = 0
             for block, said in _blocks(diagnosis, choice, remarks(diagnosis)):
                 file.write(block)
                 packets += said is not None
                 commented += bool(said)
-        os.replace(partial, path)
+        partial.replace(path)
     except BaseException:
-        if os.path.exists(partial):
-            os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise
     return Count(packets, commented)
 
 
 def _same_file(one: str, other: str) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     except OSError:
         return False
 
@@ -208,7 +208,7 @@ def _named(case: Case, capture: int, interface: Interface) -> Interface:
     """Where there are several captures, an interface says which one it is of."""
     if len(case.captures) == 1:
         return interface
-    path = bounded(os.path.basename(case.captures[capture].path)).encode("utf-8", "replace")
+    path = bounded(PurePath(case.captures[capture].path).name).encode("utf-8", "replace")
     options = list(interface.options)
     if not any(option.code == written.NAME for option in options):
         options.append(Option(written.NAME, path))

@@ -1,7 +1,7 @@
 """What is to be said of single packets: referrals, connections and findings in plain words, by capture and packet."""
 
-import os
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import CaseFlow, CaseReferral
@@ -55,7 +55,7 @@ def bounded(text: str) -> str:
 
 def _origin(diagnosis: Diagnosis, place: tuple[int, int]) -> str:
     capture, packet = place
-    return f"packet {packet} of {os.path.basename(diagnosis.case.captures[capture].path)}"[:200]
+    return f"packet {packet} of {PurePath(diagnosis.case.captures[capture].path).name}"[:200]
 
 
 def _all(diagnosis: Diagnosis) -> Iterator[tuple[tuple[int, int], str]]:
@@ -89,7 +89,7 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> Iterator[tuple[tuple[int
                 waited = names.duration(one.waited_ns)
                 yield (one.capture, one.after), f"{name}: after this packet, for {waited}: {one.says}"
             case Logged() if first is not None:
-                path = os.path.basename(diagnosis.case.logs[one.log].file.path)
+                path = PurePath(diagnosis.case.logs[one.log].file.path).name
                 yield first, f"{name}: line {names.numbers(one.lines)} of {path}: {one.says}"
             case _:
                 pass

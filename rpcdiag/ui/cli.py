@@ -384,8 +384,10 @@ def _wrong(chosen: argparse.Namespace) -> str | None:
 
 
 def _same_file(one: str, other: str) -> bool:
+    from pathlib import Path
+
     try:
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     except OSError:
         return False
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:  # loaded only where the policies are listed
 
 
 MAX_OPTIONS = 30
+CAPTURES = (
+    "pcap       both byte orders, microseconds and nanoseconds",
+    "pcapng     several sections and interfaces, each with its own clock resolution",
+    "either one plain, or compressed with gzip, xz or zstd, or on standard input (-)",
+    "link types: Ethernet (VLAN, QinQ, PPPoE), raw IP, Linux cooked v1 and v2, BSD loopback",
+)
 
 
 def rules() -> Iterator[str]:
@@ -36,10 +42,7 @@ def formats() -> Iterator[str]:
     from rpcdiag import plugins
 
     yield "Captures (told by content):"
-    yield "    pcap       both byte orders, microseconds and nanoseconds"
-    yield "    pcapng     several sections and interfaces, each with its own clock resolution"
-    yield "    either one plain, or compressed with gzip, xz or zstd, or on standard input (-)"
-    yield "    link types: Ethernet (VLAN, QinQ, PPPoE), raw IP, Linux cooked v1 and v2, BSD loopback"
+    yield from (f"    {line}" for line in CAPTURES)
     yield ""
     yield "Firewall logs (told by content, plain or gzip):"
     for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):

@@ -1,14 +1,14 @@
 """Markdown for a ticket: each finding with its proof, the narrowest remedy and the display filter, short enough to be read.
 
 Works where GitHub's dialect does, and in Jira's editor. Text out of packets and logs is escaped: it makes no link, no
-heading, no mention of a person. Of a case at most three findings are told in full; notes take a line each.
+heading, no mention of a person. The first ten findings are told in full; notes take a line each.
 
     rpcdiag analyze capture.pcapng --log pfirewall.log -T md | gh issue create --title "RPC fails" --body-file -
 """
 
-import os
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.diagnose.finding import Direction, Finding
@@ -42,9 +42,9 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
             length = names.duration(capture.last_ns - capture.first_ns)
             span = f", {names.day_and_time(capture.first_ns)} UTC, {length}"
         cut = " (cut short)" if capture.cut_short else ""
-        yield f"- Capture {code(os.path.basename(capture.path))}: {capture.packets} packets{span}{cut}"
+        yield f"- Capture {code(PurePath(capture.path).name)}: {capture.packets} packets{span}{cut}"
     for log in case.logs:
-        yield f"- Log {code(os.path.basename(log.file.path))}: {len(log.file.entries)} rows, {escaped(log.clock.why)}"
+        yield f"- Log {code(PurePath(log.file.path).name)}: {len(log.file.entries)} rows, {escaped(log.clock.why)}"
     for finding in serious[:MAX_FINDINGS]:
         yield ""
         yield from _finding(diagnosis, finding)
@@ -117,15 +117,15 @@ def _where(diagnosis: Diagnosis, evidence: Evidence) -> str:
     several = len(diagnosis.case.captures) > 1
     match evidence:
         case Seen() | Missing():
-            of = f" of {code(os.path.basename(diagnosis.case.captures[evidence.capture].path))}" if several else ""
+            of = f" of {code(PurePath(diagnosis.case.captures[evidence.capture].path).name)}" if several else ""
             if isinstance(evidence, Missing):
                 return f"After packet {evidence.after}{of}, for {names.duration(evidence.waited_ns)}"
             return f"Packet{'s' if len(evidence.packets) > 1 else ''} {names.numbers(evidence.packets)}{of}"
         case Logged():
-            path = os.path.basename(diagnosis.case.logs[evidence.log].file.path)
+            path = PurePath(diagnosis.case.logs[evidence.log].file.path).name
             return f"{code(path)}, line{'s' if len(evidence.lines) > 1 else ''} {names.numbers(evidence.lines)}"
         case Configured():
-            return f"{code(os.path.basename(evidence.path))}" if evidence.path else "The policy"
+            return f"{code(PurePath(evidence.path).name)}" if evidence.path else "The policy"
 
 
 def escaped(text: str) -> str:
