@@ -64,7 +64,7 @@ class Diagnosis:
         """What to change, the narrowest first."""
         return self._found.remedies[finding.id]
 
-    def display_filter(self, finding: Finding) -> str | None:
+    def display_filter(self, finding: Finding) -> str:
         """A display filter for Wireshark that shows the finding's packets."""
         return display_filter(self.case, finding)
 

@@ -1,7 +1,7 @@
 """The pages that list plug-ins, printed from their own docstrings: docs/outputs.md, docs/rules.md, docs/formats.md.
 
-    python tools/make_pages.py            write them
-    python tools/make_pages.py --check    say which of them are not as they would be written; exit 1 where there is one
+python tools/make_pages.py            write them
+python tools/make_pages.py --check    say which of them are not as they would be written; exit 1 where there is one
 """
 
 import re

@@ -413,29 +413,39 @@ def _flip(flip: Flip) -> dict[str, Any]:
     }
 
 
-def display_filter(case: Case, finding: Finding) -> str | None:
-    """A display filter for packet viewers that shows the finding's flows; where it has none, the packets it names, of
-    the first capture that it names.
+def display_filter(case: Case, finding: Finding) -> str:
+    """A display filter for packet viewers that shows the finding's flows; where it has none, the packets that it names of
+    the first capture; where it names none, what its hosts say to each other.
     """
     terms = dict.fromkeys(flow_filter(case.flow(id).flow) for id in finding.flows[:MAX_TERMS])
     if terms:
         return " || ".join(terms)
     shown = [one for one in finding.evidence if isinstance(one, Seen | Missing)]
     if not shown:
-        return None
+        ip = _ip(finding.client)
+        return f"{ip}.addr == {_bare(finding.client)} && {ip}.addr == {_bare(finding.server)}"
     packets = dict.fromkeys(packet for one in shown if one.capture == shown[0].capture for packet in _packets(one))
     return f"frame.number in {{{', '.join(map(str, list(packets)[:MAX_TERMS]))}}}"
 
 
 def flow_filter(flow: Flow) -> str:
     """The packets between two ends."""
-    ip = "ip" if flow.client.address.version == 4 else "ipv6"
+    ip = _ip(flow.client.address)
     port = "udp.port" if flow.transport == UDP else "tcp.port"
-    client, server = (str(end.address).partition("%")[0] for end in (flow.client, flow.server))
+    client, server = _bare(flow.client.address), _bare(flow.server.address)
     return (
         f"({ip}.addr == {client} && {ip}.addr == {server}"
         f" && {port} == {flow.client.port} && {port} == {flow.server.port})"
     )
+
+
+def _ip(address: Address) -> str:
+    return "ip" if address.version == 4 else "ipv6"
+
+
+def _bare(address: Address) -> str:
+    """Without the zone that an address of a link may have."""
+    return str(address).partition("%")[0]
 
 
 def _packets(evidence: Seen | Missing) -> tuple[int, ...]:

@@ -223,14 +223,17 @@ def _as_text(names: list[str], rows: list[tuple[Any, ...]]) -> Iterator[str]:
     heads = [_bounded(name) for name in names]
     widths = [max([len(head), *(len(row[place]) for row in cells)]) for place, head in enumerate(heads)]
     right = [
-        bool(rows) and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
-        for place in range(len(names))
+        bool(rows) and all(row[place] is None or _is_number(row[place]) for row in rows) for place in range(len(names))
     ]
     yield _aligned(heads, widths, right)
     yield "  ".join("-" * width for width in widths)
     for row in cells:
         yield _aligned(row, widths, right)
     yield f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _aligned(cells: Iterable[str], widths: list[int], right: list[bool]) -> str:

@@ -85,9 +85,7 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
         yield f"- and {len(finding.evidence) - MAX_PROOF} more pieces of evidence"
     if finding.next_observation:
         yield f"- What would decide: {escaped(finding.next_observation)}"
-    shown = display_filter(diagnosis.case, finding)
-    if shown:
-        yield f"- In Wireshark: {code(shown)}"
+    yield f"- In Wireshark: {code(display_filter(diagnosis.case, finding))}"
     for remedy in diagnosis.remedies[finding.id][:1]:
         yield ""
         yield from _remedy(remedy)
