@@ -17,6 +17,7 @@ from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.model.evidence import Severity
 from rpcdiag.report import sheet
 from rpcdiag.report.document import document
+from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
 from rpcdiag.report.outputs import csv as csv_output
 from rpcdiag.report.outputs import md, mermaid, ndjson, sarif
@@ -43,7 +44,7 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(params=STORIES.values(), ids=STORIES)
+@pytest.fixture(params=list(STORIES.values()), ids=list(STORIES))
 def diagnosis(request: pytest.FixtureRequest) -> Diagnosis:
     return diagnose(request.param)
 
@@ -150,14 +151,14 @@ def test_no_cell_is_a_formula(name: str) -> None:
             assert line[:-1].isprintable()
             (row,) = _cells(f"{line}\n")
             assert not any(_formula(cell) for cell in row)
-            said += any(cell.removeprefix("'") == sheet.clean(name) for cell in row)
+            said += any(cell.removeprefix("'") == clean(name) for cell in row)
     assert said >= 10
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_one_harmless_cell(text: str) -> None:
     ((one, other),) = _cells(f"{sheet.cell(text)},{sheet.cell(1)}\r\n")
-    assert (one.removeprefix("'"), other) == (sheet.clean(text).removeprefix("'"), "1")
+    assert (one.removeprefix("'"), other) == (clean(text).removeprefix("'"), "1")
     assert not one.lstrip().startswith(sheet.FORMULA)
 
 
