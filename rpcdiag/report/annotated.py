@@ -20,6 +20,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.errors import InputError
 from rpcdiag.flows.flow import HTTP, PIPE, Flow
 from rpcdiag.flows.flow import UDP as DATAGRAMS
+from rpcdiag.flows.table import HTTP_PORT
 from rpcdiag.model.evidence import Missing, Seen
 from rpcdiag.model.version import __version__
 from rpcdiag.report.remarks import Remarks, bounded, remarks
@@ -54,6 +55,21 @@ class Choice:
         else:
             for finding in diagnosis.findings:
                 self._finding(finding)
+        self._spans = self._all_spans()
+
+    def span(self, capture: int) -> tuple[int, int]:
+        """The first and the last packet of a capture that can be wanted."""
+        return self._spans.get(capture, (1, 0))
+
+    def _all_spans(self) -> dict[int, tuple[int, int]]:
+        found = [(capture, number, number) for capture, number in self._named]
+        found += [(key[0], *one) for key, ranges in self._ranges.items() for one in ranges]
+        found += [(capture, *_EVERYTHING) for capture, _, _ in self._channels]
+        spans: dict[int, tuple[int, int]] = {}
+        for capture, first, last in found:
+            lowest, highest = spans.get(capture, (first, last))
+            spans[capture] = min(first, lowest), max(last, highest)
+        return spans
 
     def _choose(self, diagnosis: Diagnosis, id: str) -> None:
         findings = {one.id: one for one in diagnosis.findings}
@@ -99,7 +115,7 @@ class Choice:
         client, server = ((end.address.packed, end.port) for end in (flow.client, flow.server))
         low, high = sorted((client, server))
         protocol = UDP if flow.transport == DATAGRAMS else TCP
-        if flow.transport == HTTP:
+        if flow.transport == HTTP and HTTP_PORT not in (flow.client.port, flow.server.port):
             self._channels.add((flow.capture, client[0], server))
         ranges = self._ranges.setdefault((flow.capture, protocol, low, high), [])
         # what surrounds a pipe is needed to read it
@@ -173,8 +189,8 @@ def _blocks(diagnosis: Diagnosis, choice: Choice | None, said: Remarks) -> Itera
     numbers: dict[tuple[int, int], int] = {}
     readers = [RawCapture(capture.path) for capture in diagnosis.case.captures]
     try:
-        streams = [_timed(reader, number, diagnosis.case) for number, reader in enumerate(readers)]
-        for _, capture, record in merge(*streams, key=lambda one: one[:2]):
+        streams = [_timed(reader, number, diagnosis.case, choice) for number, reader in enumerate(readers)]
+        for _, capture, record in streams[0] if len(streams) == 1 else merge(*streams, key=lambda one: one[:2]):
             interface = readers[capture].interfaces[record.interface]
             if choice is not None and not choice.wants(capture, record, interface.link):
                 continue
@@ -189,12 +205,18 @@ def _blocks(diagnosis: Diagnosis, choice: Choice | None, said: Remarks) -> Itera
             reader.close()
 
 
-def _timed(reader: RawCapture, number: int, case: Case) -> Iterator[tuple[int, int, Record]]:
-    """Records up to where the first reading ended."""
+def _timed(reader: RawCapture, number: int, case: Case, choice: Choice | None) -> Iterator[tuple[int, int, Record]]:
+    """Records between those that can be wanted, up to where the first reading ended."""
+    first, last = (1, case.captures[number].packets) if choice is None else choice.span(number)
+    last = min(last, case.captures[number].packets)
+    if first > last:
+        return
     for record in reader.records():
-        if record.number > case.captures[number].packets:
-            return
+        if record.number < first:
+            continue
         yield reader.interfaces[record.interface].ns(record.stamp), number, record
+        if record.number == last:
+            return
 
 
 def _heading(diagnosis: Diagnosis) -> Iterable[Option]:

@@ -233,7 +233,7 @@ def _key_arguments(parser: argparse.ArgumentParser) -> None:
 def _case(text: str) -> str:
     """What the report calls a finding, a flow or a referral."""
     if text[:1] not in ("n", "f", "r") or not text[1:].isdecimal():
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no finding (n1), flow (f1) or referral (r1)")
     return text
 
 

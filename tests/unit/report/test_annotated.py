@@ -16,10 +16,12 @@ from rpcdiag.report.document import display_filter, flow_filter
 from rpcdiag.report.wireshark import decode_as, decode_options
 from rpcdiag.ui.cli import main
 from rpcdiag.ui.demo import diagnose, stories
+from tests.build import pdus, rpc_http
 from tests.build.containers import Interface
-from tests.build.conversation import Recording
+from tests.build.conversation import Recording, Tcp
 from tests.build.story import START
 from tests.build.tshark import needs_tshark
+from tests.build.verifying import map_request, map_response
 from tests.causes.test_causes import SHOWN
 
 STORIES = {path.name: path for path in stories()}
@@ -102,6 +104,24 @@ def test_several_captures_are_several_interfaces_in_the_order_of_time(tmp_path: 
     assert len(records) == diagnosis.case.accounting.packets
     times = [raw.interfaces[one.interface].ns(one.stamp) for one in records]
     assert times == sorted(times)
+
+
+def test_both_channels_of_rpc_over_http_and_nothing_of_others(tmp_path: Path) -> None:
+    recording = Recording(START)
+    other, out, into = (Tcp(recording, client, port, "10.0.0.9", 80) for client, port in
+                        (("10.0.0.8", 49000), ("10.0.0.1", 49001), ("10.0.0.1", 49002)))  # fmt: skip
+    for tcp in (other, out, into):
+        tcp.open()
+    sent = [pdus.bind([(pdus.EPM, "3.0", [pdus.NDR32])]), map_request()]
+    out.say(rpc_http.out_channel([]))
+    into.say(rpc_http.in_channel(sent))
+    out.say([(1, pdus.bind_ack(pdus.ACCEPTED_32, "593")), (1, map_response())])
+    path, written = tmp_path / "capture.pcapng", tmp_path / "annotated.pcapng"
+    path.write_bytes(recording.pcapng())
+    annotated.write(analyze([str(path)]), str(written), ["f1"])
+    kept = {one.data for one in _records(written)[1]}
+    whole = _records(path)[1]
+    assert [one.number for one in whole if one.data not in kept] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("form", ["pcap", "gzip", "microseconds"])
