@@ -34,7 +34,7 @@ MAX_BESIDE = 4  # logons, and refusals of tickets
 _USUAL_ERRORS = {"KDC_ERR_PREAUTH_REQUIRED", "KRB_ERR_RESPONSE_TOO_BIG"}
 MAX_EVENTS = 40  # of one story
 MAX_REMEDIES = 3
-MAX_OPTIONS = 3
+MAX_OPTIONS = 2
 ENOUGH = 2  # remedies, where only one is narrow
 _LABEL = 8
 
@@ -468,7 +468,7 @@ def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
     )
     options = decode_options(diagnosis.case)
     if options:
-        more = f" and {len(options) - MAX_OPTIONS} more (--decode-as)" if len(options) > MAX_OPTIONS else ""
+        more = f" ({len(options) - MAX_OPTIONS} more)" if len(options) > MAX_OPTIONS else ""
         yield f"For tshark: {' '.join(options[:MAX_OPTIONS])}{more}"
     yield from _given_up(diagnosis.case, width)
 
