@@ -4,7 +4,7 @@ from rpcdiag.capture.points import Point, link_name
 from rpcdiag.sweep.columns import BIG, FORMAT, IF_LINK, PCAP, RECORD_HEADER, SCALE
 from rpcdiag.sweep.engine import Sweep
 
-_MAGICS = {
+MAGICS = {
     b"\xa1\xb2\xc3\xd4": ("big", 1000, 16),
     b"\xd4\xc3\xb2\xa1": ("little", 1000, 16),
     b"\xa1\xb2\x3c\x4d": ("big", 1, 16),
@@ -17,7 +17,7 @@ FILE_HEADER = 24
 
 def why_not(head: bytes) -> str | None:
     """Why a file that starts like this is not ours; None when it is."""
-    return None if head[:4] in _MAGICS else "not pcap: no magic number a1b2c3d4 in either byte order"
+    return None if head[:4] in MAGICS else "not pcap: no magic number a1b2c3d4 in either byte order"
 
 
 class PcapFile:
@@ -36,7 +36,7 @@ class PcapFile:
         """Take the file header at `at`; returns the bytes used, 0 where more are needed."""
         if count - at < FILE_HEADER:
             return 0
-        order, scale, header = _MAGICS[bytes(b[at : at + 4])]
+        order, scale, header = MAGICS[bytes(b[at : at + 4])]
         link = int.from_bytes(b[at + 20 : at + 24], order) & 0xFFFF  # type: ignore[arg-type]  # one of the two words
         state = self._sweep.state
         counters = state.counters

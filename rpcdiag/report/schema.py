@@ -162,6 +162,26 @@ _REFERRAL = _object(
     readable={"enum": ["clear", "sealed", "carved", "cut"]},
     flows=_list(_TEXT),
 )
+_LOG_END = _object(address=_TEXT_OR_NULL, port={"type": ["integer", "null"], "minimum": 0, "maximum": 65535})
+_LOG_MATCH = _object(
+    log=_COUNT,
+    line=_PACKET,
+    flow=_TEXT,
+    grade={"enum": ["A", "B", "C", "D"]},
+    basis=_TEXT,
+    action=_TEXT,
+    drops={"type": "boolean"},
+    written_ns=_TIME_OR_NULL,
+    protocol=_TEXT,
+    source=_LOG_END,
+    destination=_LOG_END,
+    path={"enum": ["in", "out", "fwd", "unknown"]},
+    device=_TEXT_OR_NULL,
+    rule=_TEXT_OR_NULL,
+    code=_STATUS,
+    code_name=_TEXT_OR_NULL,
+    service=_TEXT_OR_NULL,
+)
 _PACKET_OR_NULL = {"type": ["integer", "null"], "minimum": 1}
 _SMB_STATUS = {"anyOf": [_object(code=_STATUS, symbol=_TEXT_OR_NULL), {"type": "null"}]}
 _SESSION = _object(
@@ -351,6 +371,7 @@ SCHEMA: dict[str, Any] = {
             _object(like=_TEXT, count=_COUNT, first_ns=_TIME, last_ns=_TIME, referrals=_COUNT, calls=_CALLS)
         ),
         referrals=_list(_REFERRAL),
+        log_matches=_list(_LOG_MATCH),
         smb_sessions=_list(_SESSION),
         logons=_list(_LOGON),
         names=_list(_NAME),
@@ -362,3 +383,51 @@ SCHEMA: dict[str, Any] = {
     ),
 }
 SCHEMA["properties"]["policy"] = _POLICY  # only where one was given with --policy
+
+# what one element of each field is called where it stands on a line of its own; fields without one go into `document`
+RECORDS = {
+    "captures": "capture",
+    "logs": "log",
+    "flows": "flow",
+    "flow_groups": "flow_group",
+    "referrals": "referral",
+    "log_matches": "log_match",
+    "smb_sessions": "smb_session",
+    "logons": "logon",
+    "names": "name",
+    "tickets": "ticket",
+    "processes": "process",
+    "statements": "statement",
+    "findings": "finding",
+    "policy": "policy",
+    "accounting": "accounting",
+}
+
+
+def _line(record: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one line: an object of the document, and what it is."""
+    return {
+        **fields,
+        "required": ["record", *fields["required"]],
+        "properties": {"record": {"const": record}, **fields["properties"]},
+    }
+
+
+def line_schema() -> dict[str, Any]:
+    """The JSON Schema of every line that `-T ndjson` writes, derived from that of the document."""
+    fields = SCHEMA["properties"]
+    head = {name: schema for name, schema in fields.items() if name not in RECORDS}
+    lines = {record: _line(record, fields[name].get("items", fields[name])) for name, record in RECORDS.items()}
+    lines["document"] = _line("document", _object(**head))
+    return {
+        "$schema": SCHEMA["$schema"],
+        "title": "a line of rpcdiag's NDJSON",
+        "type": "object",
+        "required": ["record"],
+        "properties": {"record": {"enum": sorted(lines)}},
+        "allOf": [
+            {"if": {"properties": {"record": {"const": record}}}, "then": {"$ref": f"#/$defs/{record}"}}
+            for record in sorted(lines)
+        ],
+        "$defs": {record: lines[record] for record in sorted(lines)},
+    }

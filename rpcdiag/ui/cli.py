@@ -22,8 +22,11 @@ if TYPE_CHECKING:  # to start quickly: --help loads nothing else
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
-REPORTS = (*OUTPUTS, "zeek", "zeek-json")
+REPORTS = (*OUTPUTS, "ndjson", "csv", "md", "mermaid", "sarif", "parquet", "zeek", "zeek-json")
 READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
+BRIEF = frozenset({"json", "ndjson", "md", "mermaid", "sarif"})  # plain connections that are alike are only counted
+NEED_FOLDER = frozenset({"parquet"})
+NEED_PACKAGES = frozenset({"parquet"})
 
 
 _POLICY_HELP = "the firewall in the path: a product ('rpcdiag policies' lists them) or a file with its rules"
@@ -84,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
     endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     endpoints.set_defaults(run=_endpoints)
+    query = commands.add_parser("query", help="SQL over the tables of reports: a folder of -T parquet, or -T json")
+    query.add_argument(
+        "sql", metavar="SELECT", help="over flows, referrals, endpoints, log_matches, findings, evidence ..."
+    )
+    query.add_argument("files", nargs="+", metavar="FILE", help="a folder or file of -T parquet, json or ndjson")
+    query.add_argument("-T", dest="output", choices=("text", "csv", "json"), default="text")
+    query.add_argument("--rows", type=_count, default=1000, metavar="N", help="show so many rows at most (1000)")
+    query.set_defaults(run=_query)
     calls = commands.add_parser("calls", help="every call in a capture, a line each, with its level of security")
     calls.add_argument("captures", nargs="+", metavar="CAPTURE")
     calls.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -110,14 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     warm.set_defaults(run=_warm)
     for name, what in (
         ("rules", "the ways to fail that are known"),
-        ("formats", "the captures and firewall logs that can be read"),
+        ("formats", "the captures and firewall logs that can be read, and the outputs that are written"),
         ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
         ("interfaces", "the RPC interfaces and COM classes that are known by name"),
-        ("schema", "the JSON Schema of what -T json writes"),
+        ("schema", "the JSON Schema of what -T json writes; of ndjson; the columns of csv and parquet"),
     ):
         listing = commands.add_parser(name, help=what)
         if name == "interfaces":
             listing.add_argument("text", nargs="?", help="part of a name or UUID")
+        if name == "schema":
+            listing.add_argument("text", nargs="?", choices=("json", "ndjson", "tables"), default="json")
         if name == "policies":
             listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
         listing.set_defaults(run=_list, what=name)
@@ -155,7 +168,21 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", metavar="NAME|FILE", help=_POLICY_HELP)
     parser.add_argument("-T", dest="output", choices=REPORTS, default="text", help="the kind of report")
     parser.add_argument(
-        "-o", dest="file", metavar="FILE", help="write the report there (zeek: the folder for its logs)"
+        "-o", dest="file", metavar="FILE",
+        help="write the report there (csv, mermaid, parquet, zeek: the folder for their files)",
+    )  # fmt: skip
+    parser.add_argument("--bom", action="store_true", help="csv: begin with a byte-order mark, as spreadsheets like it")
+    parser.add_argument(
+        "-w", dest="write", metavar="FILE",
+        help="write the packets of the findings, with the findings as comments, for Wireshark (pcapng)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--case", dest="cases", action="append", default=[], metavar="ID", type=_case,
+        help="with -w: the packets of this finding (n1), flow (f3) or referral (r1) only; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--all-packets", action="store_true", help="with -w: every packet")
+    parser.add_argument(
+        "--decode-as", metavar="FILE", help="write Wireshark's decode_as_entries for the ports that were handed out"
     )
     parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
     parser.add_argument("--all-flows", action="store_true", help="list every flow, also where many are alike")
@@ -263,6 +290,13 @@ def _key_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _case(text: str) -> str:
+    """What the report calls a finding, a flow or a referral."""
+    if text[:1] not in ("n", "f", "r") or not text[1:].isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no finding (n1), flow (f1) or referral (r1)")
+    return text
+
+
 def _count(text: str) -> int:
     """A positive number."""
     number = int(text)
@@ -314,8 +348,9 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     from rpcdiag.sweep.engine import MAX_FLOWS
     from rpcdiag.ui.progress import shown
 
-    if chosen.output in READS_TWICE and "-" in chosen.captures:
-        complain(f"-T {chosen.output} reads the capture twice, and standard input can be read once: name a file")
+    wrong = _wrong(chosen)
+    if wrong:
+        complain(wrong)
         return UNREADABLE
     try:
         engine = Engine(chosen.engine, max_flows=chosen.max_flows or MAX_FLOWS, jobs=chosen.jobs)
@@ -323,6 +358,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         complain(error)
         return MISSING
     try:
+        _check(chosen.output)
         keys = _keys(chosen)
         policy = _policy(chosen.policy)
         described = _described(chosen.log_map)
@@ -338,7 +374,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
             log_format=described,
             engine=engine,
             watch=watch,
-            brief=chosen.output == "json" and not chosen.all_flows,
+            brief=chosen.output in BRIEF and not chosen.all_flows and not chosen.write,
             keys=keys,
             policy=policy,
             after_reading=patience.begin,
@@ -355,7 +391,10 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         from rpcdiag.ui.show import show
 
         try:
-            show(diagnosis, chosen.output, chosen.file, chosen.color, all_flows=chosen.all_flows, engine=chosen.engine)
+            show(
+                diagnosis, chosen.output, chosen.file, chosen.color,
+                all_flows=chosen.all_flows, engine=chosen.engine, bom=chosen.bom,
+            )  # fmt: skip
         except InputError as error:
             complain(error)
             return UNREADABLE
@@ -364,7 +403,83 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
                 raise
             complain(f"{chosen.file}: {error.strerror or error}")
             return UNREADABLE
+        if not _for_wireshark(chosen, diagnosis):
+            return UNREADABLE
     return _exit_code(diagnosis, chosen.fail_on)
+
+
+def _check(output: str) -> None:
+    """Raises:
+    MissingPiece: a package that the output needs is not installed.
+    """
+    if output not in NEED_PACKAGES:
+        return
+    from importlib import import_module
+
+    check = import_module(f"rpcdiag.report.outputs.{output}").OUTPUT.check
+    if check is not None:
+        check()
+
+
+def _wrong(chosen: argparse.Namespace) -> str | None:
+    """What is wrong with the arguments taken together."""
+    if "-" in chosen.captures and (chosen.output in READS_TWICE or chosen.write):
+        what = "-w" if chosen.write else f"-T {chosen.output}"
+        return f"{what} reads the capture twice, and standard input can be read once: name a file"
+    if chosen.output in NEED_FOLDER and chosen.file in (None, "-"):
+        return f"-T {chosen.output} writes several files: name the folder for them with -o"
+    if (chosen.cases or chosen.all_packets) and not chosen.write:
+        return "--case and --all-packets say what -w writes: name its file"
+    if chosen.cases and chosen.all_packets:
+        return "--case and --all-packets: one of the two"
+    inputs = [path for path in (*chosen.captures, *chosen.log, chosen.policy, chosen.keytab) if path not in (None, "-")]
+    written = [("-w", chosen.write), ("--decode-as", chosen.decode_as), ("-o", chosen.file)]
+    given = [(option, path) for option, path in written if path is not None]
+    for option, path in given:
+        if path == "-" and option != "-o":
+            return f"{option}: standard output is for the report: name a file"
+        if any(_same_file(path, read) for read in inputs):
+            return f"{option} {path}: that is an input, and inputs are not written over"
+    if len({os.path.realpath(path) for _, path in given}) < len(given):
+        return "-w, --decode-as and -o: each needs a file of its own"
+    return None
+
+
+def _same_file(one: str, other: str) -> bool:
+    from pathlib import Path
+
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
+
+
+def _for_wireshark(chosen: argparse.Namespace, diagnosis: "Diagnosis") -> bool:
+    """Write the files that are asked for beside the report; whether that went well."""
+    from rpcdiag.errors import InputError, MissingPiece
+
+    written = None
+    try:
+        if chosen.decode_as:
+            from rpcdiag.report.wireshark import decode_as
+            from rpcdiag.ui.show import write
+
+            written = chosen.decode_as
+            write(decode_as(diagnosis.case), written)
+        if chosen.write:
+            from rpcdiag.report import annotated
+
+            written = chosen.write
+            count = annotated.write(diagnosis, written, chosen.cases, everything=chosen.all_packets)
+            if not count.packets:
+                complain(f"{written}: there are no findings, so no packets: name a --case, or --all-packets")
+    except (InputError, MissingPiece) as error:
+        complain(error)
+        return False
+    except OSError as error:
+        complain(f"{written}: {error.strerror or error}")
+        return False
+    return True
 
 
 def _live(chosen: argparse.Namespace) -> int:
@@ -516,6 +631,22 @@ def _endpoints(chosen: argparse.Namespace) -> int:
     return _exit_code(diagnosis, "never")
 
 
+def _query(chosen: argparse.Namespace) -> int:
+    from rpcdiag.errors import InputError, MissingPiece
+    from rpcdiag.ui.query import query
+    from rpcdiag.ui.show import write
+
+    try:
+        write(query(chosen.sql, chosen.files, complain, output=chosen.output, limit=chosen.rows), None)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
+    return OK
+
+
 def _calls(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.calls import calls
 
@@ -575,7 +706,7 @@ def _list(chosen: argparse.Namespace) -> int:
         case "interfaces":
             lines = listings.interfaces(chosen.text)
         case _:
-            lines = listings.schema()
+            lines = listings.schema(chosen.text)
     write(lines, None)
     return OK
 

@@ -42,6 +42,8 @@ def checks() -> Iterator[Check]:
     yield _package("defusedxml", "policies and events exported as XML", "pip install defusedxml")
     yield _package("evtx", "Windows events from .evtx files", "pip install evtx")
     yield _package("textual", "live --tui", "pip install 'rpcdiag[tui]'")
+    yield _package("pyarrow", "-T parquet, query", "pip install 'rpcdiag[data]'")
+    yield _package("duckdb", "query", "pip install 'rpcdiag[data]'")
     yield _package("impacket", "probe", "pip install impacket")
     yield _firewall_log()
     yield _clock()

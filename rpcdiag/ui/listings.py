@@ -13,6 +13,15 @@ if TYPE_CHECKING:  # loaded only where the policies are listed
     from rpcdiag.policy.model import Parameter
 
 
+MAX_OPTIONS = 30
+CAPTURES = (
+    "pcap       both byte orders, microseconds and nanoseconds",
+    "pcapng     several sections and interfaces, each with its own clock resolution",
+    "either one plain, or compressed with gzip, xz or zstd, or on standard input (-)",
+    "link types: Ethernet (VLAN, QinQ, PPPoE), raw IP, Linux cooked v1 and v2, BSD loopback",
+)
+
+
 def rules() -> Iterator[str]:
     """Every rule: its name, the cause in the catalogue, its title, its prose."""
     import sys
@@ -27,22 +36,23 @@ def rules() -> Iterator[str]:
 
 
 def formats() -> Iterator[str]:
-    """Captures and logs that can be read."""
+    """Captures and logs that can be read, and outputs that can be written."""
     import sys
 
     from rpcdiag import plugins
 
     yield "Captures (told by content):"
-    yield "    pcap       both byte orders, microseconds and nanoseconds"
-    yield "    pcapng     several sections and interfaces, each with its own clock resolution"
-    yield "    either one plain, or compressed with gzip, xz or zstd, or on standard input (-)"
-    yield "    link types: Ethernet (VLAN, QinQ, PPPoE), raw IP, Linux cooked v1 and v2, BSD loopback"
+    yield from (f"    {line}" for line in CAPTURES)
     yield ""
     yield "Firewall logs (told by content, plain or gzip):"
     for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
         yield f"    {one.name:18} {one.title}"
         for line in (sys.modules[one.parse.__module__].__doc__ or "").strip().splitlines()[2:]:
             yield f"        {line}".rstrip()
+    yield ""
+    yield "Outputs (-T NAME; docs/outputs.md tells more of each):"
+    for output in plugins.discover("rpcdiag.report.outputs", "OUTPUT"):
+        yield f"    {output.name:18} {output.title}"
 
 
 def policies(wanted: str | None = None) -> Iterator[str]:
@@ -100,10 +110,12 @@ def interfaces(text: str | None) -> Iterator[str]:
             )
 
 
-def schema() -> Iterator[str]:
-    from rpcdiag.report.schema import SCHEMA
+def schema(what: str = "json") -> Iterator[str]:
+    """Of the JSON document, of a line of NDJSON, or of the tables of CSV and Parquet."""
+    from rpcdiag.report.schema import SCHEMA, line_schema
+    from rpcdiag.report.tables import described
 
-    yield json.dumps(SCHEMA, indent=1)
+    yield json.dumps({"ndjson": line_schema, "tables": described}.get(what, lambda: SCHEMA)(), indent=1)
 
 
 def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
@@ -145,6 +157,21 @@ def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
             yield from wrap(f"{server}, {told}:", 80, subsequent_indent="    ")
         before = (server, told)
         yield f"  {protseq:12} {names.clean(place):30} {interface or 'object exporter'}"
+    yield from _decoded(case)
+
+
+def _decoded(case: Case) -> Iterator[str]:
+    """How a packet viewer is told that these ports are RPC."""
+    from rpcdiag.report.wireshark import decode_options
+
+    options = decode_options(case)
+    if options:
+        yield ""
+        yield "tshark and Wireshark read these ports as RPC with (analyze --decode-as writes a file of them):"
+        for place in range(0, min(len(options), MAX_OPTIONS), 3):
+            yield "    " + " ".join(options[place : place + 3])
+        if len(options) > MAX_OPTIONS:
+            yield f"    and {len(options) - MAX_OPTIONS} more"
 
 
 def _place(endpoint: Referred) -> str:

@@ -14,8 +14,9 @@ CHUNK = 65536  # characters that are written at a time
 
 
 def show(
-    diagnosis: "Diagnosis", output: str, file: str | None, color: str, *, all_flows: bool = False, engine: str = "auto"
-) -> None:
+    diagnosis: "Diagnosis", output: str, file: str | None, color: str, *, all_flows: bool = False,
+    engine: str = "auto", bom: bool = False,
+) -> None:  # fmt: skip
     """Render and write the report; an output of several files makes them in the folder `file`.
 
     Raises:
@@ -26,16 +27,19 @@ def show(
 
     chosen: Output = import_module(f"rpcdiag.report.outputs.{output.replace('-', '_')}").OUTPUT
     wanted, width = look(file, color)
-    options = Options(color=wanted, width=width, all_flows=all_flows, engine=engine)
-    if chosen.files is None or file is None or file == "-":
+    options = Options(color=wanted, width=width, all_flows=all_flows, engine=engine, bom=bom)
+    if (chosen.files is None and chosen.save is None) or file is None or file == "-":
         write(chosen.render(diagnosis, options), file)
         return
     from pathlib import Path  # most runs need none
 
     folder = Path(file)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in chosen.files(diagnosis, options):
-        write(lines, str(folder / name))
+    if chosen.save is not None:
+        chosen.save(diagnosis, options, folder)
+    elif chosen.files is not None:
+        for name, lines in chosen.files(diagnosis, options):
+            write(lines, str(folder / name))
 
 
 def look(file: str | None, color: str) -> tuple[bool, int]:

@@ -8,8 +8,8 @@ from rpcdiag.model.version import __version__
 from rpcdiag.policy.engine import product_of
 from rpcdiag.policy.verdict import Applied
 from rpcdiag.report import verdicts
+from rpcdiag.report.document import SCHEMA_VERSION
 from rpcdiag.report.names import clean
-from rpcdiag.report.outputs.json import SCHEMA_VERSION
 from rpcdiag.report.outputs.text import inputs
 from rpcdiag.report.style import Style
 

@@ -1,4 +1,10 @@
-"""A report to read: for each pair of hosts the cause first, then the proof, then the cure, then what happened."""
+"""A report to read: for each pair of hosts the cause first, then the proof, then the cure, then what happened.
+
+In colour on a terminal (`--color`, `NO_COLOR`), plain in a pipe, as wide as the terminal up to 100 columns. Of many cases the
+worst thirty are told, of a long story the first forty events; the other outputs have them all.
+
+    rpcdiag analyze capture.pcapng --log pfirewall.log
+"""
 
 from collections.abc import Iterator
 from textwrap import wrap
@@ -18,6 +24,7 @@ from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
 from rpcdiag.report.style import Style
+from rpcdiag.report.wireshark import decode_options
 from rpcdiag.track.facts import Fate, ReferralKind
 from rpcdiag.track.origin import OriginKind
 
@@ -27,6 +34,7 @@ MAX_BESIDE = 4  # logons, and refusals of tickets
 _USUAL_ERRORS = {"KDC_ERR_PREAUTH_REQUIRED", "KRB_ERR_RESPONSE_TOO_BIG"}
 MAX_EVENTS = 40  # of one story
 MAX_REMEDIES = 3
+MAX_OPTIONS = 2
 ENOUGH = 2  # remedies, where only one is narrow
 _LABEL = 8
 
@@ -458,6 +466,10 @@ def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         f"{len(diagnosis.case.flows)} RPC flows, {len(diagnosis.case.referrals)} referrals, {sums.requests} calls.",
         width,
     )
+    options = decode_options(diagnosis.case)
+    if options:
+        more = f" ({len(options) - MAX_OPTIONS} more)" if len(options) > MAX_OPTIONS else ""
+        yield f"For tshark: {' '.join(options[:MAX_OPTIONS])}{more}"
     yield from _given_up(diagnosis.case, width)
 
 

@@ -1,4 +1,10 @@
-"""Zeek's dce_rpc.log and conn.log, tab-separated; without a folder to write them to, dce_rpc.log alone."""
+"""Zeek's dce_rpc.log and conn.log, tab-separated; without a folder to write them to, dce_rpc.log alone.
+
+Fields have Zeek's names and meanings; ours begin with `rpcdiag_`. Community IDs are those of the specification. The capture is
+read a second time, so standard input cannot be.
+
+    rpcdiag analyze capture.pcapng -T zeek -o logs
+"""
 
 from collections.abc import Iterator
 

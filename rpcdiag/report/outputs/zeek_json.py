@@ -1,4 +1,9 @@
-"""Zeek's dce_rpc.log and conn.log, JSON lines; without a folder to write them to, dce_rpc.log alone."""
+"""Zeek's dce_rpc.log and conn.log, JSON lines; without a folder to write them to, dce_rpc.log alone.
+
+The same as `-T zeek`, as Zeek writes it with `LogAscii::use_json`.
+
+    rpcdiag analyze capture.pcapng -T zeek-json -o logs
+"""
 
 from collections.abc import Iterator
 
