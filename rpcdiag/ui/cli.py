@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # to start quickly: --help loads nothing else
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
-REPORTS = (*OUTPUTS, "zeek", "zeek-json")
+REPORTS = (*OUTPUTS, "html", "zeek", "zeek-json")
 READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
 
 
@@ -294,9 +294,9 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
 
         try:
             show(diagnosis, chosen.output, chosen.file, chosen.color, all_flows=chosen.all_flows, engine=chosen.engine)
-        except InputError as error:
+        except (InputError, MissingPiece) as error:
             complain(error)
-            return UNREADABLE
+            return MISSING if isinstance(error, MissingPiece) else UNREADABLE
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
