@@ -168,7 +168,9 @@ def test_every_packet_number_gives_its_filter(opened: Open) -> None:
     assert window.clipboard() == "frame.number == 1"
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
-    numbers = page.evaluate("[...document.querySelectorAll('.pk')].every(one => one.textContent === '#' + one.dataset.f)")
+    numbers = page.evaluate(
+        "[...document.querySelectorAll('.pk')].every(one => one.textContent === '#' + one.dataset.f)"
+    )
     assert numbers
 
 
@@ -202,7 +204,9 @@ def test_the_keyboard_reaches_everything(opened: Open) -> None:
     seen = set()
     for _ in range(400):
         page.keyboard.press("Tab")
-        now = page.evaluate("[document.activeElement.tagName.toLowerCase(), document.activeElement.className.baseVal ?? document.activeElement.className, document.activeElement.getAttribute('role')].join('|')")
+        now = page.evaluate(
+            "[document.activeElement.tagName.toLowerCase(), document.activeElement.className.baseVal ?? document.activeElement.className, document.activeElement.getAttribute('role')].join('|')"
+        )
         if now.startswith("body"):
             break
         seen.add(now)

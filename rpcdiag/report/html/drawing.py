@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from rpcdiag.report.names import clean
 
-CHAR = 7.1  # width of a character at 12.5 px, on average, in the widest of the usual fonts
+CHAR = 7.4  # width of a character at 12.5 px, on average, in the widest of the usual fonts
 LINE = 16  # from one line of text to the next
 
 

@@ -14,7 +14,6 @@ from rpcdiag.report.html.messages import Kind, Message
 from rpcdiag.report.html.scene import BETWEEN, CLIENT, Firewall, Pair, time_of_day
 
 MAX_HOSTS = 4
-_NEAR = 0.2  # how far from its host a firewall stands that is part of it, as a share of the width
 
 
 class _Sheet(NamedTuple):
@@ -25,9 +24,10 @@ class _Sheet(NamedTuple):
     left: float
     right: float
     wide: bool
+    near: float  # how far from its host a firewall stands that is part of it, as a share of the width
 
 
-_SHEETS = (_Sheet("wide", 900, 190, 860, True), _Sheet("narrow", 344, 14, 330, False))
+_SHEETS = (_Sheet("wide", 900, 190, 860, True, 0.2), _Sheet("narrow", 344, 14, 330, False, 0.1))
 
 
 class _Lanes(NamedTuple):
@@ -103,7 +103,7 @@ def _lanes(sheet: _Sheet, pair: Pair, device: Firewall | None, messages: Sequenc
         places = {hosts[0]: sheet.left}
     wall = None
     if device is not None:
-        share = 0.5 if device.at is BETWEEN else _NEAR if device.at is CLIENT else 1 - _NEAR
+        share = 0.5 if device.at is BETWEEN else sheet.near if device.at is CLIENT else 1 - sheet.near
         wall = sheet.left + min(step, room) * share
     return _Lanes(places, wall)
 
@@ -151,10 +151,8 @@ def _row(sheet: _Sheet, lanes: _Lanes, message: Message, y: float) -> tuple[Mark
     if message.kind is Kind.LOGGED:
         return _logged(sheet, lanes, message, y)
     start, end = _ends(sheet, lanes, message)
-    at = min(start, end) + 10 if sheet.wide else sheet.left + 10
-    if sheet.wide and lanes.firewall is not None and 0 < lanes.firewall - at < (sheet.right - sheet.left) / 3:
-        at = lanes.firewall + 14  # text beside a firewall that stands close by, not across it
-    said = lines(_said(message), sheet.right - at - 6)
+    at, limit = _margins(sheet, lanes, min(start, end) + 10 if sheet.wide else sheet.left + 10)
+    said = lines(_said(message), limit - at)
     parts = []
     base = y + 14
     if sheet.wide:
@@ -165,14 +163,14 @@ def _row(sheet: _Sheet, lanes: _Lanes, message: Message, y: float) -> tuple[Mark
         when = time_of_day(message.time_ns)
         if message.packet is not None:
             parts.append(packet(message.packet, message.capture, at, base))
-            parts.append(text(sheet.right - 6, base, when, "mono dim", "end"))
+            parts.append(text(limit, base, when, "mono dim", "end"))
             base += LINE + 2
     parts += [text(at, base + LINE * place, line, f"says {message.kind}") for place, line in enumerate(said)]
     line_y = base + LINE * (len(said) - 1) + 11
     parts.append(_arrow(lanes, message, start, end, line_y))
     bottom = line_y + 10
     if message.stopped and message.note and lanes.firewall is not None:
-        notes, bottom = _note(sheet, lanes.firewall, message.note, line_y)
+        notes, bottom = _note(sheet, lanes, lanes.firewall, message.note, line_y)
         parts += notes
     return element("g", *parts, class_=f"row {message.kind}{' stopped' if message.stopped else ''}"), bottom - y + 4
 
@@ -180,7 +178,7 @@ def _row(sheet: _Sheet, lanes: _Lanes, message: Message, y: float) -> tuple[Mark
 def _logged(sheet: _Sheet, lanes: _Lanes, message: Message, y: float) -> tuple[Markup, float]:
     """A row of the firewall's log that is about no one packet."""
     wall = lanes.firewall if lanes.firewall is not None else (sheet.left + sheet.right) / 2
-    notes, bottom = _note(sheet, wall, message.says, y + 10)
+    notes, bottom = _note(sheet, lanes, wall, message.says, y + 10, beside=True)
     return element("g", _square(wall, y + 10), *notes, class_="row logged"), bottom - y + 8
 
 
@@ -188,20 +186,31 @@ def _said(message: Message) -> str:
     return f"missing: {message.says}" if message.kind is Kind.MISSING else message.says
 
 
-def _note(sheet: _Sheet, x: float, note: str, line_y: float) -> tuple[list[Markup], float]:
-    """What the firewall says of it, on the side where there is room."""
-    right = sheet.right - x >= x - sheet.left
-    room = (sheet.right - x if right else x - sheet.left) - 22
+def _note(
+    sheet: _Sheet, lanes: _Lanes, wall: float, note: str, line_y: float, *, beside: bool = False
+) -> tuple[list[Markup], float]:
+    """What the firewall says of it, on the side where there is room; `beside`: there is no arrow that it could cross."""
+    right = sheet.right - wall >= wall - sheet.left
+    at, limit = (wall + 14, sheet.right - 6) if right else (sheet.left + 10, wall - 14)
+    down = 5 if right or beside else 18
     if not sheet.wide:
-        x, right, room = sheet.left - 4, True, sheet.right - sheet.left - 10
-        line_y += 10
-    said = lines(note, room)
-    anchor, at = ("start", x + 14) if right else ("end", x - 14)
-    parts = [
-        text(at, line_y + 5 + LINE * place + (0 if sheet.wide else 6), one, "says note", anchor)
-        for place, one in enumerate(said)
-    ]
-    return parts, line_y + 12 + LINE * (len(said) - 1) + (0 if sheet.wide else 6)
+        at, limit = _margins(sheet, lanes, sheet.left + 10)
+        down = 5 if beside and min(abs(at - wall), abs(limit - wall)) < 20 else 20
+    said = lines(note, limit - at)
+    x, anchor = (at, "start") if right or not sheet.wide else (limit, "end")
+    parts = [text(x, line_y + down + LINE * place, one, "says note", anchor) for place, one in enumerate(said)]
+    return parts, line_y + down + 7 + LINE * (len(said) - 1)
+
+
+def _margins(sheet: _Sheet, lanes: _Lanes, left: float) -> tuple[float, float]:
+    """Where text may stand: beside a firewall that is close to its host, not across it."""
+    right, close = sheet.right - 6, (sheet.right - sheet.left) / 3
+    if lanes.firewall is not None:
+        if 0 < lanes.firewall - left < close:
+            left = lanes.firewall + 14
+        elif 0 < right - lanes.firewall < close:
+            right = lanes.firewall - 14
+    return left, right
 
 
 def _band(sheet: _Sheet, message: Message, y: float) -> tuple[Markup, float]:

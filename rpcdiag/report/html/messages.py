@@ -1,5 +1,6 @@
 """What went between the hosts of a case, message by message, and what should have and did not."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -126,13 +127,14 @@ class _Teller:
             if isinstance(one, Missing)
         }
         self._dropped = _dropped_packets(self._case)
+        self._shown = Counter(one.asked_on.id for one in self._case.referrals if one.referral.status is not None)
 
     def conversation(self, one: Conversation) -> list[Message]:
         """What one connection did, as its point nearest to the client saw it."""
         near = one.near
         rows = self._case.rows_of(one)
         dropped = self._dropped.get(near.conversation, {})
-        found = [*self._opening(one), *self._spoken(near.flow, near.rpc), *self._ending(near.flow)]
+        found = [*self._opening(one), *self._spoken(near.id, near.flow, near.rpc), *self._ending(near.flow)]
         verdict = self._verdicts.get(near.id)
         named = bool(self._flows & set(one.ids))
         said = []
@@ -197,18 +199,19 @@ class _Teller:
         target, source = ends if not backwards else ends[::-1]
         return Message(Kind.MISSING, source, target, says + wait, after, 1, weight=0)
 
-    def _spoken(self, flow: Flow, rpc: Connection | None) -> Iterator[Message]:
+    def _spoken(self, id: str, flow: Flow, rpc: Connection | None) -> Iterator[Message]:
         """Binds and their answers, calls that failed, and the sum of the others."""
         if rpc is None:
             return
         for bind in rpc.binds:
             yield from self._bound(flow, bind)
         client, server = flow.client.address, flow.server.address
-        answered = rpc.fates[Fate.RESPONSE]
-        if answered:
-            says = f"{answered} call{'s' if answered > 1 else ''} answered"
-            first = (rpc.binds[0].answer_packet if rpc.binds else None) or rpc.first_pdu or flow.first_packet
-            yield Message(Kind.CALLS, client, server, says, first, 3, weight=2)
+        answered = rpc.fates[Fate.RESPONSE] - self._shown.get(id, 0)
+        if answered > 0:
+            other = "other " if self._shown.get(id) else ""
+            says = f"{answered} {other}call{'s' if answered > 1 else ''} answered"
+            ends = [one for one in (flow.fin_from_client, flow.fin_from_server) if one is not None]
+            yield Message(Kind.CALLS, client, server, says, min([flow.last_packet, *ends]), -1, weight=2)
         for fault in rpc.faults:
             says = f"fault {names.error(fault.status)}"
             yield Message(Kind.BAD, server, client, says, fault.packet, 0, fault.time_ns, fault.packet, weight=1)
