@@ -52,9 +52,13 @@ class Opened:
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._asked_something)
         self.context.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
+
+    def _asked_something(self, dialog: Any) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def nothing_went_wrong(self) -> bool:
         """Nothing on the console, nothing loaded but the file itself, nothing that its policy had to stop."""

@@ -117,6 +117,7 @@ class Shown(NamedTuple):
     device: Firewall | None
     ladder: Ladder | None
     steps: tuple[Step, ...]
+    brief: bool  # some of its connections are
 
     @property
     def id(self) -> str:
@@ -145,6 +146,7 @@ def _shown(diagnosis: Diagnosis, number: int, pair: Pair, findings: list[Finding
     device = firewall(diagnosis, pair, findings, conversations)
     said = messages(diagnosis, pair, findings, conversations)
     ruled = list(_ruled(diagnosis, conversations))
+    named = {flow for finding in findings for flow in finding.flows}
     return Shown(
         number=number,
         pair=pair,
@@ -156,6 +158,7 @@ def _shown(diagnosis: Diagnosis, number: int, pair: Pair, findings: list[Finding
         verdicts_left=max(0, len(ruled) - MAX_VERDICTS),
         device=device,
         ladder=ladder(number, pair, device, said, called) if said else None,
+        brief=bool(named) and any(not named & set(one.ids) for one in conversations),
         steps=tuple(Step(time_of_day(one.time_ns), one, _in_words(one)) for one in said),
     )
 

@@ -192,7 +192,7 @@ def _note(
     """What the firewall says of it, on the side where there is room; `beside`: there is no arrow that it could cross."""
     right = sheet.right - wall >= wall - sheet.left
     at, limit = (wall + 14, sheet.right - 6) if right else (sheet.left + 10, wall - 14)
-    down = 5 if right or beside else 18
+    down = 5 if beside else 9 if right else 18
     if not sheet.wide:
         at, limit = _margins(sheet, lanes, sheet.left + 10)
         down = 5 if beside and min(abs(at - wall), abs(limit - wall)) < 20 else 20

@@ -23,6 +23,7 @@ MAX_FLOWS = 200  # of one case that are looked at
 MAX_OF_FLOW = 60
 MAX_LOGGED = 6  # rows of one connection
 MAX_LINES = 12  # of a log, named with one message
+BRIEF = 4  # what weighs as much is left out where findings speak of other connections
 REFUSES = frozenset({"drop", "reject", "reset"})
 _UNTOLD_NS = 60_000_000_000  # a silence that is worth a row
 
@@ -130,7 +131,7 @@ class _Teller:
         self._shown = Counter(one.asked_on.id for one in self._case.referrals if one.referral.status is not None)
 
     def conversation(self, one: Conversation) -> list[Message]:
-        """What one connection did, as its point nearest to the client saw it."""
+        """What one connection did, as its point nearest to the client saw it; in brief, where findings name others."""
         near = one.near
         rows = self._case.rows_of(one)
         dropped = self._dropped.get(near.conversation, {})
@@ -148,7 +149,7 @@ class _Teller:
         told = {row.entry.line for row in dropped.values()}
         rest = [row for row in rows if row.entry.line not in told]
         said += [self._weighed(message, near.id, near.flow.capture, named) for message in _logged(near.flow, rest)]
-        return said
+        return [message for message in said if message.weight < BRIEF] if self._flows else said
 
     def _weighed(self, message: Message, flow: str, capture: int, named: bool) -> Message:
         weight = message.weight if named else message.weight + 2
@@ -211,7 +212,7 @@ class _Teller:
             other = "other " if self._shown.get(id) else ""
             says = f"{answered} {other}call{'s' if answered > 1 else ''} answered"
             ends = [one for one in (flow.fin_from_client, flow.fin_from_server) if one is not None]
-            yield Message(Kind.CALLS, client, server, says, min([flow.last_packet, *ends]), -1, weight=2)
+            yield Message(Kind.CALLS, client, server, says, min([flow.last_packet, *ends]), -1)
         for fault in rpc.faults:
             says = f"fault {names.error(fault.status)}"
             yield Message(Kind.BAD, server, client, says, fault.packet, 0, fault.time_ns, fault.packet, weight=1)
@@ -339,13 +340,13 @@ def _logged(flow: Flow, rows: Sequence[LogRow]) -> Iterator[Message]:
         entry = row.entry
         opens = entry.action in ("open", "allow")
         groups.setdefault((entry.action, entry.rule, entry.code_name, opens), []).append(row)
-    for (action, _, code, opens), alike in list(groups.items())[:MAX_LOGGED]:
+    for (action, _, _, opens), alike in list(groups.items())[:MAX_LOGGED]:
         at = (flow.syns[0].packet if flow.syns else flow.first_packet) if opens else flow.last_packet
         if action in REFUSES and flow.syns:
             at = flow.syns[-1].packet
         yield Message(
             Kind.LOGGED, flow.client.address, flow.server.address, _row(alike[0]), at, 4 if not opens else 1,
-            weight=1 if action in REFUSES or code else 2, log=alike[0].log,
+            weight=1 if action in REFUSES else 2, log=alike[0].log,
             lines=tuple(row.entry.line for row in alike[:MAX_LINES]),
         )  # fmt: skip
 
