@@ -10,7 +10,7 @@ from rpcdiag.flows.flow import PIPE, TcpOutcome
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.report import names
-from rpcdiag.report.html.drawing import LINE, element, joined, lines, picture, text
+from rpcdiag.report.html.drawing import LINE, cut, element, joined, lines, picture, text
 from rpcdiag.report.html.messages import failed, silent
 from rpcdiag.report.html.scene import Pair, pair_of
 
@@ -100,7 +100,8 @@ def _branch(diagnosis: Diagnosis, pair: Pair) -> Branch:
         state = "bad" if any(one == "bad" for one, _ in tries) else "ok" if tries else "idle"
         came = next((came for one, came in tries if one == state), "never tried")
         if len(tries) > 1:
-            came += f", {sum(one == state for one, _ in tries)} of {len(tries)} times"
+            times = sum(one == state for one, _ in tries)
+            came += f", {times} times" if times == len(tries) else f", {times} of {len(tries)} times"
         what = list(told.get(place, {})) or list(used.get(place, {}))
         ports.append(Port(place, ", ".join(what[:2]) + (" …" if len(what) > 2 else ""), place in told, state, came))
     ports.sort(key=lambda port: (port.state != "bad", not port.handed))
@@ -172,8 +173,8 @@ def _wide(branches: Sequence[Branch], called: dict[Address, str]) -> Markup:
         worst = "bad" if any(port.state == "bad" for port in branch.ports) else "ok"
         parts.append(_bend(client_x + client_w, centre, server_x, middle, worst))
         asked = f"asked {branch.asked}×" if branch.asked else "not asked"
-        x = (client_x + client_w + server_x) / 2
-        at = (centre + middle) / 2
+        x = (client_x + client_w + server_x) / 2 + 10
+        at = centre + (middle - centre) * 0.7  # of several the ends are further apart than the middles
         parts.append(text(x, at - 6, asked, "says halo", "middle"))
         leaf = top + (height - _leaves(branch) * _ROW) / 2 + _ROW / 2
         for port in branch.ports:
@@ -183,14 +184,14 @@ def _wide(branches: Sequence[Branch], called: dict[Address, str]) -> Markup:
                 text(port_x + 14, leaf + 5, port.place, "port" if port.handed else "port dim"),
             ]
             room = 900 - port_x - 30 - 8 * len(port.place)
-            parts.append(text(port_x + 24 + 8 * len(port.place), leaf + 5, lines(_says(port), room, 1)[0], "says"))
+            parts.append(text(port_x + 24 + 8 * len(port.place), leaf + 5, cut(_says(port), room), "says"))
             leaf += _ROW
         if branch.left_out:
             parts.append(text(port_x, leaf + 5, f"and {branch.left_out} more", "says dim"))
         parts.append(_box(server_x, middle, server_w, _host(branch.pair.server, called, server_w - 14)))
     for client, centres in by_client.items():
         parts.append(_box(client_x, sum(centres) / len(centres), client_w, _host(client, called, client_w - 14)))
-    return _finished("wide", 900, y, branches, parts)
+    return _finished("wide", 900, y - 12, branches, parts)
 
 
 def _narrow(branches: Sequence[Branch], called: dict[Address, str]) -> Markup:

@@ -297,5 +297,5 @@ def _in_words(message: Message) -> str:
     if message.kind is Kind.MISSING:
         return f"missing: {message.says}"
     if message.stopped:
-        return f"{message.says}: stopped at the firewall: {message.note}"
+        return f"{message.says}: stopped on its way" + (f": {message.note}" if message.note else "")
     return f"the firewall's log: {message.says}" if message.kind is Kind.LOGGED else message.says

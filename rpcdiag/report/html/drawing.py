@@ -50,6 +50,13 @@ def lines(said: str, room: float, most: int = 4) -> list[str]:
     return found
 
 
+def cut(said: str, room: float) -> str:
+    """As much of the text as fits into one line."""
+    most = max(12, int(room / CHAR))
+    said = clean(said)
+    return said if len(said) <= most else said[: most - 1].rstrip() + "…"
+
+
 def packet(number: int, capture: int, x: float, y: float, anchor: str = "start") -> Markup:
     """The number of a packet, to be clicked or chosen with the keyboard: `y` is its base line."""
     shown = f"#{number}"

@@ -14,6 +14,7 @@ from rpcdiag.report.html.messages import Kind, Message
 from rpcdiag.report.html.scene import BETWEEN, CLIENT, Firewall, Pair, time_of_day
 
 MAX_HOSTS = 4
+_BOLD = 0.88  # how much less of bold type fits
 
 
 class _Sheet(NamedTuple):
@@ -152,7 +153,8 @@ def _row(sheet: _Sheet, lanes: _Lanes, message: Message, y: float) -> tuple[Mark
         return _logged(sheet, lanes, message, y)
     start, end = _ends(sheet, lanes, message)
     at, limit = _margins(sheet, lanes, min(start, end) + 10 if sheet.wide else sheet.left + 10)
-    said = lines(_said(message), limit - at)
+    bold = message.kind in (Kind.TOLD, Kind.BAD, Kind.MISSING)
+    said = lines(_said(message), (limit - at) * (_BOLD if bold else 1))
     parts = []
     base = y + 14
     if sheet.wide:
@@ -196,7 +198,7 @@ def _note(
     if not sheet.wide:
         at, limit = _margins(sheet, lanes, sheet.left + 10)
         down = 5 if beside and min(abs(at - wall), abs(limit - wall)) < 20 else 20
-    said = lines(note, limit - at)
+    said = lines(note, (limit - at) * (1 if beside else _BOLD))
     x, anchor = (at, "start") if right or not sheet.wide else (limit, "end")
     parts = [text(x, line_y + down + LINE * place, one, "says note", anchor) for place, one in enumerate(said)]
     return parts, line_y + down + 7 + LINE * (len(said) - 1)

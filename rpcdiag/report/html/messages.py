@@ -44,7 +44,7 @@ class Kind(StrEnum):
 class Message(NamedTuple):
     """`number` and `step` say where it comes in the capture; `weight` 0 is what must be shown.
 
-    `stopped`: the firewall says, or the policy, that it went no further; `note` is what it says.
+    `stopped`: the firewall says, or the policy, that it went no further, or a router sent it back; `note` is what it says.
     """
 
     kind: Kind
@@ -138,11 +138,14 @@ class _Teller:
         found = [*self._opening(one), *self._spoken(near.id, near.flow, near.rpc), *self._ending(near.flow)]
         verdict = self._verdicts.get(near.id)
         named = bool(self._flows & set(one.ids))
+        turned = _turned_back(near.flow)
         said = []
         for message in found[:MAX_OF_FLOW]:
             row = dropped.get(message.packet or 0)
             if row is not None and message.source == near.flow.client.address:
                 message = message._replace(stopped=True, note=_row(row), log=row.log, lines=(row.entry.line,))
+            elif message.packet in turned:
+                message = message._replace(stopped=True)
             elif _ends_here(verdict, message, near.flow):
                 message = message._replace(stopped=True, note=f"policy: {_decided(verdict)}")
             said.append(self._weighed(message, near.id, near.flow.capture, named))
@@ -331,6 +334,14 @@ def _dropped_packets(case: Case) -> dict[int, dict[int, LogRow]]:
                     row = LogRow(log.number, position, entry, match.grade, match.basis)
                     found.setdefault(match.attempt, {})[packet] = row
     return found
+
+
+def _turned_back(flow: Flow) -> set[int]:
+    """SYNs that somebody on the way answered with an ICMP error."""
+    ends = (flow.client.address, flow.server.address)
+    if flow.outcome is not TcpOutcome.PROHIBITED or all(error.sender in ends for error in flow.icmp):
+        return set()
+    return {syn.packet for syn in flow.syns}
 
 
 def _logged(flow: Flow, rows: Sequence[LogRow]) -> Iterator[Message]:

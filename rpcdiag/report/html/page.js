@@ -1,7 +1,7 @@
 "use strict";
 // The page's only script. Text becomes nodes by textContent alone: nothing that is shown is ever read as HTML.
 (() => {
-  const PAGE = 100, WORDS = 60;
+  const PAGE = 50, WORDS = 60;
   const BAD = new Set(["refused", "unanswered", "prohibited", "reset", "idle-dropped", "stalled", "error", "drop", "reject", "violation"]);
   const FINE = new Set(["established", "pass", "compliant", "ok"]);
   const CAREFUL = new Set(["warning", "indeterminate"]);
@@ -196,7 +196,7 @@
       node.className = "few";
     } else if (kind === "filter") {
       if (cell) node.append(make("button", "copy filter", { type: "button", class: "small copy", "data-text": cell }));
-      node.className = "few";
+      node.className = "few screen";
     } else {
       node.textContent = this.text(cell, kind);
       if (kind === "num" || kind === "line") node.className = "num";
@@ -263,7 +263,7 @@
         else { this.sort = -1; this.down = false; }
         this.select();
       });
-      if (kind === "filter") cell.textContent = title; else cell.append(button);
+      if (kind === "filter") { cell.textContent = title; cell.className = "screen"; } else cell.append(button);
       row.append(cell);
       return cell;
     });
