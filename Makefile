@@ -5,12 +5,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test check format stories bench fuzz clean system
+.PHONY: demo test check format stories bench bench-html pictures fuzz clean system
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
 
-# tshark is a second opinion in some tests; without it they skip and say so
+# tshark is a second opinion in some tests, Chromium opens the reports: without them those tests skip and say so
 test: $(VENV)/test.stamp system
 	$(BIN)/pytest -n 2 -q
 
@@ -33,6 +33,14 @@ stories: $(VENV)/test.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run $(BENCH)
 
+# opens and searches the report of a capture with 5,000 RPC flows in headless Chromium
+bench-html: $(VENV)/test.stamp system
+	$(BIN)/python -m bench.html $(BENCH)
+
+# the pictures of docs/report.md, made by the program and Chromium
+pictures: $(VENV)/test.stamp system
+	$(BIN)/python -m tools.make_pictures
+
 $(VENV)/bench.stamp: $(VENV)/test.stamp
 	$(BIN)/pip install --quiet dpkt
 	touch $@
@@ -50,6 +58,10 @@ system:
 	  echo "installing tshark"; \
 	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends tshark >/dev/null; \
 	} || echo "tshark is not to be had here: the tests that compare with it will skip"
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  echo "installing chromium"; \
+	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	} || echo "Chromium is not to be had here: the tests that open reports will skip"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { \

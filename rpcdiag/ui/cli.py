@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # to start quickly: --help loads nothing else
 OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
-REPORTS = (*OUTPUTS, "ndjson", "csv", "md", "mermaid", "sarif", "parquet", "zeek", "zeek-json")
+REPORTS = (*OUTPUTS, "html", "ndjson", "csv", "md", "mermaid", "sarif", "parquet", "zeek", "zeek-json")
 READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
 BRIEF = frozenset({"json", "ndjson", "md", "mermaid", "sarif"})  # plain connections that are alike are only counted
 NEED_FOLDER = frozenset({"parquet"})
@@ -395,9 +395,9 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
                 diagnosis, chosen.output, chosen.file, chosen.color,
                 all_flows=chosen.all_flows, engine=chosen.engine, bom=chosen.bom,
             )  # fmt: skip
-        except InputError as error:
+        except (InputError, MissingPiece) as error:
             complain(error)
-            return UNREADABLE
+            return MISSING if isinstance(error, MissingPiece) else UNREADABLE
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise

@@ -26,6 +26,7 @@ from rpcdiag.capture import blocks
 from rpcdiag.capture.choice import PYTHON, Engine
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.report.output import Options
+from rpcdiag.report.outputs import html as html_output
 from rpcdiag.report.outputs import json as json_output
 from rpcdiag.report.outputs import text
 from rpcdiag.report.schema import SCHEMA
@@ -81,6 +82,8 @@ def check(seed: int, folder: Path) -> float:
     if seed % VALIDATE_EVERY == 0:
         _VALID.validate(json.loads(written))
         assert all(line.isprintable() for line in text.render(diagnosis, Options()))
+        lines = "\n".join(html_output.render(diagnosis, Options())).split("\n")
+        assert all(line.isprintable() for line in lines)
     return took
 
 
