@@ -9,11 +9,8 @@ Ends with 0 where it worked, 3 where it did not: what it was is on standard outp
 
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
-
-warnings.simplefilter("ignore")
 
 from impacket.dcerpc.v5 import dcomrt, epm, lsad, nrpc, samr, transport
 from impacket.dcerpc.v5.dtypes import NULL, ULONG
@@ -113,7 +110,7 @@ def main() -> int:
         said, code = doing[what](host, *more), 0
     except Exception as error:  # noqa: BLE001  whatever the client says is what it is run for
         said, code = f"{type(error).__name__}: {error}", 3
-    print(f"{what}: {said} ({time.monotonic() - began:.2f} s)")  # noqa: T201
+    print(f"{what}: {said} ({time.monotonic() - began:.2f} s)")
     return code
 
 

@@ -120,5 +120,3 @@ def finding() -> Callable[[dict[str, Any], str], dict[str, Any]]:
         return found[0]
 
     return of
-
-

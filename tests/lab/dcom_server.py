@@ -11,16 +11,12 @@ import socket
 import struct
 import sys
 import threading
-import warnings
 from typing import Any
 from uuid import UUID
-
-warnings.simplefilter("ignore")
 
 from scapy.config import conf
 from scapy.fields import StrField
 from scapy.layers.dcerpc import (
-    DCERPC_Transport,
     DceRpc5,
     DceRpc5AlterContext,
     DceRpc5Auth3,
@@ -28,6 +24,7 @@ from scapy.layers.dcerpc import (
     DceRpc5BindNak,
     DceRpc5Fault,
     DceRpc5Request,
+    DCERPC_Transport,
     DceRpcOp,
     NDRIntField,
     NDRPacket,
@@ -50,24 +47,26 @@ CALLBACK_PATIENCE_S = 8
 conf.dcerpc_force_header_signing = True  # impacket signs whole PDUs without saying so
 
 
-class AddRequest(NDRPacket):
+class AddRequest(NDRPacket):  # type: ignore[misc]  # scapy has no types
     fields_desc = [NDRIntField("a", 0), NDRIntField("b", 0)]
 
 
-class AddResponse(NDRPacket):
+class AddResponse(NDRPacket):  # type: ignore[misc]
     fields_desc = [NDRIntField("sum", 0), NDRIntField("status", 0)]
 
 
-class AdviseRequest(NDRPacket):
+class AdviseRequest(NDRPacket):  # type: ignore[misc]
     fields_desc = [StrField("sink", b"")]
 
 
-class AdviseResponse(NDRPacket):
+class AdviseResponse(NDRPacket):  # type: ignore[misc]
     fields_desc = [NDRIntField("cookie", 0), NDRIntField("status", 0)]
 
 
 register_com_interface(
-    name="ILabObject", uuid=IID, opnums={3: DceRpcOp(AddRequest, AddResponse), 4: DceRpcOp(AdviseRequest, AdviseResponse)}
+    name="ILabObject",
+    uuid=IID,
+    opnums={3: DceRpcOp(AddRequest, AddResponse), 4: DceRpcOp(AdviseRequest, AdviseResponse)},
 )
 
 
@@ -91,7 +90,7 @@ def _object_reference(address: str, iid: UUID) -> bytes:
     bindings = _bindings(address)
     standard = struct.pack("<IIQQ", 0, 5, OXID, OID) + OBJECT.bytes_le
     ends = struct.pack("<HH", bindings.wNumEntries, bindings.wSecurityOffset) + bindings.valueof("aStringArray")
-    return b"MEOW" + struct.pack("<I", 1) + iid.bytes_le + standard + ends
+    return bytes(b"MEOW" + struct.pack("<I", 1) + iid.bytes_le + standard + ends)
 
 
 def _activated(address: str, port: int, iids: list[UUID]) -> Any:
@@ -121,7 +120,7 @@ def _activated(address: str, port: int, iids: list[UUID]) -> Any:
     return raw.MInterfacePointer(abData=bytes(dcom.OBJREF(iid=dcom.IID_IActivationPropertiesOut) / custom))
 
 
-class Server(DCERPC_Server):  # type: ignore[misc]  # scapy has no types
+class Server(DCERPC_Server):  # type: ignore[misc]
     """scapy's server has one security context and one interface a connection; a COM client has several of both."""
 
     address, port = "", 0
@@ -292,7 +291,7 @@ def main() -> None:
         listener.listen(16)
         listeners.append(listener)
     threading.Thread(target=_serve, args=(Exporter, listeners[1]), daemon=True).start()
-    print("ready", flush=True)  # noqa: T201  who started it waits for this
+    print("ready", flush=True)
     _serve(Resolver, listeners[0])
 
 

@@ -1,7 +1,7 @@
 """Three network namespaces: client, firewall, server. Nothing leaves them: no route leads further.
 
-    client 198.51.100.20 --- c0 firewall s0 --- 203.0.113.10 server (Samba)
-                                                203.0.113.11 the same host, a DCOM server
+client 198.51.100.20 --- c0 firewall s0 --- 203.0.113.10 server (Samba)
+                                            203.0.113.11 the same host, a DCOM server
 """
 
 import os
@@ -144,7 +144,7 @@ class Network:
 
 def python(script: str, *arguments: str) -> list[str]:
     """A script of this folder, with the interpreter that runs the tests."""
-    return [sys.executable, str(HERE / script), *arguments]
+    return [sys.executable, "-W", "ignore", str(HERE / script), *arguments]
 
 
 def rpcdiag(*arguments: str) -> list[str]:

@@ -85,7 +85,7 @@ def other_interface(data: bytes) -> UUID | None:
 def main() -> None:
     queue, blocked = Queue(int(sys.argv[2])), set()
     with open(sys.argv[1], "a", buffering=1) as log:
-        print("ready", flush=True)  # noqa: T201  who started it waits for this
+        print("ready", flush=True)
         while True:
             number, packet = queue.packet()
             head = (packet[0] & 15) * 4

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rpcdiag.live.keep import blocks
+from rpcdiag.capture.packet_socket import blocks
 from tests.lab.network import LabError, Network, rpcdiag
 
 Event = dict[str, Any]
