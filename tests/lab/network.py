@@ -28,13 +28,15 @@ class LabError(Exception):
     """The lab could not be made, or does not do what it should."""
 
 
-def missing() -> str | None:
+_NEEDED = ("ip", "nft", "iptables", "ulogd", "samba", "samba-tool", "rpcclient", "setpriv")
+
+
+def missing(programs: Sequence[str] = _NEEDED) -> str | None:
     """Why there can be no lab here; None when there can."""
     if not sys.platform.startswith("linux"):
         return "the lab needs Linux"
     if os.geteuid() != 0:
         return "the lab needs root: it makes network namespaces"
-    programs = ("ip", "nft", "iptables", "ulogd", "samba", "samba-tool", "rpcclient", "setpriv")
     absent = [name for name in programs if shutil.which(name) is None]
     if absent:
         return f"the lab needs programs that are not installed: {', '.join(absent)}"
