@@ -31,7 +31,8 @@ from rpcdiag.report.names import clean
 from rpcdiag.report.style import Style
 from rpcdiag.sweep.engine import MAX_FLOWS
 
-LIVE_FLOWS = min(MAX_FLOWS, 50_000)
+LIVE_FLOWS = 16_000  # connections on interfaces: they are half a KB each
+PIPE_FLOWS = min(MAX_FLOWS, 50_000)
 LOSSES_EVERY_S = 1.0
 MOST_LINES = 40  # of one look; the rest is counted
 _BAD = frozenset({"silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
@@ -222,7 +223,7 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
     until, wanted = limits(chosen.packets, chosen.autostop), ring(chosen.ring)
     printer = _printer(chosen)
     alert = Alert(chosen.alert, complain) if chosen.alert else None
-    engine = Engine(chosen.engine, max_flows=chosen.max_flows or LIVE_FLOWS, jobs=1)
+    engine = Engine(chosen.engine, max_flows=chosen.max_flows or (PIPE_FLOWS if chosen.pipe else LIVE_FLOWS), jobs=1)
     sockets, source, keeper = _opened(chosen, wanted, until, engine, complain)
     try:
         return _watched(chosen, until, engine, printer, alert, sockets, source, keeper, complain)
