@@ -74,7 +74,7 @@ table ip lab {{
   chain forward {{
     type filter hook forward priority 0; policy drop;
     ct state established,related accept
-    iifname "c0" tcp dport 135 ct state new {_action("EPM", mapper)}
+    iifname "c0" tcp dport {{ 135, 593 }} ct state new {_action("EPM", mapper)}
     iifname "c0" tcp dport {{ {dynamic_ports} }} ct state new {_action("DYN", dynamic)}
     iifname "c0" tcp dport 49152-65535 ct state new accept
     iifname "s0" tcp dport 1-65535 ct state new {_action("BACK", back)}
