@@ -63,7 +63,7 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.followed import drop_stream
 from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
-from rpcdiag.sweep.worth import SPOKE, worth
+from rpcdiag.sweep.worth import BESIDE, SPOKE, worth
 
 FOLLOWED_SHARE = 10  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
@@ -287,9 +287,9 @@ class Sweep:
         self._looked_at = serial
         flows = self.state.flows
         known = worth(flows, self.end)
-        followed = [o for o, value in known.items() if value >= SPOKE]
+        followed = [o for o, value in known.items() if value >= BESIDE]
         if len(followed) > most:
-            followed.sort(key=lambda o: (known[o], flows[o + END_NS]))
+            followed.sort(key=lambda o: (known[o] != SPOKE, flows[o + END_NS]))
             self._free(self._given_up(followed[: len(followed) - most * 3 // 4]))
 
     def _given_up(self, order: list[int]) -> list[int]:

@@ -15,7 +15,8 @@ from rpcdiag.sweep.columns import (
     YES,
 )
 
-NOTHING, MAYBE_RPC, SPOKE, IN_TROUBLE = range(4)
+# BESIDE: an attempt that failed, of two hosts between which RPC was heard; IN_TROUBLE: that RPC
+NOTHING, MAYBE_RPC, BESIDE, SPOKE, IN_TROUBLE = range(5)
 _Pair = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -44,7 +45,7 @@ def worth(flows: Any, end: int) -> dict[int, int]:
     for o in spoke:
         worth[o] = IN_TROUBLE if _pair(flows, o) in in_trouble else SPOKE
     for o in troubled:
-        worth[o] = IN_TROUBLE
+        worth[o] = max(worth[o], BESIDE)
     return worth
 
 
