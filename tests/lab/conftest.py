@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class Lab:
         self.firewall.forget()
 
 
-def _made(folder: Path) -> Iterator[Lab]:
+def made(folder: Path) -> Generator[Lab, None, None]:
+    """A lab with its data in `folder`; closing it takes everything down."""
     network = Network()
     try:
         samba.provision(network, folder / "dc")
@@ -95,7 +96,7 @@ def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
     try:
-        yield from _made(tmp_path_factory.mktemp("lab"))
+        yield from made(tmp_path_factory.mktemp("lab"))
     finally:
         if before is None:
             del os.environ["PYTHONPATH"]
