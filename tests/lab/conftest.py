@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -16,6 +16,13 @@ from tests.lab.network import DCOM, ROOT, LabError, Network, missing, python, rp
 from tests.lab.watching import Watch
 
 REQUIRED = os.environ.get("RPCDIAG_LAB") == "require"
+
+
+def without(why: str) -> NoReturn:
+    """There is no lab, or a part of it is missing: a failure where it is required."""
+    if REQUIRED:
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 class Lab:
@@ -90,14 +97,18 @@ def made(folder: Path) -> Generator[Lab, None, None]:
 def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     why = missing()
     if why is not None:
-        if REQUIRED:
-            pytest.fail(why)
-        pytest.skip(why)
+        without(why)
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+    making = made(tmp_path_factory.mktemp("lab"))
     try:
-        yield from made(tmp_path_factory.mktemp("lab"))
+        try:
+            lab = next(making)
+        except (LabError, subprocess.TimeoutExpired) as error:
+            without(f"no lab can be made here: {error}")
+        yield lab
     finally:
+        making.close()
         if before is None:
             del os.environ["PYTHONPATH"]
         else:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,8 @@ def _remove(name: str) -> None:
             continue
     subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
     shutil.rmtree(_NETNS / name, ignore_errors=True)
+    with suppress(OSError):
+        _NETNS.rmdir()  # where nobody else has any
 
 
 def _remove_stale() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rpcdiag.plugins import discover
-from tests.lab.conftest import Lab
+from tests.lab.conftest import Lab, without
 from tests.lab.dcom_object import PORT
-from tests.lab.network import CLIENT, DCOM, SAMBA
+from tests.lab.network import CLIENT, DCOM, SAMBA, LabError
 from tests.lab.watching import syns
 
 pytestmark = pytest.mark.lab
@@ -98,7 +98,10 @@ def test_port_135_that_is_dropped(lab: Lab, tmp_path: Path, finding: Of) -> None
 
 
 def test_a_filter_that_passes_only_the_mapper(lab: Lab, tmp_path: Path, finding: Of) -> None:
-    lab.firewall.read_rpc(tmp_path / "filter.log")
+    try:
+        lab.firewall.read_rpc(tmp_path / "filter.log")
+    except LabError as error:
+        without(f"this kernel hands no packets to programs (NFQUEUE): {error}")
     kept = tmp_path / "kept.pcapng"
     watch = lab.watch("firewall", "-i", "c0", "-w", str(kept))
     assert "ncacn_ip_tcp:203.0.113.10[" in lab.does("map", SAMBA, "netlogon")
