@@ -5,14 +5,24 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test check format stories bench bench-html pictures fuzz clean system
+.PHONY: demo test check format stories bench bench-html pictures fuzz clean system lab lab-system soak
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
 
-# tshark is a second opinion in some tests, Chromium opens the reports: without them those tests skip and say so
-test: $(VENV)/test.stamp system
+# tshark is a second opinion in some tests, Chromium opens the reports, the lab needs a firewall and Samba: without them
+# those tests skip and say so
+test: $(VENV)/test.stamp system lab-system
 	$(BIN)/pytest -n 2 -q
+
+# real traffic through a real firewall, in network namespaces that the tests make: as root; a lab that cannot be fails
+lab: $(VENV)/test.stamp system lab-system
+	RPCDIAG_LAB=require $(BIN)/pytest -n 2 -q tests/lab
+
+# ten minutes of traffic at 20,000 packets/s, then a flood of a million connections: make soak SECONDS=90
+SECONDS ?= 600
+soak: $(VENV)/test.stamp lab-system
+	$(BIN)/python -m tests.lab.soak $(SECONDS)
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
@@ -62,6 +72,19 @@ system:
 	  echo "installing chromium"; \
 	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	} || echo "Chromium is not to be had here: the tests that open reports will skip"
+
+# only for root, who alone can make a lab; nothing of it is started or enabled to start
+LAB_PACKAGES := samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba smbclient \
+  nftables iptables iproute2 ethtool ulogd2 ulogd2-json
+lab-system:
+	@[ "$$(id -u)" != 0 ] || { command -v samba-tool && command -v ulogd && command -v nft && command -v ethtool; } >/dev/null || ( \
+	  echo "installing what the lab needs"; \
+	  denied=/usr/sbin/policy-rc.d; \
+	  if [ ! -e $$denied ]; then printf '#!/bin/sh\nexit 101\n' >$$denied; chmod +x $$denied; else denied=; fi; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 180 \
+	    apt-get install -y -qq --no-install-recommends $(LAB_PACKAGES) >/dev/null 2>&1; \
+	  done=$$?; [ -z "$$denied" ] || rm -f $$denied; exit $$done; \
+	) || echo "the lab's packages are not to be had here: its tests will skip"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { \

@@ -1,11 +1,13 @@
 """One file to add: every module of a plug-in folder defines one object of an agreed name."""
 
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 
+@cache
 def discover(folder: str, name: str) -> list[Any]:
     """The object `name` of every module of the package `folder`, in the order of their file names.
 

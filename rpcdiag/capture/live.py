@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from rpcdiag.capture.first import FirstPackets
 from rpcdiag.errors import InputError
 
 TICK_MS = 200
@@ -38,20 +39,31 @@ class LiveSource(Protocol):
 
 
 class Interfaces:
-    """The stream of packet sockets, until somebody says stop. `tap` is given every whole piece with packets before it is read."""
+    """The stream of packet sockets, until somebody says stop, or `first` have passed by.
+
+    `tap` is given every whole piece with packets before it is read.
+    """
 
     clocked = True
 
-    def __init__(self, read: Callable[[int, int], bytes], tap: Callable[[bytes], None] | None = None) -> None:
-        self._read, self._tap = read, tap
+    def __init__(
+        self, read: Callable[[int, int], bytes], tap: Callable[[bytes], None] | None = None,
+        first: FirstPackets | None = None,
+    ) -> None:  # fmt: skip
+        self._read, self._tap, self._first = read, tap, first
         self.compression: str | None = None
         self.stopped = self.idle = False
         self._pending = memoryview(b"")
         self.head = read(1 << 22, TICK_MS)
+        if first is not None:
+            first.of(self.head)
         self._pending = memoryview(self.head)
 
     def _more(self) -> bytes:
         data = self._read(1 << 22, TICK_MS)
+        if self._first is not None:
+            data = data[: self._first.of(data)]
+            self.stopped = self.stopped or self._first.reached
         if data and self._tap is not None:
             self._tap(data)
         return data
@@ -96,10 +108,12 @@ class Pipe:
 
     clocked = False
 
-    def __init__(self, path: str, tap: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self, path: str, tap: Callable[[bytes], None] | None = None, first: FirstPackets | None = None
+    ) -> None:
         self.compression: str | None = None
         self.stopped = self.idle = False
-        self._path, self._tap = path, tap
+        self._path, self._tap, self._first = path, tap, first
         try:
             self._file = sys.stdin.fileno() if path == "-" else os.open(path, os.O_RDONLY)
         except OSError as error:
@@ -114,9 +128,17 @@ class Pipe:
             self.head += data
         if not self.head:
             raise InputError(path, "is empty", "byte 0")
+        self._pending = self.head[: self._belongs(self.head)]
         if tap is not None:
-            tap(self.head)
-        self._pending = self.head
+            tap(self._pending)
+
+    def _belongs(self, data: bytes | memoryview) -> int:
+        """How many of these bytes are wanted; tells that it was the last packet."""
+        if self._first is None:
+            return len(data)
+        count = self._first.of(data)
+        self.stopped = self.stopped or self._first.reached
+        return count
 
     def readinto(self, room: memoryview) -> int | None:
         if self._pending:
@@ -130,6 +152,7 @@ class Pipe:
         if self.idle:
             return None
         count = os.readv(self._file, [room])
+        count = self._belongs(room[:count])
         if count and self._tap is not None:
             self._tap(bytes(room[:count]))
         return count

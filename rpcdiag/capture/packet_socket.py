@@ -9,12 +9,14 @@ import ctypes
 import errno
 import mmap
 import select
+import shlex
 import socket
 import struct
 import sys
 from ctypes.util import find_library
 from typing import NamedTuple
 
+from rpcdiag.capture.pcapng import WATCHER
 from rpcdiag.errors import InputError, MissingPiece
 
 ANY = "any"
@@ -25,7 +27,7 @@ _TPACKET_V3 = 2
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
 _BLOCK = 1 << 18  # bytes; each is handed on when it is full, or after _RETIRE_MS
-_BLOCKS = 64  # 16 MiB a ring
+_BLOCKS = 128  # 32 MiB a ring: more than a second of 20,000 packets, while one looks at what is known
 _RETIRE_MS = 60
 _USER = 1  # bits of a block's status, and of a packet's
 _VLAN_VALID, _VLAN_TPID = 1 << 4, 1 << 6
@@ -66,7 +68,7 @@ class Ring:
         try:
             self.socket = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_ALL) if name == ANY else 0)
         except PermissionError:
-            raise MissingPiece(f"no right to capture on {name}", f"sudo {' '.join(_command())}") from None
+            raise MissingPiece(f"no right to capture on {name}", f"sudo {shlex.join(_command())}") from None
         try:
             self._open(expression, promiscuous=promiscuous)
         except OSError as error:
@@ -167,8 +169,10 @@ class Ring:
 
 
 def section() -> bytes:
-    """The section header block of a stream."""
-    return struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    """The section header block of a stream; it says who wrote it, by which its end is trusted when it is read again."""
+    options = struct.pack("<HH", 4, len(WATCHER)) + WATCHER + bytes(-len(WATCHER) % 4) + bytes(4)
+    size = 28 + len(options)
+    return struct.pack("<IIIHHq", 0x0A0D0D0A, size, 0x1A2B3C4D, 1, 0, -1) + options + struct.pack("<I", size)
 
 
 def interface(name: str, link: int, snaplen: int) -> bytes:
@@ -187,6 +191,16 @@ def enhanced(number: int, ns: int, data: bytes, length: int) -> bytes:
     size = 32 + kept + padding
     head = _ENHANCED.pack(6, size, number, ns >> 32, ns & 0xFFFFFFFF, kept, length)
     return b"".join((head, data, bytes(padding), struct.pack("<I", size)))
+
+
+def blocks(data: bytes) -> list[bytes]:
+    """The blocks of a little-endian pcapng stream, as it is made here."""
+    found, at = [], 0
+    while at + 8 <= len(data):
+        (size,) = struct.unpack_from("<I", data, at + 4)
+        found.append(data[at : at + size])
+        at += size
+    return found
 
 
 def statistics(number: int, ns: int, loss: Loss) -> bytes:

@@ -21,6 +21,11 @@ from rpcdiag.sweep.columns import (
     NO_INTERFACE,
     NUMBER,
     PCAPNG,
+    POINT_ID,
+    POINT_LAST,
+    POINT_WIDTH,
+    POINTS,
+    POINTS_AT,
     SKIPPED,
     UNKNOWN_LINK,
 )
@@ -31,6 +36,10 @@ _SECTION = 0x0A0D0D0A
 _INTERFACE = 1
 _OLD_PACKET = 2
 _SIMPLE_PACKET = 3
+_STATISTICS = 5
+WATCHER = b"rpcdiag live"  # the application that a section of our own names
+_OPTION_APPLICATION = 4
+_OPTION_END_TIME = 3
 _OPTION_NAME = 2
 _OPTION_RESOLUTION = 9
 _OPTION_OFFSET = 14
@@ -54,6 +63,7 @@ class PcapngFile:
         self.unread: dict[int, int] = {}  # packets of link types that are not read, of sections that ended
         self._sweep = sweep
         self._order = "<"
+        self._ours = False  # the section is from `rpcdiag live`
         sweep.state.counters[FORMAT] = PCAPNG
 
     def other(self, b: bytearray, at: int, count: int) -> int:
@@ -70,17 +80,22 @@ class PcapngFile:
             _, length = Struct(self._order + "II").unpack_from(b, at)
             counters = self._sweep.state.counters
             self._forget_interfaces()
+            self._ours = False
             counters[BIG], counters[INTERFACES] = self._order == ">", 0
         if length < 12 or length & 3 or length > MAX_RECORD:
             raise Damaged(at, f"a block after packet {self._number} claims {length} bytes")
         if at + length > count:
             return 0
-        if kind == _INTERFACE:
+        if kind == _SECTION:
+            self._ours = _option(b, at + 24, at + length - 4, self._order, _OPTION_APPLICATION) == WATCHER
+        elif kind == _INTERFACE:
             self._describe(b, at, length)
         elif kind == _SIMPLE_PACKET:
             self._simple_packet(b, at, length)
         elif kind == _OLD_PACKET:
             self._old_packet(b, at, length)
+        elif kind == _STATISTICS and self._ours:
+            self._watched(b, at, length)
         return int(length)
 
     @property
@@ -151,6 +166,24 @@ class PcapngFile:
         interfaces[row + IF_LONGEST] = longest
         state.counters[INTERFACES] += 1
 
+    def _watched(self, b: bytearray, at: int, length: int) -> None:
+        """Until when the interface was watched: silence after the last packet is silence that was seen. 4.6
+
+        Only of files of our own. Of others it is not known what was filtered out, or whose clock it was.
+        """
+        state = self._sweep.state
+        counters = state.counters
+        (interface,) = Struct(self._order + "I").unpack_from(b, at + 8)
+        end = _option(b, at + 20, at + length - 4, self._order, _OPTION_END_TIME)
+        if len(end) != 8 or interface >= counters[INTERFACES] or not counters[POINTS]:
+            return
+        row = interface * INTERFACE_WIDTH
+        ns = stamp_to_ns(state.interfaces, row, *Struct(self._order + "II").unpack(end))
+        counters[LAST_NS] = max(counters[LAST_NS], ns)
+        for place in range(POINTS_AT, POINTS_AT + counters[POINTS] * POINT_WIDTH, POINT_WIDTH):
+            if counters[place + POINT_ID] & 0xFFFFF == state.interfaces[row + IF_POINT]:
+                counters[place + POINT_LAST] = max(counters[place + POINT_LAST], ns)
+
     def _simple_packet(self, b: bytearray, at: int, length: int) -> None:
         state = self._sweep.state
         (wire,) = Struct(self._order + "I").unpack_from(b, at + 8)
@@ -182,3 +215,15 @@ class PcapngFile:
             ns=counters[LAST_NS] if ns < 0 else ns, point=state.interfaces[row + IF_POINT],
         )  # fmt: skip
         state.interfaces[row + IF_SKIPPED] += counters[SKIPPED + UNKNOWN_LINK] - unread
+
+
+def _option(b: bytearray, at: int, end: int, order: str, wanted: int) -> bytes:
+    """The value of an option of a block, empty where there is none. 3.5"""
+    while at + 4 <= end:
+        code, size = Struct(order + "HH").unpack_from(b, at)
+        if code == 0:
+            break
+        if code == wanted:
+            return bytes(b[at + 4 : min(at + 4 + size, end)])
+        at += 4 + (size + 3 & ~3)
+    return b""

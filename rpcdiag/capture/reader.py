@@ -126,6 +126,8 @@ class CaptureReader:
         """It is a capture without an end: of what is told so often only, as much is told again."""
         counters = self.sweep.state.counters
         counters[NAMES_TOLD] = counters[TOKENS_TOLD] = 0
+        if not isinstance(self._source, Source) and self._source.clocked:  # not of a capture that somebody replays
+            self.sweep.let_go()
 
     def watched_until(self, ns: int) -> None:
         """Nothing came until then, and whoever records would know."""

@@ -1,12 +1,13 @@
 """What was seen, kept as pcapng files that are valid at every moment: one, or a ring of them."""
 
 import os
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
+
+from rpcdiag.capture.packet_socket import blocks
 
 
 class Ring(NamedTuple):
@@ -118,16 +119,6 @@ class Keeper:
             return
         os.close(self._stream)
         self._stream = None
-
-
-def blocks(data: bytes) -> list[bytes]:
-    """The blocks of a little-endian pcapng stream, as our sockets make it."""
-    found, at = [], 0
-    while at + 8 <= len(data):
-        (size,) = struct.unpack_from("<I", data, at + 4)
-        found.append(data[at : at + size])
-        at += size
-    return found
 
 
 def _remove(path: str) -> None:

@@ -13,6 +13,7 @@ from rpcdiag.live.logs import LogsBeside
 MOST_OFTEN_S = 0.4
 LEAST_OFTEN_S = 1.6  # so that a finding comes within two seconds of the packet that decides
 COST_SHARE = 8  # looking takes at most one part in so many of the time, while the bound above allows
+LARGEST_SHARE = 4  # and of a large state, for which it does not: one look takes half a second and more
 BEHIND_NS = 300_000_000  # a packet reaches us within this time after it came
 
 Look = Callable[[Case, tuple[Finding, ...], int, Reading], None]
@@ -44,4 +45,5 @@ class Watcher:
         took = time.monotonic() - began
         self.looks += 1
         self.looked_s += took
-        self._next = began + took + min(max(MOST_OFTEN_S, COST_SHARE * took), LEAST_OFTEN_S)
+        pause = min(max(MOST_OFTEN_S, COST_SHARE * took), LEAST_OFTEN_S)
+        self._next = began + took + max(pause, (LARGEST_SHARE - 1) * took)

@@ -16,6 +16,7 @@ from rpcdiag.sweep.columns import (
     CONTENT_AT,
     CONTENT_TOP,
     COUNTERS,
+    END_NS,
     EVENTS,
     EVENTS_AT,
     FIN_PACKET,
@@ -58,12 +59,13 @@ from rpcdiag.sweep.columns import (
     WAITING_TOP,
     WAITING_WIDTH,
     WHY,
-    YES,
     State,
 )
 from rpcdiag.sweep.followed import drop_stream
 from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
+from rpcdiag.sweep.worth import BESIDE, SPOKE, worth
 
+FOLLOWED_SHARE = 10  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
 _FIRST_FLOWS = 1024
 
@@ -100,6 +102,7 @@ class Sweep:
         self.on_gone: Callable[[set[int]], None] | None = None  # told the serial numbers of flows that are given up
         self.evicted = 0
         self.folded = 0
+        self._looked_at = 0  # serial number at which was last asked whom to let go
         self._max = max_flows
         self._machine = machine
         self._streams: Any = None
@@ -270,11 +273,28 @@ class Sweep:
 
     def _oldest(self, count: int, spared: set[int]) -> list[int]:
         flows = self.state.flows
-        order = sorted(
-            (o for o in range(0, self.end, FLOW_WIDTH) if o not in spared and flows[o + SERIAL_NUMBER] >= 0),
-            key=lambda o: (flows[o + MATTERS] in (YES, SMB), flows[o + SERIAL_NUMBER]),
-        )[:count]
-        gone = set(order)
+        known = worth(flows, self.end)
+        order = sorted(known.keys() - spared, key=lambda o: (known[o], flows[o + SERIAL_NUMBER]))[:count]
+        return self._given_up(order)
+
+    def let_go(self) -> None:
+        """For a capture without an end: of conversations in which RPC was heard, and of what failed beside them, those
+        are given up that have been silent for longest, beyond a share of all that there is room for.
+        """
+        serial, most = self.state.counters[SERIAL], max(1, self._max // FOLLOWED_SHARE)
+        if serial - self._looked_at < most // 8:
+            return
+        self._looked_at = serial
+        flows = self.state.flows
+        known = worth(flows, self.end)
+        followed = [o for o, value in known.items() if value >= BESIDE]
+        if len(followed) > most:
+            followed.sort(key=lambda o: (known[o] != SPOKE, flows[o + END_NS]))
+            self._free(self._given_up(followed[: len(followed) - most * 3 // 4]))
+
+    def _given_up(self, order: list[int]) -> list[int]:
+        """These, and the pipes of those that are SMB sessions."""
+        flows, gone = self.state.flows, set(order)
         order += [
             o
             for o in range(0, self.end, FLOW_WIDTH)

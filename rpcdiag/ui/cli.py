@@ -110,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _tail_arguments(
         commands.add_parser("tail", help="follow firewall logs: filter, colour, alert, who handed out the port")
     )
+    _probe_arguments(commands.add_parser("probe", help="ask a host's endpoint mapper, and connect to what it names"))
     doctor = commands.add_parser("doctor", help="what this machine can do, and how to mend what is missing")
     doctor.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     doctor.set_defaults(run=_doctor)
@@ -277,6 +278,14 @@ def _rows(text: str) -> str:
     if text != "all" and int(text) < 0:
         raise ValueError(text)
     return text
+
+
+def _probe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="its name or address: packets are sent to it")
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    parser.add_argument("-w", dest="write", metavar="FILE", help="keep what was sent and what came back (pcapng)")
+    parser.add_argument("--port", type=_count, default=135, help="of its endpoint mapper, where it is not 135")
+    parser.set_defaults(run=_probe)
 
 
 def _key_arguments(parser: argparse.ArgumentParser) -> None:
@@ -657,6 +666,20 @@ def _verify(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.verify import verify
 
     return verify(chosen.captures, complain, as_json=chosen.output == "json")
+
+
+def _probe(chosen: argparse.Namespace) -> int:
+    from rpcdiag.errors import InputError, MissingPiece
+    from rpcdiag.ui.probe import probe
+
+    try:
+        return OK if probe(chosen, complain) else FOUND
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
 
 
 def _doctor(chosen: argparse.Namespace) -> int:

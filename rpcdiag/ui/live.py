@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
 
 from rpcdiag.analysis import Diagnosis, conclude
 from rpcdiag.capture.choice import Engine
+from rpcdiag.capture.first import FirstPackets
 from rpcdiag.capture.live import Interfaces, LiveSource, Pipe
 from rpcdiag.capture.packet_socket import Sockets
 from rpcdiag.case import Case
@@ -24,18 +25,22 @@ from rpcdiag.live.alert import Alert
 from rpcdiag.live.keep import Keeper, Ring
 from rpcdiag.live.logs import LogsBeside
 from rpcdiag.live.turns import Turn, Turns
-from rpcdiag.live.watcher import Watcher
+from rpcdiag.live.watcher import BEHIND_NS, Watcher
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.packets import Address
+from rpcdiag.plugins import discover
 from rpcdiag.report import names
 from rpcdiag.report.community import community_id
 from rpcdiag.report.names import clean
 from rpcdiag.report.style import Style
 from rpcdiag.sweep.engine import MAX_FLOWS
 
-LIVE_FLOWS = min(MAX_FLOWS, 50_000)
+LIVE_FLOWS = 16_000  # connections on interfaces: they are half a KB each
+PIPE_FLOWS = min(MAX_FLOWS, 50_000)
+LOSSES_EVERY_S = 1.0
 MOST_LINES = 40  # of one look; the rest is counted
 _BAD = frozenset({"logged", "silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
+_NEVER_NEEDED = frozenset({"rpcdiag.__main__", "rpcdiag.sweep.compiler", "rpcdiag.sweep.native"})
 Say = Callable[[str], None]
 Naming = Callable[[Address, Address], str]
 
@@ -47,10 +52,14 @@ class Limits:
         self.packets, self.seconds, self.size, self.files = packets, seconds, size, files
         self._began = time.monotonic()
 
-    def reached(self, reading: Reading, keeper: Keeper | None) -> bool:
+    @property
+    def first(self) -> FirstPackets | None:
+        """What ends the stream behind the last packet that is wanted."""
+        return FirstPackets(self.packets) if self.packets else None
+
+    def reached(self, keeper: Keeper | None) -> bool:
         return bool(
-            (self.packets and reading.packets >= self.packets)
-            or (self.seconds and time.monotonic() - self._began >= self.seconds)
+            (self.seconds and time.monotonic() - self._began >= self.seconds)
             or (keeper and self.size and keeper.written >= self.size)
             or (keeper and self.files and keeper.files > self.files)
         )
@@ -257,13 +266,14 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
         view = made(chosen)
     say = view.complain if view is not None else complain
     alert = Alert(chosen.alert, say) if chosen.alert else None
-    sockets, source, keeper = _opened(chosen, wanted, say)
+    engine = Engine(chosen.engine, max_flows=chosen.max_flows or (PIPE_FLOWS if chosen.pipe else LIVE_FLOWS), jobs=1)
+    sockets, source, keeper = _opened(chosen, wanted, until, engine, say)
     try:
         if view is None:
-            return _watched(chosen, until, printer, alert, sockets, source, keeper, say)
+            return _watched(chosen, until, engine, printer, alert, sockets, source, keeper, say)
         view.watch(source, keeper)
         diagnosis, interrupted = on_screen(
-            view, partial(_watched, chosen, until, view, alert, sockets, source, keeper, say)
+            view, partial(_watched, chosen, until, engine, view, alert, sockets, source, keeper, say)
         )
         for message in view.messages:
             complain(message)
@@ -272,7 +282,7 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
         return diagnosis, interrupted
     finally:
         if keeper is not None:
-            keeper.close(sockets.ending(time.time_ns()) if sockets is not None else b"")
+            keeper.close(sockets.ending(time.time_ns() - BEHIND_NS) if sockets is not None else b"")
         if sockets is not None:
             sockets.close()
         if alert is not None:
@@ -280,11 +290,11 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
 
 
 def _watched(
-    chosen: argparse.Namespace, until: Limits, printer: Teller, alert: Alert | None, sockets: Sockets | None,
+    chosen: argparse.Namespace, until: Limits, engine: Engine, printer: Teller, alert: Alert | None, sockets: Sockets | None,
     source: LiveSource, keeper: Keeper | None, complain: Say,
 ) -> tuple[Diagnosis, bool]:  # fmt: skip
     """The capture, from the first packet to the last; signals end it only where it runs in the main thread."""
-    turns, engine = Turns(), Engine(chosen.engine, max_flows=chosen.max_flows or LIVE_FLOWS, jobs=1)
+    turns = Turns()
     name = chosen.pipe or ", ".join(chosen.interface)
     losses = _Losses(sockets, complain)
 
@@ -294,7 +304,7 @@ def _watched(
         for turn in turned:
             if alert is not None and turn.finding is not None and turn.finding.severity is not Severity.NOTE:
                 alert({"case_id": turn.case, **described(turn.finding)})
-        if losses.look():
+        if losses.grown():
             printer.stats(reading.packets, losses.by_name)
         printer.known(case, findings, now_ns, turns.name, reading)
 
@@ -302,8 +312,9 @@ def _watched(
     watcher = Watcher(source, look, logs)
 
     def watch(reading: Reading) -> None:
-        if until.reached(reading, keeper):
+        if until.reached(keeper):
             source.stopped = True
+        losses.now_and_then()
         watcher(reading)
 
     printer.start(name)
@@ -323,15 +334,26 @@ def _watched(
 
 
 class _Losses:
-    """What the kernel had no room for; told once a second at most, when it grew."""
+    """What the kernel had no room for, and interfaces that go down; told once a second at most, when it is new."""
 
     def __init__(self, sockets: Sockets | None, complain: Say) -> None:
         self._sockets, self._complain = sockets, complain
         self.by_name: dict[str, tuple[int, int]] = {}
+        self._next = self._told = 0.0
 
-    def look(self) -> bool:
+    def now_and_then(self) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + LOSSES_EVERY_S
+            self.look()
+
+    def grown(self) -> bool:
+        """Whether more was lost since somebody asked."""
+        before, self._told = self._told, sum(dropped for _, dropped in self.by_name.values())
+        return self._told > before
+
+    def look(self) -> None:
         if self._sockets is None:
-            return False
+            return
         for said in self._sockets.troubles():
             self._complain(said)
         before = sum(dropped for _, dropped in self.by_name.values())
@@ -339,22 +361,24 @@ class _Losses:
         dropped = sum(lost for _, lost in self.by_name.values())
         if dropped > before:
             self._complain(f"the kernel dropped {dropped - before} packets for want of room; {dropped} in all")
-        return dropped > before
 
 
 def _opened(
-    chosen: argparse.Namespace, wanted: Ring, complain: Say
+    chosen: argparse.Namespace, wanted: Ring, until: Limits, engine: Engine, complain: Say
 ) -> tuple[Sockets | None, LiveSource, Keeper | None]:
     if bool(chosen.interface) == bool(chosen.pipe):
         raise InputError("live", "name an interface with -i, or a pipe with -r")
     if chosen.pipe:
-        return _opened_pipe(chosen, wanted, complain)
+        return _opened_pipe(chosen, wanted, until, complain)
     if not hasattr(os, "geteuid") or not sys.platform.startswith("linux"):
         raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i INTERFACE | rpcdiag live -r -")
     sockets = Sockets(tuple(dict.fromkeys(chosen.interface)), chosen.filter, chosen.snaplen,
                       promiscuous=not chosen.no_promiscuous)  # fmt: skip
     try:
-        _become_ordinary(chosen.user, complain, writes=wanted.several)
+        who = _ordinary(chosen.user)
+        if who is not None:
+            load_everything(engine)
+            _become(*who, complain)
         keeper = Keeper(chosen.write, sockets.heading, wanted, complain) if chosen.write else None
     except OSError as error:
         sockets.close()
@@ -362,11 +386,11 @@ def _opened(
     except BaseException:
         sockets.close()
         raise
-    return sockets, Interfaces(sockets.read, keeper), keeper
+    return sockets, Interfaces(sockets.read, keeper, until.first), keeper
 
 
 def _opened_pipe(
-    chosen: argparse.Namespace, wanted: Ring, complain: Say
+    chosen: argparse.Namespace, wanted: Ring, until: Limits, complain: Say
 ) -> tuple[None, LiveSource, Keeper | None]:  # fmt: skip
     if chosen.filter or wanted.several:
         raise InputError("live", "-f and -b are for interfaces: what comes through a pipe is taken as it is")
@@ -374,13 +398,37 @@ def _opened_pipe(
         keeper = Keeper(chosen.write, b"", wanted, complain) if chosen.write else None
     except OSError as error:
         raise InputError(chosen.write, error.strerror or str(error)) from None
-    return None, Pipe(chosen.pipe, keeper), keeper
+    return None, Pipe(chosen.pipe, keeper, until.first), keeper
 
 
-def _become_ordinary(user: str | None, complain: Say, *, writes: bool) -> None:
-    """Give up the rights of root, which only the sockets needed: to be who called sudo, or the one who is named."""
+def load_everything(engine: Engine) -> None:
+    """Load what is loaded late otherwise: where the program is installed, an ordinary user may not be able to read."""
+    import pkgutil
+    from importlib import import_module
+
+    import rpcdiag
+    from rpcdiag.diagnose.judge import rules
+    from rpcdiag.remedies.advise import advisers
+
+    for found in pkgutil.walk_packages(rpcdiag.__path__, "rpcdiag."):
+        if found.name not in _NEVER_NEEDED and not found.name.startswith("rpcdiag.verify"):
+            with suppress(ImportError):
+                import_module(found.name)
+    for name in ("_strptime", "codecs", "gzip", "http.client", "encodings.idna", "encodings.latin_1"):
+        import_module(name)
+    rules(), advisers(), discover("rpcdiag.logs.formats", "FORMAT")
+    engine.endless = True
+    _ = engine.compiled
+
+
+def _ordinary(user: str | None) -> tuple[int, int] | None:
+    """Who to be instead of root, whose rights only the sockets needed: the one who is named, or who called sudo.
+
+    Raises:
+        InputError: there is no such user.
+    """
     if os.geteuid() != 0:
-        return
+        return None
     import pwd
 
     if user is not None:
@@ -392,9 +440,11 @@ def _become_ordinary(user: str | None, complain: Say, *, writes: bool) -> None:
     elif os.environ.get("SUDO_UID", "").isdigit() and os.environ.get("SUDO_GID", "").isdigit():
         uid, gid = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
     else:
-        return  # a login of root's own: whose files would they be
-    if uid == 0:
-        return
+        return None  # a login of root's own: whose files would they be
+    return (uid, gid) if uid else None
+
+
+def _become(uid: int, gid: int, complain: Say) -> None:
     try:
         os.setgroups([])
         os.setresgid(gid, gid, gid)

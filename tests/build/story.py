@@ -14,6 +14,12 @@ class Story(NamedTuple):
     must: dict[str, Any]
 
 
+def recorded(script: str, *names: str) -> dict[str, bytes]:
+    """Files beside the script that no script can make again."""
+    folder = Path(script).resolve().parent
+    return {name: (folder / name).read_bytes() for name in names}
+
+
 def save(story: Story, script: str) -> None:
     """Write the files beside the script."""
     folder = Path(script).resolve().parent

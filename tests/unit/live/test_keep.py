@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag.capture.packet_socket import Loss, enhanced, interface, section, statistics
+from rpcdiag.capture.packet_socket import Loss, blocks, enhanced, interface, section, statistics
 from rpcdiag.capture.reader import CaptureReader
-from rpcdiag.live.keep import Keeper, Ring, blocks
+from rpcdiag.live.keep import Keeper, Ring
 
 HEADING = section() + interface("lab0", 1, 65535)
 

@@ -110,3 +110,16 @@ def test_a_pipe_that_is_no_capture_is_said(tmp_path: Path, capsys: pytest.Captur
     path.write_bytes(struct.pack("<I", 7) * 100)
     assert main(["live", "-r", str(path)]) == 2
     assert "unknown format" in capsys.readouterr().err
+
+
+def test_a_pipe_is_left_after_so_many_packets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fifo, kept = tmp_path / "fifo", tmp_path / "kept.pcapng"
+    os.mkfifo(fifo)
+    data = (PCAPS / "ocs-advfirewall" / "capture.pcapng").read_bytes()
+    thread = _fed(fifo, data[:20_000])  # which a pipe holds, whoever reads it
+    assert main(["live", "-r", str(fifo), "-T", "ndjson", "-c", "9", "-w", str(kept)]) == 0
+    thread.join()
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["packets"] == 9
+    assert data.startswith(kept.read_bytes())
+    assert main(["analyze", "-T", "json", str(kept)]) == 0
+    assert json.loads(capsys.readouterr().out)["captures"][0]["packets"] == 9

@@ -5,7 +5,9 @@ from struct import pack
 
 import pytest
 
+from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.sweep.columns import COUNTERS, FLOW_WIDTH, FLOWS_TOP, IN_FLOWS, NUMBER, SERIAL, SERIAL_NUMBER
+from rpcdiag.sweep.engine import FOLLOWED_SHARE, Sweep
 from rpcdiag.sweep.machine import Machine
 from tests.build import containers, frames, pdus
 from tests.build.containers import Frame
@@ -69,6 +71,40 @@ def test_what_matters_outlives_the_flood(tmp_path: Path, machine: Machine) -> No
     one = _both(_write(tmp_path, [_rpc(60000), *_syns(3000)]), machine)
     (flow,) = [flow for flow in one.diagnosis.case.flows if flow.rpc]
     assert (flow.flow.first_packet, flow.flow.client.port) == (1, 60000)
+
+
+def test_an_attempt_that_failed_beside_rpc_outlives_a_flood_of_others(tmp_path: Path, machine: Machine) -> None:
+    refused = [
+        frames.tcp(A, 60001, B, 49667, flags=frames.SYN, seq=1),
+        frames.tcp(B, 49667, A, 60001, flags=frames.RST | frames.ACK, ack=2),
+    ]
+    strangers = [
+        frames.tcp(f"198.51.100.{number % 200}", 1024 + number, B, 49667, flags=frames.SYN) for number in range(3000)
+    ]
+    one = _both(_write(tmp_path, [_rpc(60000), *refused, *strangers]), machine)
+    assert {60000, 60001} <= {flow.flow.client.port for flow in one.diagnosis.case.flows}
+
+
+def test_what_failed_goes_before_what_spoke_when_one_host_floods(tmp_path: Path, machine: Machine) -> None:
+    silent = [frames.tcp(A, 1024 + number, B, 49667, flags=frames.SYN) for number in range(3000)]
+    one = _both(_write(tmp_path, [_rpc(60000), *silent]), machine)
+    assert 60000 in {flow.flow.client.port for flow in one.diagnosis.case.flows}
+
+
+def test_without_an_end_the_latest_rpc_is_known_and_the_oldest_let_go(tmp_path: Path) -> None:
+    path = _write(tmp_path, [_rpc(1024 + number) for number in range(300)])
+    sweep = Sweep(ROOM)
+    gone: set[int] = set()
+    sweep.on_gone = gone.update
+    reader = CaptureReader(path, sweep)
+    for _ in reader.events():
+        pass
+    sweep.let_go()
+    most = ROOM // FOLLOWED_SHARE
+    assert gone == set(range(300 - most * 3 // 4))
+    assert sweep.evicted == len(gone)
+    sweep.let_go()  # nothing came since
+    assert sweep.evicted == len(gone)
 
 
 def test_a_flood_of_what_matters_is_bounded_too(tmp_path: Path, machine: Machine) -> None:

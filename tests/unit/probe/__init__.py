@@ -1,0 +1,1 @@
+"""Tests of `rpcdiag.probe`, against servers on this machine."""
