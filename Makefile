@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test check format stories bench bench-html pictures fuzz clean system lab lab-system soak
+.PHONY: demo test check format stories bench bench-html pictures fuzz clean system lab lab-system soak docs
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
@@ -33,6 +33,11 @@ check: $(VENV)/test.stamp
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# the pages as a site in .site/, out of what is here: nothing is loaded from elsewhere
+docs: $(VENV)/test.stamp
+	$(BIN)/pip install --quiet 'mkdocs>=1.6'
+	$(BIN)/mkdocs build --strict --quiet
 
 # make the stories' captures again, and the reports that go with them; read the difference like code
 stories: $(VENV)/test.stamp
