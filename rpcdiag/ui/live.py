@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rpcdiag.analysis import Diagnosis, conclude
 from rpcdiag.capture.choice import Engine
@@ -19,7 +19,7 @@ from rpcdiag.capture.live import Interfaces, LiveSource, Pipe
 from rpcdiag.capture.packet_socket import Sockets
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
-from rpcdiag.errors import InputError, MissingPiece
+from rpcdiag.errors import InputError
 from rpcdiag.intake import Intake, Reading, take_live
 from rpcdiag.live.alert import Alert
 from rpcdiag.live.keep import Keeper, Ring
@@ -34,6 +34,9 @@ from rpcdiag.report.community import community_id
 from rpcdiag.report.names import clean
 from rpcdiag.report.style import Style
 from rpcdiag.sweep.engine import MAX_FLOWS
+
+if TYPE_CHECKING:  # loaded only where there are no packet sockets
+    from rpcdiag.capture.pcap_library import PcapSockets
 
 LIVE_FLOWS = 16_000  # connections on interfaces: they are half a KB each
 PIPE_FLOWS = min(MAX_FLOWS, 50_000)
@@ -290,7 +293,7 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
 
 
 def _watched(
-    chosen: argparse.Namespace, until: Limits, engine: Engine, printer: Teller, alert: Alert | None, sockets: Sockets | None,
+    chosen: argparse.Namespace, until: Limits, engine: Engine, printer: Teller, alert: Alert | None, sockets: "Sockets | PcapSockets | None",
     source: LiveSource, keeper: Keeper | None, complain: Say,
 ) -> tuple[Diagnosis, bool]:  # fmt: skip
     """The capture, from the first packet to the last; signals end it only where it runs in the main thread."""
@@ -336,7 +339,7 @@ def _watched(
 class _Losses:
     """What the kernel had no room for, and interfaces that go down; told once a second at most, when it is new."""
 
-    def __init__(self, sockets: Sockets | None, complain: Say) -> None:
+    def __init__(self, sockets: "Sockets | PcapSockets | None", complain: Say) -> None:
         self._sockets, self._complain = sockets, complain
         self.by_name: dict[str, tuple[int, int]] = {}
         self._next = self._told = 0.0
@@ -365,17 +368,14 @@ class _Losses:
 
 def _opened(
     chosen: argparse.Namespace, wanted: Ring, until: Limits, engine: Engine, complain: Say
-) -> tuple[Sockets | None, LiveSource, Keeper | None]:
+) -> tuple["Sockets | PcapSockets | None", LiveSource, Keeper | None]:
     if bool(chosen.interface) == bool(chosen.pipe):
         raise InputError("live", "name an interface with -i, or a pipe with -r")
     if chosen.pipe:
         return _opened_pipe(chosen, wanted, until, complain)
-    if not hasattr(os, "geteuid") or not sys.platform.startswith("linux"):
-        raise MissingPiece("this way of capturing is Linux's", "dumpcap -w - -i INTERFACE | rpcdiag live -r -")
-    sockets = Sockets(tuple(dict.fromkeys(chosen.interface)), chosen.filter, chosen.snaplen,
-                      promiscuous=not chosen.no_promiscuous)  # fmt: skip
+    sockets = _sockets(chosen)
     try:
-        who = _ordinary(chosen.user)
+        who = _ordinary(chosen.user) if hasattr(os, "geteuid") else None
         if who is not None:
             load_everything(engine)
             _become(*who, complain)
@@ -387,6 +387,17 @@ def _opened(
         sockets.close()
         raise
     return sockets, Interfaces(sockets.read, keeper, until.first), keeper
+
+
+def _sockets(chosen: argparse.Namespace) -> "Sockets | PcapSockets":
+    """Packet sockets on Linux; elsewhere the library that the system has for it."""
+    names = tuple(dict.fromkeys(chosen.interface))
+    promiscuous = not chosen.no_promiscuous
+    if sys.platform.startswith("linux"):
+        return Sockets(names, chosen.filter, chosen.snaplen, promiscuous=promiscuous)
+    from rpcdiag.capture.pcap_library import PcapSockets
+
+    return PcapSockets(names, chosen.filter, chosen.snaplen, promiscuous=promiscuous)
 
 
 def _opened_pipe(
