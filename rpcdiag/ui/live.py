@@ -419,6 +419,7 @@ def load_everything(engine: Engine) -> None:
 
     import rpcdiag
     from rpcdiag.diagnose.judge import rules
+    from rpcdiag.policy.product import products
     from rpcdiag.remedies.advise import advisers
 
     for found in pkgutil.walk_packages(rpcdiag.__path__, "rpcdiag."):
@@ -427,7 +428,7 @@ def load_everything(engine: Engine) -> None:
                 import_module(found.name)
     for name in ("_strptime", "codecs", "gzip", "http.client", "encodings.idna", "encodings.latin_1"):
         import_module(name)
-    rules(), advisers(), discover("rpcdiag.logs.formats", "FORMAT")
+    rules(), advisers(), tuple(products()), discover("rpcdiag.logs.formats", "FORMAT")
     engine.endless = True
     _ = engine.compiled
 
