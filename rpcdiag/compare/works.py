@@ -1,0 +1,242 @@
+"""The same thing twice, once working and once not: the first step at which they part."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from rpcdiag.analysis import Diagnosis
+from rpcdiag.case import Conversation
+from rpcdiag.compare import against
+from rpcdiag.compare.against import Found
+from rpcdiag.compare.result import Comparison, Difference, Mode, Rung, Side
+from rpcdiag.compare.steps import Calls, Pair, Step, asked_on, calls, pairs
+from rpcdiag.flows.flow import FAILED_TO_OPEN
+
+MAX_DIFFERENCES = 200
+MAX_RUNGS = 300
+MAX_PAIRS = 400  # of hosts, in each capture
+REPEATS = 3  # further connections for the same that are looked at
+
+
+class Aligned(NamedTuple):
+    """The same step in both captures; one is None where it has none."""
+
+    good: Step | None
+    bad: Step | None
+
+
+class Hosts(NamedTuple):
+    """A client and a server of one capture, and who they are in the other."""
+
+    good: Pair
+    bad: Pair
+
+
+def compare(good: Diagnosis, bad: Diagnosis, why: str) -> Comparison:
+    """What differs, in the order in which the good one does things."""
+    ours, theirs = pairs(good)[:MAX_PAIRS], pairs(bad)[:MAX_PAIRS]
+    hosts = _matched(ours, theirs)
+    known = calls(good.case.captures[0].path), calls(bad.case.captures[0].path)
+    differences: list[Difference] = []
+    rungs: list[Rung] = []
+    remarks: list[str] = []
+    same = 0
+    if hosts:
+        differences += _dated(against.names(good.case, bad.case), bad, None)
+    for pair in hosts:
+        aligned = align(pair.good.steps, pair.bad.steps)
+        differences += _dated(against.hosts(pair.good, pair.bad), bad, pair)
+        if against.moved(pair.good, pair.bad):
+            remarks.append(
+                f"{pair.good.client} -> {pair.good.server} is compared with {pair.bad.client} -> {pair.bad.server}"
+            )
+        rungs.append(Rung(_hosts(pair.good), "", _hosts(pair.bad)))
+        told: set[tuple[str, str]] = set()
+        for one in aligned:
+            found = list(_parted(one, good, bad, known))
+            fresh = [each for each in found if (each.kind, each.about) not in told]
+            told |= {(each.kind, each.about) for each in found}
+            differences += _dated(fresh, bad, pair)
+            mark = "!" if any(each.matters for each in found) else "~" if found else "="
+            same += not found
+            rungs.append(Rung(_rung(one.good), mark, _rung(one.bad)))
+        differences += _dated(against.tickets(good.case, bad.case, pair.good.client, pair.bad.client), bad, pair)
+    remarks += _left_out(ours, theirs, hosts)
+    differences = sorted(dict.fromkeys(differences), key=lambda one: not one.matters)
+    return Comparison(
+        mode=Mode.WORKS,
+        why=why,
+        sides=(_side("GOOD", good), _side("BAD", bad)),
+        common=bool(hosts),
+        verdict=_verdict(differences, bool(hosts), same),
+        differences=tuple(differences[:MAX_DIFFERENCES]),
+        more=max(0, len(differences) - MAX_DIFFERENCES),
+        rungs=tuple(rungs[:MAX_RUNGS]),
+        remarks=tuple(remarks),
+        same=same,
+    )
+
+
+def _side(label: str, diagnosis: Diagnosis) -> Side:
+    one = diagnosis.case.captures[0]
+    return Side(label, one.path, None, one.packets, one.first_ns, one.last_ns)
+
+
+def _hosts(pair: Pair) -> str:
+    return f"{pair.client} -> {pair.server}"
+
+
+def _matched(ours: Sequence[Pair], theirs: Sequence[Pair]) -> list[Hosts]:
+    """Who plays which part: the same addresses first, then those that do the most of the same."""
+    scored = []
+    for place, one in enumerate(ours):
+        for other_place, other in enumerate(theirs):
+            alike = _alike(one, other)
+            if alike:
+                known = (one.client == other.client) + 2 * (one.server == other.server)
+                scored.append((-known, -alike, place, other_place))
+    taken: tuple[set[int], set[int]] = (set(), set())
+    found = []
+    for _, _, place, other_place in sorted(scored):
+        if place not in taken[0] and other_place not in taken[1]:
+            taken[0].add(place)
+            taken[1].add(other_place)
+            found.append((place, other_place))
+    return [Hosts(ours[place], theirs[other]) for place, other in sorted(found)]
+
+
+def _alike(one: Pair, other: Pair) -> float:
+    """Which part of what the two do is the same; what one is known by beyond its key counts little."""
+    keys, others = {step.key for step in one.steps}, {step.key for step in other.steps}
+    shared = len(keys & others) / len(keys | others)
+    if shared:
+        return shared
+    wide = {key for step in one.steps for key in step.others}, {key for step in other.steps for key in step.others}
+    return 0.01 if wide[0] & wide[1] else 0.0
+
+
+def align(good: Sequence[Step], bad: Sequence[Step]) -> list[Aligned]:
+    """Step by step: the n-th of a key with the n-th; what is left by other keys; what then is left stands alone."""
+    found: list[Aligned] = []
+    left, right = list(good), list(bad)
+    for keys in (lambda step: (step.key,), lambda step: step.others):
+        waiting: dict[tuple[str, ...], list[Step]] = {}
+        for step in right:
+            for key in keys(step):
+                waiting.setdefault(key, []).append(step)
+        used: set[int] = set()
+        rest = []
+        for step in left:
+            other = next(
+                (
+                    one
+                    for key in keys(step)
+                    for one in waiting.get(key, ())
+                    if id(one) not in used and (one.referral is None) == (step.referral is None)
+                ),
+                None,
+            )
+            if other is None:
+                rest.append(step)
+            else:
+                used.add(id(other))
+                found.append(Aligned(step, other))
+        left, right = rest, [step for step in right if id(step) not in used]
+    partners = {step.key: step for step in good}
+    done = {one.good.key for one in found if one.good is not None}
+    counts: dict[tuple[str, ...], int] = {}
+    alone: list[Aligned] = [Aligned(step, None) for step in left if step.key not in done]
+    for step in right:
+        partner = partners.get(step.key)
+        counts[step.key] = counts.get(step.key, 0) + 1
+        if partner is None:
+            alone.append(Aligned(None, step))
+        elif counts[step.key] <= REPEATS:  # tried again: compared with the last that worked
+            found.append(Aligned(partner, step))
+    return _in_order(found, alone)
+
+
+def _in_order(found: Sequence[Aligned], alone: Sequence[Aligned]) -> list[Aligned]:
+    """By the good one's time; what only the bad one does stands where it does it."""
+    after = sorted((one.bad.time_ns, one.good.time_ns) for one in found if one.good is not None and one.bad is not None)
+
+    def place(one: Aligned) -> tuple[int, int]:
+        if one.good is not None:
+            return one.good.time_ns, one.bad.time_ns if one.bad is not None else 0
+        when = one.bad.time_ns if one.bad is not None else 0
+        before = [good for bad, good in after if bad <= when]
+        return (before[-1] if before else -1), when
+
+    return sorted([*found, *alone], key=place)
+
+
+def _parted(one: Aligned, good: Diagnosis, bad: Diagnosis, known: tuple[Calls, Calls]) -> Iterator[Found]:
+    if one.good is None or one.bad is None:
+        yield from against.alone(one.good, one.bad)
+    elif one.good.referral is not None and one.bad.referral is not None:
+        yield from against.lookups(one.good.referral, one.bad.referral)
+    elif one.good.conversation is not None and one.bad.conversation is not None:
+        both = one.good.conversation, one.bad.conversation
+        yield from against.connections(*both)
+        yield from against.logons(good.case, bad.case, *both)
+        yield from against.sequences(asked_on(one.good, known[0]), asked_on(one.bad, known[1]))
+
+
+def _dated(found: Sequence[Found] | Iterator[Found], bad: Diagnosis, pair: Hosts | None) -> list[Difference]:
+    """With the rules that find something on the same flows of the bad capture."""
+    told = []
+    for one in found:
+        flows = {flow for flow in one.flows[1:] if flow}
+        rules = tuple(
+            dict.fromkeys(
+                finding.rule
+                for finding in bad.findings
+                if flows & set(finding.flows)
+                or (one.referral and one.referral in finding.referrals and not finding.flows)
+            )
+        )
+        told.append(
+            Difference(
+                one.kind, one.says, one.matters, one.packets, one.flows,
+                str(pair.bad.client) if pair else None, str(pair.bad.server) if pair else None, rules,
+            )
+        )  # fmt: skip
+    return told
+
+
+def _rung(step: Step | None) -> str | None:
+    if step is None:
+        return None
+    first, last = step.packets
+    span = f"#{first}-{last}" if last != first else f"#{first}"
+    return f"{span} {step.title}: {_fate(step)}"
+
+
+def _fate(step: Step) -> str:
+    if step.referral is not None:
+        return against.answer(step.referral)
+    return against.course(step.conversation) if step.conversation is not None else ""
+
+
+def _left_out(ours: Sequence[Pair], theirs: Sequence[Pair], hosts: Sequence[Hosts]) -> list[str]:
+    """Hosts that only one capture has."""
+    used = {id(one.good) for one in hosts} | {id(one.bad) for one in hosts}
+    told = []
+    for label, some in (("GOOD", ours), ("BAD", theirs)):
+        rest = [one for one in some if id(one) not in used]
+        if rest and hosts:
+            shown = ", ".join(_hosts(one) for one in rest[:5]) + (" ..." if len(rest) > 5 else "")
+            told.append(f"only in {label}: {shown}")
+    return told
+
+
+def _verdict(differences: Sequence[Difference], common: bool, same: int) -> str:
+    if not common:
+        return "the two captures have nothing in common: no lookup and no connection of one is like one of the other"
+    if differences:
+        return differences[0].says
+    return f"no difference: {same} step{'s' if same != 1 else ''} went the same way"
+
+
+def failed(conversation: Conversation) -> bool:
+    """Whether it never opened."""
+    return conversation.near.flow.outcome in FAILED_TO_OPEN
