@@ -20,6 +20,13 @@ COURSES = {
     TcpOutcome.RESET: "connects, then RST", TcpOutcome.IDLE_DROPPED: "connects, lost after a silence",
     TcpOutcome.STALLED: "connects, then nothing gets through",
 }  # fmt: skip
+VERBS = {
+    TcpOutcome.ESTABLISHED: "opens", TcpOutcome.REFUSED: "is refused (RST)", TcpOutcome.UNANSWERED: "is never answered",
+    TcpOutcome.PROHIBITED: "is refused (ICMP)", TcpOutcome.MIDSTREAM: "was open before",
+    TcpOutcome.RESET: "opens, and the server ends it with a RST",
+    TcpOutcome.IDLE_DROPPED: "opens, and is lost after a silence",
+    TcpOutcome.STALLED: "opens, and then nothing gets through",
+}  # fmt: skip
 KINDS = {
     TcpOutcome.REFUSED: "refused", TcpOutcome.UNANSWERED: "never-answered", TcpOutcome.PROHIBITED: "prohibited",
     TcpOutcome.RESET: "reset", TcpOutcome.IDLE_DROPPED: "idle-dropped", TcpOutcome.STALLED: "stalled",
@@ -81,7 +88,7 @@ def course(one: Conversation) -> str:
     return text
 
 
-_BAD_FATES = ((Fate.FAULT, "faults"), (Fate.UNANSWERED, "unanswered"), (Fate.REJECTED, "rejected"))
+_BAD_FATES = ((Fate.FAULT, "in a fault"), (Fate.UNANSWERED, "unanswered"), (Fate.REJECTED, "rejected"))
 
 
 def lookups(good: CaseReferral, bad: CaseReferral) -> Iterator[Found]:
@@ -161,9 +168,9 @@ def connections(good: Conversation, bad: Conversation) -> Iterator[Found]:
         times = f", {theirs.syn_count} SYNs" if theirs.syn_count > 1 else ""
         yield Found(
             KINDS[theirs.outcome],
-            f"the connection to {where}: GOOD {COURSES[ours.outcome]} (port {ours.server.port}, packet "
-            f"{ours.first_packet}), BAD {COURSES[theirs.outcome]}{times} (packet{'s' if len(tries) > 1 else ''} "
-            f"{_few(tries)})",
+            f"the connection to {where} {VERBS[theirs.outcome]} in BAD (packet{'s' if len(tries) > 1 else ''} "
+            f"{_few(tries)}{times}); in GOOD it {VERBS[ours.outcome]} (port {ours.server.port}, packet "
+            f"{ours.first_packet})",
             went_well or theirs.outcome not in FAILED_TO_OPEN,
             (spans[0], tries or spans[1]), flows, about,
         )  # fmt: skip
@@ -325,14 +332,17 @@ def sequences(good: Sequence[Asked], bad: Sequence[Asked]) -> Iterator[Found]:
         return
     called = {(one.interface, one.opnum) for one in bad}
     missing = {(one.interface, one.opnum): one for one in reversed(good) if (one.interface, one.opnum) not in called}
-    for one in sorted(missing.values(), key=lambda each: each.packet)[:MAX_OF_ONE]:
-        last = bad[-1]
-        stopped = last.outcome in (Outcome.FAULT, Outcome.UNANSWERED)
-        how = f"; its last call is {operation(last)}{f', {last.outcome}' if stopped else ''}"
-        yield Found(
-            "call-missing", f"GOOD calls {operation(one)} (packet {one.packet}); BAD never does{how} (packet {last.packet})",
-            False, ((one.packet,), (last.packet,)), about=f"{one.interface}{one.opnum}",
-        )  # fmt: skip
+    if not missing:
+        return
+    ordered = sorted(missing.values(), key=lambda each: each.packet)
+    last = bad[-1]
+    how = f", {last.outcome}" if last.outcome in (Outcome.FAULT, Outcome.UNANSWERED) else ""
+    yield Found(
+        "call-missing",
+        f"GOOD calls {_few([operation(one) for one in ordered])} (packet {ordered[0].packet}); BAD never does: its last "
+        f"call is {operation(last)}{how} (packet {last.packet})",
+        False, (tuple(one.packet for one in ordered[:8]), (last.packet,)), about=str(ordered[0].packet),
+    )  # fmt: skip
 
 
 def alone(good: Step | None, bad: Step | None) -> Iterator[Found]:
@@ -356,6 +366,7 @@ def alone(good: Step | None, bad: Step | None) -> Iterator[Found]:
         )  # fmt: skip
         return
     failed = step.conversation is not None and step.conversation.near.flow.outcome in KINDS
+    failed = failed or (step.referral is not None and bool(step.referral.referral.status))
     how = answer(step.referral) if step.referral is not None else course(step.conversation) if step.conversation else ""
     yield Found(
         "additional", f"BAD {step.title} (packet {step.packets[0]}: {how}); GOOD does not", failed, ((), step.packets),
@@ -381,9 +392,9 @@ def hosts(good: Pair, bad: Pair) -> Iterator[Found]:
 
 def names(good: Case, bad: Case) -> Iterator[Found]:
     """A name that is told to be elsewhere, or not to be."""
-    before = {(one.fact.name.lower(), one.fact.type): one.fact for one in good.names}
+    before = {(one.fact.name.lower(), one.fact.type): one.fact for one in (*good.unanswered, *good.names)}
     told: set[tuple[str, str]] = set()
-    for each in bad.names:
+    for each in (*bad.names, *bad.unanswered):
         fact = each.fact
         key = fact.name.lower(), fact.type
         known = before.get(key)

@@ -71,12 +71,12 @@ def offset(pairs: Sequence[Pair]) -> Offset:
     for one in kept:
         sides[one.side].append(one.second.time_ns - straight.there(one.first.time_ns))
     every = sides[0] + sides[1]
-    low, high = min(every), max(every)
+    low, middle, high = min(every), round(median(every)), max(every)
     if sides[0] and sides[1]:
         going, coming = sorted(sides, key=median, reverse=True)  # what goes from first to second looks later
         if max(coming) <= min(going):
             low, high = max(coming), min(going)
-    middle = min(max(round(median(every)), low), high)
+            middle = (low + high) // 2  # as far from one as from the other
     return Offset(middle, low, high, len(kept), drift, at)
 
 

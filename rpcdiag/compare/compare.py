@@ -6,6 +6,7 @@ from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.capture.choice import Engine
 from rpcdiag.compare import sides, works
 from rpcdiag.compare.result import Comparison, Mode
+from rpcdiag.compare.segments import points as described
 from rpcdiag.compare.sides import Place
 from rpcdiag.errors import InputError, RpcdiagError
 
@@ -56,6 +57,8 @@ def _places(diagnoses: Sequence[Diagnosis], points: Sequence[str]) -> tuple[Plac
     facts = [diagnosis.case.captures[0] for diagnosis in diagnoses]
     if len(diagnoses) == 1:
         known = facts[0].points
+        if len(known) < 2 and not points:
+            known = described(facts[0].path)
         if not points and len(known) == 2:
             points = tuple(known.values())
         if len(points) != 2:
@@ -84,6 +87,8 @@ def _names(points: dict[int, str]) -> str:
 
 
 def _point(path: str, points: dict[int, str], name: str) -> int:
+    if name not in points.values():
+        points = described(path)  # where nothing was recorded
     found = [point for point, known in points.items() if known == name]
     if len(found) != 1:
         raise InputError(path, f"no capture point is called {name}: {_names(points)}")
@@ -105,10 +110,11 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
         {(one.flow.isn, one.flow.server.port) for one in place.flows() if one.flow.isn is not None} for place in places
     ]
     shared = len(numbers[0] & numbers[1])
+    if any(len(place.facts.points) > 1 for place in places):
+        return Mode.WORKS, "a capture has several capture points, and --points chooses none of them"
     if shared:
         return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
-    if all(len(place.facts.points) <= 1 for place in places):
-        same = sides.record(places).same
-        if same:
-            return Mode.SIDES, f"{len(same)} connection{'s' if len(same) > 1 else ''} are in both"
+    same = sides.record(places).same
+    if same:
+        return Mode.SIDES, f"{len(same)} connection{'s' if len(same) > 1 else ''} of one are in the other"
     return Mode.WORKS, "no packet is in both captures"

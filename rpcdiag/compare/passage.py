@@ -9,7 +9,6 @@ from rpcdiag.compare.segments import ACK, Segment
 from rpcdiag.compare.talks import MASK, Same, kind
 
 WINDOW_NS = 400_000_000  # a segment that arrives later than that is another one
-CUT_WINDOW_NS = 2_000_000_000
 
 
 class Fate(NamedTuple):
@@ -62,14 +61,14 @@ def _one_way(same: Same, side: int, clock: Offset) -> list[Fate]:
     matched: list[Fate] = []
     left: tuple[list[Segment], list[Segment]] = ([], [])
     for ours, theirs in groups.values():
-        for one, other in _paired(ours, theirs, clock):
-            if one is not None and other is not None:
-                matched.append(Fate(side, one, other))
-            elif one is not None:
-                left[0].append(one)
-            elif other is not None:
-                left[1].append(other)
-    return matched + _unmatched(same, side, began, left, matched, clock)
+        for first, second in _paired(ours, theirs, clock):
+            if first is not None and second is not None:
+                matched.append(Fate(side, first, second))
+            elif first is not None:
+                left[0].append(first)
+            elif second is not None:
+                left[1].append(second)
+    return matched + _unmatched(same, side, began, left, matched)
 
 
 def _acknowledges(one: Segment, same: Same, place: int, side: int) -> int | None:
@@ -95,8 +94,9 @@ def _paired(
             found.append((one, of_id.pop(0) if of_id else None))
         return found + [(None, other) for others in waiting.values() for other in others]
     if clock.ns is None:
-        count = max(len(ours), len(theirs))
-        return list(zip(ours + [None] * (count - len(ours)), theirs + [None] * (count - len(theirs)), strict=True))  # type: ignore[operator]  # padded
+        found += zip(ours, theirs, strict=False)
+        found += [(one, None) for one in ours[len(theirs) :]]
+        return found + [(None, other) for other in theirs[len(ours) :]]
     at = 0
     for one in ours:
         expected = clock.there(one.time_ns)
@@ -119,12 +119,9 @@ def _same_ids(ours: Sequence[Segment], theirs: Sequence[Segment]) -> bool:
 
 def _unmatched(
     same: Same, side: int, began: tuple[int, int], left: tuple[list[Segment], list[Segment]],
-    matched: list[Fate], clock: Offset,
+    matched: list[Fate],
 ) -> list[Fate]:  # fmt: skip
-    cut = (
-        _recut(left[0], left[1], began, clock.there if clock.ns is not None else None),
-        _recut(left[1], left[0], (began[1], began[0]), clock.back if clock.ns is not None else None),
-    )
+    cut = _recut(left[0], left[1], began), _recut(left[1], left[0], (began[1], began[0]))
     arrived = {(kind(fate.one), (fate.one.sequence - began[0]) & MASK, fate.one.size) for fate in matched}
     answered = _answered(same, side)
     found = []
@@ -134,8 +131,8 @@ def _unmatched(
             again = (kind(one), (one.sequence - began[place]) & MASK, one.size) in arrived
             end = (one.sequence + one.size + (kind(one) in ("SYN", "SYN-ACK", "FIN"))) & MASK
             known = answered[place] is not None and _reaches(answered[place], end) and kind(one) not in ("ACK", "RST")
-            pair = (one, None) if place == 0 else (None, one)
-            found.append(Fate(side, *pair, recut, again, known))
+            here, there = (one, None) if place == 0 else (None, one)
+            found.append(Fate(side, here, there, recut, again, known))
     return found
 
 
@@ -158,7 +155,7 @@ def _answered(same: Same, side: int) -> tuple[int | None, int | None]:
     return (best + began[0]) & MASK, (best + began[1]) & MASK
 
 
-def _recut(ours: Sequence[Segment], theirs: Sequence[Segment], began: tuple[int, int], there: object) -> set[int]:
+def _recut(ours: Sequence[Segment], theirs: Sequence[Segment], began: tuple[int, int]) -> set[int]:
     """Packets of ours whose bytes are there, in other pieces."""
     if not ours or not theirs:
         return set()

@@ -1,9 +1,12 @@
 """What a comparison says."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from rpcdiag.diagnose.finding import Finding
 from rpcdiag.errors import RpcdiagError
+from rpcdiag.model.evidence import Severity
 
 
 class Mode(StrEnum):
@@ -11,6 +14,13 @@ class Mode(StrEnum):
 
     WORKS = "works"
     SIDES = "sides"
+
+
+def rules_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Each once; those whose findings are only notes where there are no others."""
+    found = list(findings)
+    worse = [one for one in found if one.severity is not Severity.NOTE]
+    return tuple(dict.fromkeys(one.rule for one in worse or found))
 
 
 class Side(NamedTuple):
@@ -39,7 +49,7 @@ class Difference(NamedTuple):
     client: str | None = None  # as the second capture names it, for `sides` the first that saw it
     server: str | None = None
     rules: tuple[str, ...] = ()
-    count: int = 1  # packets, or times
+    times: int = 1  # packets of which it is told
 
 
 class Rung(NamedTuple):

@@ -4,6 +4,7 @@ The pass of the diagnosis keeps no packets. What is kept here is bounded by MAX_
 kept as well, up to MAX_SYNS, because they tell about clocks.
 """
 
+import itertools
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct, error
@@ -43,6 +44,7 @@ from rpcdiag.sweep.records import MAX_RECORD, stamp_to_ns
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 MAX_SEGMENTS = 300_000
 MAX_SYNS = 20_000
+MAX_POINTS = 256
 MAX_WANTED = 100_000  # conversations
 HEAD = 64  # bytes of a payload that are compared
 MAX_TAGS, MAX_EXTENSIONS, MAX_OPTIONS = 8, 12, 40
@@ -93,6 +95,19 @@ def read(
     for _ in reader.events():
         pass
     return Segments(kept.segments, kept.full)
+
+
+def points(path: str) -> dict[int, str]:
+    """The interfaces that a capture describes, also those at which nothing was recorded.
+
+    Raises:
+        InputError: the capture cannot be read again.
+    """
+    reader = CaptureReader(path, _Frames(lambda *_: None))
+    for _ in reader.events():
+        pass
+    known = itertools.takewhile(lambda one: one.link_type != "unknown", map(reader.point, itertools.count()))
+    return {number: one.name for number, one in enumerate(itertools.islice(known, MAX_POINTS))}
 
 
 class _Kept:

@@ -9,8 +9,8 @@ from rpcdiag.case import CaptureFacts, CaseFlow
 from rpcdiag.compare import clock as clocks
 from rpcdiag.compare.clock import Pair
 from rpcdiag.compare.passage import Fate, fates
-from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation
-from rpcdiag.compare.segments import ACK, SYN, Segments, read
+from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation, rules_of
+from rpcdiag.compare.segments import read
 from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, talks
 from rpcdiag.flows.flow import UDP
 from rpcdiag.model.packets import Address, Endpoint
@@ -69,7 +69,7 @@ class Lost(NamedTuple):
     how: str  # lost, repeated, made, unrecorded
 
 
-def record(places: tuple[Place, Place], taken: Segments | None = None) -> Recorded:
+def record(places: tuple[Place, Place]) -> Recorded:
     """Read both captures a second time.
 
     Raises:
@@ -111,7 +111,7 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         list(_grouped(places, order, [one for one in lost if one.how != "unrecorded"])) if common or one_clock else []
     )
     differences += _icmp(places, recorded)
-    differences.sort(key=lambda one: not one.matters)
+    differences.sort(key=lambda one: (not one.matters, one.kind.startswith("made")))
     arrived = sum(fate.arrived for passage in passages for fate in passage.fates)
     if not differences and not common:
         remarks.append("neither capture holds a conversation of the other")
@@ -304,8 +304,8 @@ def _rules(places: tuple[Place, Place], at: int, ends: set[_Ends]) -> tuple[str 
     place = places[at]
     flows = [one.id for one in place.flows() if (one.flow.client, one.flow.server) in ends]
     chosen = set(flows)
-    rules = dict.fromkeys(one.rule for one in place.diagnosis.findings if chosen & set(one.flows))
-    return (flows[0] if flows else None), tuple(rules)
+    found = [one for one in place.diagnosis.findings if chosen & set(one.flows)]
+    return (flows[0] if flows else None), rules_of(found)
 
 
 def _icmp(places: tuple[Place, Place], recorded: Recorded) -> list[Difference]:
@@ -426,7 +426,7 @@ def _ladder(order: _Order, passages: Sequence[_Passage], lost: Sequence[Lost]) -
             quiet += 1
             if quiet > MAX_QUIET:
                 continue
-        rungs.append(Rung(*(_ends(talk) for talk in (passage.first,)), "", _ends(passage.second)))
+        rungs.append(Rung(_ends(passage.first), "", _ends(passage.second)))
         rungs += _rungs(order, passage, how)
         if len(rungs) >= MAX_RUNGS:
             break
@@ -481,8 +481,3 @@ def _many(found: Sequence[tuple[str, int]]) -> str | None:
     first, last = found[0][1], found[-1][1]
     span = f"#{first}" if len(found) == 1 else f"#{first}-{last}"
     return f"{len(found)} x {'/'.join(kinds)} {span}" if len(found) > 1 else f"{found[0][0]} {span}"
-
-
-def opens(talk: Talk) -> bool:
-    """Whether its SYN was recorded."""
-    return any(one.flags & (SYN | ACK) == SYN for one in talk.sent[0])

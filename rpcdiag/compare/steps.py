@@ -76,8 +76,9 @@ def _lookup(one: CaseReferral) -> Step:
     what = told.clsid or (told.interface.uuid if told.interface else "")
     if told.kind is ReferralKind.RESOLVE_OXID:
         what = ""
+    others: tuple[Key, ...] = (("activation",),) if told.kind is ReferralKind.ACTIVATION else ()  # it may be sealed
     return Step(
-        ("lookup", told.kind.value, what), (), told.request_ns, (told.request_packet, told.response_packet),
+        ("lookup", told.kind.value, what), others, told.request_ns, (told.request_packet, told.response_packet),
         asks_for(one), referral=one,
     )  # fmt: skip
 

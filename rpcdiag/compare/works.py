@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rpcdiag.analysis import Diagnosis
-from rpcdiag.case import Conversation
 from rpcdiag.compare import against
 from rpcdiag.compare.against import Found
-from rpcdiag.compare.result import Comparison, Difference, Mode, Rung, Side
+from rpcdiag.compare.result import Comparison, Difference, Mode, Rung, Side, rules_of
 from rpcdiag.compare.steps import Calls, Pair, Step, asked_on, calls, pairs
-from rpcdiag.flows.flow import FAILED_TO_OPEN
 
 MAX_DIFFERENCES = 200
 MAX_RUNGS = 300
@@ -186,13 +184,10 @@ def _dated(found: Sequence[Found] | Iterator[Found], bad: Diagnosis, pair: Hosts
     told = []
     for one in found:
         flows = {flow for flow in one.flows[1:] if flow}
-        rules = tuple(
-            dict.fromkeys(
-                finding.rule
-                for finding in bad.findings
-                if flows & set(finding.flows)
-                or (one.referral and one.referral in finding.referrals and not finding.flows)
-            )
+        rules = rules_of(
+            finding
+            for finding in bad.findings
+            if flows & set(finding.flows) or (one.referral is not None and one.referral in finding.referrals)
         )
         told.append(
             Difference(
@@ -235,8 +230,3 @@ def _verdict(differences: Sequence[Difference], common: bool, same: int) -> str:
     if differences:
         return differences[0].says
     return f"no difference: {same} step{'s' if same != 1 else ''} went the same way"
-
-
-def failed(conversation: Conversation) -> bool:
-    """Whether it never opened."""
-    return conversation.near.flow.outcome in FAILED_TO_OPEN

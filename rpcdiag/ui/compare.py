@@ -100,7 +100,7 @@ def _difference(one: Difference) -> dict[str, Any]:
         "kind": one.kind,
         "says": one.says,
         "matters": one.matters,
-        "count": one.count,
+        "count": one.times,
         "client": one.client,
         "server": one.server,
         "packets": [list(some) for some in one.packets],
@@ -209,9 +209,9 @@ def as_text(made: Comparison, style: Style, width: int) -> Iterator[str]:
         yield (style.label(label.ljust(_LABEL)) if not number else " " * _LABEL) + style.verdict(line, severity)
     if made.differences:
         yield from _rules(style, made.differences[0], width)
-    for one in made.differences[1:MAX_TOLD]:
-        yield from _labelled(style, "THEN" if one.matters else "ALSO", f"{_sentence(one.says)} [{one.kind}]", width)
-        yield from _rules(style, one, width)
+    for each in made.differences[1:MAX_TOLD]:
+        yield from _labelled(style, "THEN" if each.matters else "ALSO", f"{_sentence(each.says)} [{each.kind}]", width)
+        yield from _rules(style, each, width)
     left = max(0, len(made.differences) - MAX_TOLD) + made.more
     if left:
         yield from _labelled(style, "", f"... and {left} more (-T json lists them)", width)
