@@ -69,15 +69,15 @@ def _places(diagnoses: Sequence[Diagnosis], points: Sequence[str]) -> tuple[Plac
         if one == other:
             raise InputError(facts[0].path, f"two capture points are compared, not {points[0]} with itself")
         return (
-            Place(points[0], diagnoses[0], facts[0], one),
-            Place(points[1], diagnoses[0], facts[0], other),
+            Place(points[0], diagnoses[0], facts[0], one, points[0]),
+            Place(points[1], diagnoses[0], facts[0], other, points[1]),
         )
     if points and len(points) != 2:
         raise InputError(facts[0].path, f"one capture point for each capture after --points, not {len(points)}")
     made = []
     for place, (label, one_fact) in enumerate(zip(("A", "B"), facts, strict=True)):
         point = _point(one_fact.path, one_fact.points, points[place]) if points else None
-        made.append(Place(label, diagnoses[place], one_fact, point))
+        made.append(Place(label, diagnoses[place], one_fact, point, points[place] if points else None))
     return made[0], made[1]
 
 

@@ -20,6 +20,7 @@ MAX_PACKETS = 16  # of a difference
 MAX_RUNGS = 300
 MAX_QUIET = 5  # conversations without loss in the ladder
 MAX_PORTS = 8
+MOST_UNSURE_NS = 1_000_000_000  # about the time that a packet takes
 SLACK_NS = 5_000_000  # one file records all its points until its last packet
 _MATTER = frozenset({"SYN", "SYN-ACK", "segment", "RST"})
 _Ends = tuple[Endpoint, Endpoint]
@@ -32,6 +33,7 @@ class Place(NamedTuple):
     diagnosis: Diagnosis
     facts: CaptureFacts
     point: int | None = None
+    name: str | None = None  # of the point
 
     def flows(self) -> list[CaseFlow]:
         """The flows of the place that are TCP connections."""
@@ -45,8 +47,7 @@ class Place(NamedTuple):
 
     def side(self) -> Side:
         facts = self.facts
-        name = None if self.point is None else facts.points.get(self.point)
-        return Side(self.label, facts.path, name, facts.packets, facts.first_ns, facts.last_ns)
+        return Side(self.label, facts.path, self.name, facts.packets, facts.first_ns, facts.last_ns)
 
 
 class Recorded(NamedTuple):
@@ -82,10 +83,11 @@ def record(places: tuple[Place, Place]) -> Recorded:
     both = talks(got[0].segments, wanted), talks(got[1].segments, wanted)
     same = in_common(*both)
     clock = clocks.offset([pair for one in same for pair in clocks.certain(one)])
-    more = by_contents(*both, same, clock.there if clock.ns is not None else None)
-    if more and clock.ns is None:
-        clock = clocks.offset([pair for one in more for pair in clocks.certain(one)])
-    same += more
+    for _ in range(2):  # what is found by contents may tell the clock, and that which of equal ones is which
+        more = by_contents(*both, same, clock.there if clock.ns is not None else None)
+        same += more
+        if more and clock.ns is None:
+            clock = clocks.offset([pair for one in more for pair in clocks.certain(one)])
     chosen = {id(one) for side in both for one in side if one.ends in wanted or one.isn in isns}
     for one in same:
         if id(one.first) in chosen or id(one.second) in chosen:
@@ -253,6 +255,8 @@ def _could_see(places: tuple[Place, Place], lost: Lost, clock: Offset, slack_ns:
     if clock.ns is None:
         return True
     when = clock.there(lost.fate.one.time_ns) if lost.at == 0 else clock.back(lost.fate.one.time_ns)
+    low, high = clock.low_ns or 0, clock.high_ns or 0
+    slack_ns = slack_ns or -min((high - low) // 2, MOST_UNSURE_NS)
     return other.first_ns - slack_ns <= when <= other.last_ns + slack_ns
 
 

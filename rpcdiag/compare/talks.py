@@ -7,7 +7,7 @@ from rpcdiag.compare.segments import ACK, FIN, RST, SYN, Segment
 from rpcdiag.model.packets import Endpoint
 
 MASK = 0xFFFFFFFF
-OPENING = 4  # segments with payload by which a conversation is known whose numbers were rewritten
+OPENING = 2  # segments with payload by which a conversation is known whose numbers were rewritten
 SAME_TIME_NS = 1_000_000_000
 
 
@@ -35,10 +35,9 @@ class Talk:
         return next((one.stamp for one in self.sent[0] if one.flags & SYN and one.stamp), None)
 
     def opening(self) -> tuple[Hashable, ...]:
-        """The first payloads, by side."""
-        said = [(side, one) for side in (0, 1) for one in self.sent[side] if one.size]
-        said.sort(key=lambda pair: pair[1].packet)
-        return tuple((side, one.head, one.size) for side, one in said[:OPENING])
+        """The first payloads of either side."""
+        said = [[one for one in side if one.size][:OPENING] for side in self.sent]
+        return tuple((side, one.head, one.size) for side in (0, 1) for one in said[side])
 
 
 class Same(NamedTuple):
