@@ -11,6 +11,7 @@ from rpcdiag.compare.sides import Place
 from rpcdiag.errors import InputError, RpcdiagError
 
 MAX_NAMES = 8
+SURE = frozenset({"numbers", "ends", "ids", "stamp"})  # what packets have in common only where they are the same
 
 
 def compare(
@@ -114,7 +115,7 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
         return Mode.WORKS, "a capture has several capture points, and --points chooses none of them"
     if shared:
         return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
-    same = sides.record(places).same
+    same = [one for one in sides.record(places).same if one.by in SURE]
     if same:
-        return Mode.SIDES, f"{len(same)} connection{'s' if len(same) > 1 else ''} of one are in the other"
+        return Mode.SIDES, f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other"
     return Mode.WORKS, "no packet is in both captures"

@@ -7,6 +7,7 @@ from rpcdiag.compare.segments import ACK, FIN, RST, SYN, Segment
 from rpcdiag.model.packets import Endpoint
 
 MASK = 0xFFFFFFFF
+ALIKE = 4  # segments whose IP ids do not agree by chance
 OPENING = 2  # segments with payload by which a conversation is known whose numbers were rewritten
 SAME_TIME_NS = 1_000_000_000
 
@@ -34,6 +35,12 @@ class Talk:
         """Time stamp of the SYN: devices that draw numbers anew leave it alone."""
         return next((one.stamp for one in self.sent[0] if one.flags & SYN and one.stamp), None)
 
+    @property
+    def ids(self) -> Hashable:
+        """Ends, and the IP ids of the first segments, which a device leaves that draws sequence numbers anew."""
+        first = tuple((one.ip_id, one.size) for one in self.sent[0][:ALIKE])
+        return (self.ends, first) if len(first) == ALIKE and all(number for number, _ in first) else None
+
     def opening(self) -> tuple[Hashable, ...]:
         """The first payloads of either side."""
         said = [[one for one in side if one.size][:OPENING] for side in self.sent]
@@ -41,7 +48,10 @@ class Talk:
 
 
 class Same(NamedTuple):
-    """A conversation at both places, and what tells that it is the same: numbers, stamp, payload, ends."""
+    """A conversation at both places, and what tells that it is the same: numbers, ends, ids, stamp, payload, time.
+
+    A payload alone is no proof that packets are the same: who asks the same again says the same again.
+    """
 
     first: Talk
     second: Talk
@@ -100,6 +110,7 @@ def in_common(first: Sequence[Talk], second: Sequence[Talk]) -> list[Same]:
     _take(left, right, found, "numbers", lambda one: None if one.isn is None else (one.isn, one.server.port))
     _take(left, right, found, "numbers", lambda one: one.isn)
     _take(left, right, found, "ends", lambda one: one.ends)
+    _take(left, right, found, "ids", lambda one: one.ids)
     return found
 
 
@@ -110,14 +121,14 @@ def by_contents(
     done = {id(one.first) for one in known} | {id(one.second) for one in known}
     left, right = [one for one in first if id(one) not in done], [one for one in second if id(one) not in done]
     found: list[Same] = []
-    _take(left, right, found, "stamp", lambda one: one.stamp)
+    _take(left, right, found, "stamp", lambda one: (one.stamp, one.server.port) if one.stamp else None)
     _take(left, right, found, "payload", lambda one: one.opening() if len(one.opening()) >= 2 else None)
     if there is not None:
         for one in list(left):
             expected = there(one.first.time_ns)
             for other in right:
                 if one.ends == other.ends and abs(other.first.time_ns - expected) <= SAME_TIME_NS:
-                    found.append(Same(one, other, "ends"))
+                    found.append(Same(one, other, "time"))
                     right.remove(other)
                     break
     return found

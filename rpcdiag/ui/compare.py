@@ -272,7 +272,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _labelled(style: Style, label: str, text: str, width: int) -> Iterator[str]:
     shown = clean(label)[:24]
     head = shown.ljust(_LABEL) if len(shown) < _LABEL else shown + " "
-    for number, line in enumerate(_wrapped(text, width - len(head))):
+    for number, line in enumerate(_wrapped(clean(text), width - len(head))):
         yield (style.label(head) if not number else " " * len(head)) + line
 
 
@@ -319,7 +319,7 @@ def as_markdown(made: Comparison) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- |"
         for number, each in enumerate(made.differences[:MAX_TOLD], start=1):
             packets = " / ".join(names.numbers(some) or "-" for some in each.packets)
-            rules = ", ".join(each.rules) or "-"
+            rules = _escaped(", ".join(each.rules)) or "-"
             yield f"| {number} | {each.kind} | {_escaped(_bounded(each.says))} | {packets} | {rules} |"
     for remark in made.remarks:
         yield ""
