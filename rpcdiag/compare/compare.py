@@ -113,6 +113,8 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
     shared = len(numbers[0] & numbers[1])
     if any(len(place.facts.points) > 1 for place in places):
         return Mode.WORKS, "a capture has several capture points, and --points chooses none of them"
+    if not all(place.facts.packets for place in places):
+        return Mode.SIDES, "a capture holds no packets"
     if shared:
         return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
     same = [one for one in sides.record(places).same if one.by in SURE]

@@ -21,7 +21,6 @@ MAX_RUNGS = 300
 MAX_QUIET = 5  # conversations without loss in the ladder
 MAX_PORTS = 8
 MOST_UNSURE_NS = 1_000_000_000  # about the time that a packet takes
-SLACK_NS = 5_000_000  # one file records all its points until its last packet
 _MATTER = frozenset({"SYN", "SYN-ACK", "segment", "RST"})
 _Ends = tuple[Endpoint, Endpoint]
 
@@ -68,6 +67,7 @@ class Lost(NamedTuple):
     at: int
     fate: Fate
     how: str  # lost, repeated, made, unrecorded
+    edge_ns: int = 0  # after the last packet of the other capture, or (negative) before its first
 
 
 def record(places: tuple[Place, Place]) -> Recorded:
@@ -101,12 +101,19 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     remarks: list[str] = []
     if clock.ns is None and one_clock:
         clock = Offset(0, 0, 0, 0, 0.0, 0)
+    elif clock.ns is None and not all(place.facts.packets for place in places):
+        one_clock = True
+        remarks.append(
+            f"{places[int(bool(places[0].facts.packets))].label} holds no packets: that it was recording is taken for granted"
+        )
     elif clock.ns is None:
         remarks.append("no packet is in both captures, so how far their clocks are apart cannot be measured")
     order = _Order(places, recorded)
     passages = _passages(recorded, clock)
     lost = [one for passage in passages for one in order.judged(passage)]
-    lost = [one for one in lost if _could_see(places, one, clock, SLACK_NS if one_clock else 0)]
+    if not one_clock:
+        lost, stopped = _within(places, lost, clock)
+        remarks += stopped
     unrecorded = sum(one.how == "unrecorded" for one in lost)
     common = bool(recorded.same)
     differences = (
@@ -247,17 +254,48 @@ def _nearer(pairs: Sequence[Pair]) -> int | None:
     return None
 
 
-def _could_see(places: tuple[Place, Place], lost: Lost, clock: Offset, slack_ns: int) -> bool:
-    """Whether the other place was recording when the segment should have come by."""
+def _beyond_edge(places: tuple[Place, Place], lost: Lost, clock: Offset) -> int:
+    """How long before the other capture's first packet, or after its last, the segment should have come by; else 0."""
     other = places[1 - lost.at].facts
-    if other.first_ns is None or other.last_ns is None:
-        return False
-    if clock.ns is None:
-        return True
+    if other.first_ns is None or other.last_ns is None or clock.ns is None:
+        return 0
     when = clock.there(lost.fate.one.time_ns) if lost.at == 0 else clock.back(lost.fate.one.time_ns)
-    low, high = clock.low_ns or 0, clock.high_ns or 0
-    slack_ns = slack_ns or -min((high - low) // 2, MOST_UNSURE_NS)
-    return other.first_ns - slack_ns <= when <= other.last_ns + slack_ns
+    unsure = min(((clock.high_ns or 0) - (clock.low_ns or 0)) // 2, MOST_UNSURE_NS)
+    if when - unsure < other.first_ns:
+        return min(-1, when - other.first_ns)
+    return max(1, when - other.last_ns) if when + unsure > other.last_ns else 0
+
+
+def _within(places: tuple[Place, Place], lost: Sequence[Lost], clock: Offset) -> tuple[list[Lost], list[str]]:
+    """Without what the other place cannot have recorded any more, or not yet.
+
+    A file does not say how long nothing came. What the far end sent passed the other place: where that is not in its
+    file either, it was not recording. Where there is no such packet, what was tried again and again counts as lost.
+    """
+    edges = [(one, _beyond_edge(places, one, clock)) for one in lost]
+    off = {
+        (one.at, gap > 0)
+        for one, gap in edges
+        if gap and one.how in ("made", "unrecorded") and kind(one.fate.one) not in ("RST", "FIN")
+    }
+    tries: dict[tuple[object, ...], int] = {}
+    for one, gap in edges:
+        if gap:
+            key = id(one.talk), one.side, kind(one.fate.one), one.fate.one.sequence
+            tries[key] = tries.get(key, 0) + 1
+    kept = []
+    for one, gap in edges:
+        what = kind(one.fate.one)
+        again = tries.get((id(one.talk), one.side, what, one.fate.one.sequence), 0) > 1
+        telling = what in ("SYN", "SYN-ACK", "RST") or (what == "segment" and again)
+        if not gap or ((one.at, gap > 0) not in off and telling and one.how != "unrecorded"):
+            kept.append(one._replace(edge_ns=gap))
+    told = [
+        f"{places[1 - at].label} recorded nothing {'after its last' if after else 'before its first'} packet: what "
+        f"{places[at].label} saw {'then' if after else 'until then'} is not compared"
+        for at, after in sorted(off)
+    ]
+    return kept, told
 
 
 def _grouped(places: tuple[Place, Place], order: _Order, lost: Sequence[Lost]) -> Iterable[Difference]:
@@ -295,6 +333,11 @@ def _difference(places: tuple[Place, Place], group: Sequence[Lost]) -> Differenc
                 f"{seen}, where the sender is: made in between, by a device that speaks for "
                 f"{talk.server.address if head.side else talk.client.address}"
             )
+    if all(one.edge_ns for one in group):
+        least = min((one.edge_ns for one in group), key=abs)
+        edge = "last" if least > 0 else "first"
+        when = "before" if least > 0 else "after"
+        says += f" - unless {there} was not recording then: its {edge} packet is {_seconds(least)} {when}"
     pair = (packets[:MAX_PACKETS], ()) if at == 0 else ((), packets[:MAX_PACKETS])
     flows, rules = _rules(places, at, {one.talk.ends for one in group})
     return Difference(
@@ -335,6 +378,10 @@ def _icmp(places: tuple[Place, Place], recorded: Recorded) -> list[Difference]:
                     str(one.flow.client.address), str(one.flow.server), rules,
                 )  # fmt: skip
     return list(found.values())
+
+
+def _seconds(ns: int) -> str:
+    return f"{abs(ns) / 1e9:.3f} s"
 
 
 def _numbers(packets: Sequence[int]) -> str:

@@ -259,7 +259,35 @@ def test_what_the_other_capture_could_not_see_is_not_lost(tmp_path: File) -> Non
     whole = sides(recording, CLIENT, Path(lost_to_b=range(syns[0], recording.number + 1)))
     (tmp_path / "a.pcap").write_bytes(whole.a)
     (tmp_path / "b.pcap").write_bytes(whole.b)  # ends before the SYNs
-    assert compare([str(tmp_path / "a.pcap"), str(tmp_path / "b.pcap")]).differences == ()
+    made = compare([str(tmp_path / "a.pcap"), str(tmp_path / "b.pcap")])
+    assert made.differences == ()
+    assert "B recorded nothing after its last packet: what A saw then is not compared" in made.remarks
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_tries_outside_of_what_the_other_recorded_are_lost_with_a_proviso(tmp_path: File, *, first: bool) -> None:
+    recording = Recording(START)
+    syns = Tcp(recording, CLIENT, 51101, SERVER, 49153).syns((0, 1, 3)) if first else []
+    exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
+    if not first:
+        recording.wait(SECOND)
+        syns = Tcp(recording, CLIENT, 51101, SERVER, 49153).syns((0, 1, 3))
+    made = _compared(tmp_path, recording, Path(lost_to_b=syns, offset_ns=37 * SECOND))
+    (one,) = made.differences
+    assert (one.kind, one.packets[0]) == ("lost-syn", tuple(syns))
+    assert (
+        "unless B was not recording then: its " + ("first packet is 18.0" if first else "last packet is 1.0")
+        in one.says
+    )
+
+
+def test_a_capture_without_packets(tmp_path: File) -> None:
+    recording = Recording(START)
+    syns = Tcp(recording, CLIENT, 51101, SERVER, 135).syns((0, 1, 3))
+    made = _compared(tmp_path, recording, Path(lost_to_b=syns))
+    assert made.mode is Mode.SIDES
+    assert [(one.kind, one.packets[0]) for one in made.differences] == [("lost-syn", tuple(syns))]
+    assert "B holds no packets: that it was recording is taken for granted" in made.remarks
 
 
 def test_two_points_of_one_file() -> None:
