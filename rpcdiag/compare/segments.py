@@ -11,6 +11,7 @@ from struct import Struct, error
 from typing import NamedTuple
 
 from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.errors import Truncated
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.sweep.columns import (
     BIG,
@@ -49,7 +50,7 @@ MAX_WANTED = 100_000  # conversations
 HEAD = 64  # bytes of a payload that are compared
 MAX_TAGS, MAX_EXTENSIONS, MAX_OPTIONS = 8, 12, 40
 _TCP = Struct(">HHIIBBH")
-_IPV4 = Struct(">BBHHHBB")
+_IPV4 = Struct(">BBHHHBB2x4s4s")
 _RAW_LINKS = frozenset({12, 14, 101, 228, 229})
 _TAGS = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 
@@ -128,8 +129,8 @@ class _Kept:
             return
         try:
             segment = decode(frame, link, packet, time_ns)
-        except (error, IndexError):
-            return  # cut short: counted by the first reading
+        except Truncated:
+            return  # counted by the first reading
         if segment is None:
             return
         ends = segment.source, segment.destination
@@ -227,8 +228,15 @@ def decode(frame: bytes, link: int, packet: int, time_ns: int) -> Segment | None
     """The TCP packet in a frame, None where it is none or a piece of one.
 
     Raises:
-        IndexError, struct.error: it was cut short.
+        Truncated: the capture holds too little of it.
     """
+    try:
+        return _decoded(frame, link, packet, time_ns)
+    except (error, IndexError) as cut:
+        raise Truncated("frame", len(frame), "ends within its headers") from cut
+
+
+def _decoded(frame: bytes, link: int, packet: int, time_ns: int) -> Segment | None:
     ip = _network(frame, link)
     if ip is None:
         return None
@@ -236,12 +244,12 @@ def decode(frame: bytes, link: int, packet: int, time_ns: int) -> Segment | None
     source: IPv4Address | IPv6Address
     destination: IPv4Address | IPv6Address
     if version == 4:
-        head, _, total, ip_id, fragment, ttl, protocol = _IPV4.unpack_from(frame, ip)
+        head, _, total, ip_id, fragment, ttl, protocol, sender, receiver = _IPV4.unpack_from(frame, ip)
         at = ip + ((head & 15) << 2)
         if protocol != 6 or fragment & 0x3FFF or at < ip + 20:
             return None
         stop = ip + total if total else len(frame)
-        source, destination = IPv4Address(frame[ip + 12 : ip + 16]), IPv4Address(frame[ip + 16 : ip + 20])
+        source, destination = IPv4Address(sender), IPv4Address(receiver)
     elif version == 6:
         found = _past_extensions(frame, ip)
         if found is None or len(frame) < ip + 40:

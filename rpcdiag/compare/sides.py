@@ -394,6 +394,10 @@ def _verdict(places: tuple[Place, Place], differences: Sequence[Difference], com
         return differences[0].says
     if not common:
         return "the two captures have nothing in common: no conversation of one is in the other"
+    if not arrived:
+        return (
+            "the same packets are in both captures, but none of a TCP connection that carries RPC, so none is compared"
+        )
     return f"nothing was lost between {places[0].label} and {places[1].label}: {arrived} packets were seen at both"
 
 
