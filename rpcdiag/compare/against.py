@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rpcdiag.case import Case, CaseReferral, Conversation
+from rpcdiag.case import Case, CaseLogon, CaseReferral, Conversation
 from rpcdiag.compare.steps import Asked, Pair, Step, asks_for, named, operation
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
@@ -292,10 +292,22 @@ def _mechanism(number: int | None) -> str:
     return MECHANISMS.get(number, str(number)) if number else "nothing"
 
 
-def logons(good: Case, bad: Case, ours: Conversation, theirs: Conversation) -> Iterator[Found]:
+Logons = dict[str, list[CaseLogon]]
+
+
+def by_flow(case: Case) -> Logons:
+    """The logons on each flow."""
+    found: Logons = {}
+    for one in case.logons:
+        if one.flow is not None:
+            found.setdefault(one.flow, []).append(one)
+    return found
+
+
+def logons(good: Logons, bad: Logons, ours: Conversation, theirs: Conversation) -> Iterator[Found]:
     """NTLM instead of Kerberos, or a logon that is refused."""
-    before = [one for one in good.logons if one.flow in ours.ids]
-    after = [one for one in bad.logons if one.flow in theirs.ids]
+    before = [one for id in ours.ids for one in good.get(id, ())]
+    after = [one for id in theirs.ids for one in bad.get(id, ())]
     if not before or not after:
         return
     flows = ours.near.id, theirs.near.id

@@ -1,5 +1,6 @@
 """What became of every segment of one conversation between two places: arrived, lost, lost and repeated, made in between."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -170,9 +171,11 @@ def _recut(ours: Sequence[Segment], theirs: Sequence[Segment], began: tuple[int,
             joined[-1][1] = max(end, joined[-1][1])
         else:
             joined.append([start, end])
+    starts = [span[0] for span in joined]
     found = set()
     for one in ours:
         start = (one.sequence - began[0]) & MASK
-        if one.size and any(low <= start and start + one.size <= high for low, high in joined):
+        place = bisect_right(starts, start) - 1
+        if one.size and place >= 0 and start + one.size <= joined[place][1]:
             found.add(one.packet)
     return found

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import CaptureFacts, CaseFlow
 from rpcdiag.compare import clock as clocks
-from rpcdiag.compare.clock import Pair
+from rpcdiag.compare.order import Lost, Order, Passage
 from rpcdiag.compare.passage import Fate, fates
 from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation, rules_of
 from rpcdiag.compare.segments import read
 from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, talks
+from rpcdiag.diagnose.finding import Finding
 from rpcdiag.flows.flow import UDP
 from rpcdiag.model.packets import Address, Endpoint
 
@@ -59,15 +60,24 @@ class Recorded(NamedTuple):
     chosen: frozenset[int]  # ids of conversations that are compared; the others only tell of the clock
 
 
-class Lost(NamedTuple):
-    """A segment that one place did not record: `at` is the other one."""
+class _Told:
+    """What `analyze` says of conversations of each place, by their ends."""
 
-    talk: Talk  # at the place that saw it
-    side: int
-    at: int
-    fate: Fate
-    how: str  # lost, repeated, made, unrecorded
-    edge_ns: int = 0  # after the last packet of the other capture, or (negative) before its first
+    def __init__(self, places: tuple[Place, Place]) -> None:
+        self._flows: tuple[dict[_Ends, list[str]], dict[_Ends, list[str]]] = ({}, {})
+        self._findings: tuple[dict[str, list[Finding]], dict[str, list[Finding]]] = ({}, {})
+        for place, flows, findings in zip(places, self._flows, self._findings, strict=True):
+            for one in place.flows():
+                flows.setdefault((one.flow.client, one.flow.server), []).append(one.id)
+            for finding in place.diagnosis.findings:
+                for id in finding.flows:
+                    findings.setdefault(id, []).append(finding)
+
+    def of(self, at: int, ends: Iterable[_Ends]) -> tuple[str | None, tuple[str, ...]]:
+        """The first flow with these ends, and the rules that find something in those flows."""
+        flows = [id for one in ends for id in self._flows[at].get(one, ())]
+        found = [finding for id in flows for finding in self._findings[at].get(id, ())]
+        return (flows[0] if flows else None), rules_of(found)
 
 
 def record(places: tuple[Place, Place]) -> Recorded:
@@ -108,7 +118,8 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         )
     elif clock.ns is None:
         remarks.append("no packet is in both captures, so how far their clocks are apart cannot be measured")
-    order = _Order(places, recorded)
+    order = Order(recorded.same)
+    told = _Told(places)
     passages = _passages(recorded, clock)
     lost = [one for passage in passages for one in order.judged(passage)]
     if not one_clock:
@@ -117,9 +128,9 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     unrecorded = sum(one.how == "unrecorded" for one in lost)
     common = bool(recorded.same)
     differences = (
-        list(_grouped(places, order, [one for one in lost if one.how != "unrecorded"])) if common or one_clock else []
+        list(_grouped(places, told, [one for one in lost if one.how != "unrecorded"])) if common or one_clock else []
     )
-    differences += _icmp(places, recorded)
+    differences += _icmp(places, recorded, told)
     differences.sort(key=lambda one: (not one.matters, one.kind.startswith("made")))
     arrived = sum(fate.arrived for passage in passages for fate in passage.fates)
     if not differences and not common:
@@ -142,33 +153,13 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     )
 
 
-class _Passage(NamedTuple):
-    """One conversation, at one place or at both, and what became of its segments."""
-
-    first: Talk | None
-    second: Talk | None
-    by: str
-    fates: tuple[Fate, ...]
-
-    @property
-    def talk(self) -> Talk:
-        """As the first place that saw it has it."""
-        found = self.first or self.second
-        if found is None:
-            raise ValueError("a conversation that nobody recorded")
-        return found
-
-    def at(self, place: int) -> Talk | None:
-        return self.second if place else self.first
-
-
-def _passages(recorded: Recorded, clock: Offset) -> list[_Passage]:
+def _passages(recorded: Recorded, clock: Offset) -> list[Passage]:
     found = []
     known: set[int] = set()
     for one in recorded.same:
         known |= {id(one.first), id(one.second)}
         if id(one.first) in recorded.chosen:
-            found.append(_Passage(one.first, one.second, one.by, tuple(fates(one, clock))))
+            found.append(Passage(one.first, one.second, one.by, tuple(fates(one, clock))))
     for place, side in enumerate(recorded.talks):
         for talk in side:
             if id(talk) in known or id(talk) not in recorded.chosen:
@@ -179,79 +170,13 @@ def _passages(recorded: Recorded, clock: Offset) -> list[_Passage]:
                 for segment in talk.sent[of]
             ]
             alone.sort(key=lambda fate: fate.one.packet)
-            found.append(_Passage(talk if not place else None, talk if place else None, "", tuple(alone)))
+            found.append(Passage(talk if not place else None, talk if place else None, "", tuple(alone)))
 
-    def began(passage: _Passage) -> int:
+    def began(passage: Passage) -> int:
         first = passage.talk.first.time_ns
         return first if passage.first is not None else clock.back(first)
 
     return sorted(found, key=began)
-
-
-class _Order:
-    """Which host is on which side of the path: TTLs tell, else the time that packets take."""
-
-    def __init__(self, places: tuple[Place, Place], recorded: Recorded) -> None:
-        self._of_pair: dict[tuple[int, Address, Address], int] = {}
-        self._of_host: dict[tuple[int, Address], int] = {}
-        votes = [0, 0]
-        for one in recorded.same:
-            near = _nearer([*clocks.certain(one)])
-            if near is None:
-                continue
-            votes[near] += 1
-            for place, talk in enumerate((one.first, one.second)):
-                client, server = talk.client.address, talk.server.address
-                self._of_pair[place, client, server] = near
-                self._of_host.setdefault((place, client), near)
-                self._of_host.setdefault((place, server), 1 - near)
-        self.known = bool(votes[0] or votes[1])
-        self._usual = int(votes[1] > votes[0])
-
-    def near(self, talk: Talk, place: int) -> int:
-        """The place that is nearer to the client."""
-        client, server = talk.client.address, talk.server.address
-        near = self._of_pair.get((place, client, server))
-        if near is None:
-            reverse = self._of_pair.get((place, server, client))
-            near = None if reverse is None else 1 - reverse
-        if near is None:
-            near = self._of_host.get((place, client))
-        if near is None:
-            other = self._of_host.get((place, server))
-            near = None if other is None else 1 - other
-        return self._usual if near is None else near
-
-    def judged(self, passage: _Passage) -> Iterable[Lost]:
-        """What did not arrive."""
-        for fate in passage.fates:
-            if fate.arrived:
-                continue
-            at = 0 if fate.here is not None else 1
-            talk = passage.at(at)
-            if talk is None:
-                continue
-            near = self.near(talk, at)
-            leaves = near if fate.side == 0 else 1 - near  # the place that the sender is nearer to
-            if passage.first is None or passage.second is None:
-                leaves = at if not self.known else leaves
-            if leaves == at:
-                how = "repeated" if fate.repeated else "unrecorded" if fate.acknowledged else "lost"
-            else:
-                how = "made" if kind(fate.one) in ("RST", "SYN-ACK", "FIN") and not fate.repeated else "unrecorded"
-            yield Lost(talk, fate.side, at, fate, how)
-
-
-def _nearer(pairs: Sequence[Pair]) -> int | None:
-    """The place nearer to the client."""
-    for side in (0, 1):
-        falls = [one.first.ttl - one.second.ttl for one in pairs if one.side == side]
-        if falls and median(falls):
-            return int(median(falls) < 0) if side == 0 else int(median(falls) > 0)
-    gaps = [[one.second.time_ns - one.first.time_ns for one in pairs if one.side == side] for side in (0, 1)]
-    if gaps[0] and gaps[1] and median(gaps[0]) != median(gaps[1]):
-        return int(median(gaps[0]) < median(gaps[1]))
-    return None
 
 
 def _beyond_edge(places: tuple[Place, Place], lost: Lost, clock: Offset) -> int:
@@ -298,17 +223,17 @@ def _within(places: tuple[Place, Place], lost: Sequence[Lost], clock: Offset) ->
     return kept, told
 
 
-def _grouped(places: tuple[Place, Place], order: _Order, lost: Sequence[Lost]) -> Iterable[Difference]:
+def _grouped(places: tuple[Place, Place], told: _Told, lost: Sequence[Lost]) -> Iterable[Difference]:
     """One difference for each kind of segment, way and pair of ends."""
     groups: dict[tuple[object, ...], list[Lost]] = {}
     for one in lost:
         key = one.how, one.at, one.side, kind(one.fate.one), one.talk.client.address, one.talk.server
         groups.setdefault(key, []).append(one)
     for group in groups.values():
-        yield _difference(places, group)
+        yield _difference(places, told, group)
 
 
-def _difference(places: tuple[Place, Place], group: Sequence[Lost]) -> Difference:
+def _difference(places: tuple[Place, Place], told: _Told, group: Sequence[Lost]) -> Difference:
     head = group[0]
     talk, at = head.talk, head.at
     here, there = places[at].label, places[1 - at].label
@@ -339,23 +264,14 @@ def _difference(places: tuple[Place, Place], group: Sequence[Lost]) -> Differenc
         when = "before" if least > 0 else "after"
         says += f" - unless {there} was not recording then: its {edge} packet is {_seconds(least)} {when}"
     pair = (packets[:MAX_PACKETS], ()) if at == 0 else ((), packets[:MAX_PACKETS])
-    flows, rules = _rules(places, at, {one.talk.ends for one in group})
+    flows, rules = told.of(at, dict.fromkeys(one.talk.ends for one in group))
     return Difference(
         f"{head.how}-{what.lower()}", says, head.how != "repeated" and what in _MATTER, pair,
         (flows, None) if at == 0 else (None, flows), str(talk.client.address), str(talk.server), rules, len(group),
     )  # fmt: skip
 
 
-def _rules(places: tuple[Place, Place], at: int, ends: set[_Ends]) -> tuple[str | None, tuple[str, ...]]:
-    """The first flow with these ends, and the rules that find something in those flows."""
-    place = places[at]
-    flows = [one.id for one in place.flows() if (one.flow.client, one.flow.server) in ends]
-    chosen = set(flows)
-    found = [one for one in place.diagnosis.findings if chosen & set(one.flows)]
-    return (flows[0] if flows else None), rules_of(found)
-
-
-def _icmp(places: tuple[Place, Place], recorded: Recorded) -> list[Difference]:
+def _icmp(places: tuple[Place, Place], recorded: Recorded, told: _Told) -> list[Difference]:
     """Errors about a conversation that only one place saw: of a device in between."""
     senders = [{error.sender for one in place.flows() for error in one.flow.icmp} for place in places]
     ends = [{end.address for talk in side for end in talk.ends} for side in recorded.talks]
@@ -372,7 +288,7 @@ def _icmp(places: tuple[Place, Place], recorded: Recorded) -> list[Difference]:
                     f"{one.flow.server} (packet {error.packet} at {here}); {there} never saw that: the device is in between"
                 )
                 pair = ((error.packet,), ()) if at == 0 else ((), (error.packet,))
-                flow, rules = _rules(places, at, {(one.flow.client, one.flow.server)})
+                flow, rules = told.of(at, [(one.flow.client, one.flow.server)])
                 found[key] = Difference(
                     "made-icmp", says, True, pair, (flow, None) if at == 0 else (None, flow),
                     str(one.flow.client.address), str(one.flow.server), rules,
@@ -401,7 +317,7 @@ def _verdict(places: tuple[Place, Place], differences: Sequence[Difference], com
     return f"nothing was lost between {places[0].label} and {places[1].label}: {arrived} packets were seen at both"
 
 
-def _beyond(places: tuple[Place, Place], order: _Order, passages: Sequence[_Passage]) -> list[str]:
+def _beyond(places: tuple[Place, Place], order: Order, passages: Sequence[Passage]) -> list[str]:
     """SYNs that passed and were not answered: the place is further on."""
     found: dict[tuple[Address, Endpoint], list[tuple[int, int]]] = {}
     for one in passages:
@@ -426,7 +342,7 @@ def _beyond(places: tuple[Place, Place], order: _Order, passages: Sequence[_Pass
 
 
 def _told(
-    places: tuple[Place, Place], recorded: Recorded, passages: Sequence[_Passage], unrecorded: int
+    places: tuple[Place, Place], recorded: Recorded, passages: Sequence[Passage], unrecorded: int
 ) -> Iterable[str]:
     """What devices between changed, and what was not compared."""
     pairs = [pair for one in recorded.same for pair in clocks.certain(one)]
@@ -471,7 +387,7 @@ def _translations(recorded: Recorded) -> Iterable[Translation]:
         )  # fmt: skip
 
 
-def _ladder(order: _Order, passages: Sequence[_Passage], lost: Sequence[Lost]) -> list[Rung]:
+def _ladder(order: Order, passages: Sequence[Passage], lost: Sequence[Lost]) -> list[Rung]:
     """The conversations with a loss, and the first few without."""
     how = {id(one.fate): one.how for one in lost}
     rungs: list[Rung] = []
@@ -492,7 +408,7 @@ def _ends(talk: Talk | None) -> str | None:
     return None if talk is None else f"{talk.client} -> {talk.server}"
 
 
-def _rungs(order: _Order, passage: _Passage, how: dict[int, str]) -> Iterable[Rung]:
+def _rungs(order: Order, passage: Passage, how: dict[int, str]) -> Iterable[Rung]:
     at = 0 if passage.first is not None else 1
     right = order.near(passage.talk, at) == 0  # the client is left
     run: list[Fate] = []

@@ -1,6 +1,7 @@
 """Segments -> TCP conversations at one place, and which of them are the same at another place."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rpcdiag.compare.segments import ACK, FIN, RST, SYN, Segment
@@ -124,19 +125,26 @@ def by_contents(
     _take(left, right, found, "stamp", lambda one: (one.stamp, one.server.port) if one.stamp else None)
     _take(left, right, found, "payload", lambda one: one.opening() if len(one.opening()) >= 2 else None)
     if there is not None:
-        for one in list(left):
-            expected = there(one.first.time_ns)
-            for other in right:
-                if one.ends == other.ends and abs(other.first.time_ns - expected) <= SAME_TIME_NS:
-                    found.append(Same(one, other, "time"))
-                    right.remove(other)
-                    break
+        found += _at_the_same_time(left, right, there)
     return found
 
 
 def _first_id(talk: Talk) -> int | None:
     """Of the SYN: with the number of the SYN it cannot agree by chance."""
     return next((one.ip_id for one in talk.sent[0] if one.flags & SYN and one.ip_id), None)
+
+
+def _at_the_same_time(left: Iterable[Talk], right: Iterable[Talk], there: Callable[[int], int]) -> Iterator[Same]:
+    waiting: dict[tuple[Endpoint, Endpoint], deque[Talk]] = {}
+    for other in right:
+        waiting.setdefault(other.ends, deque()).append(other)
+    for one in left:
+        among = waiting.get(one.ends)
+        expected = there(one.first.time_ns)
+        while among and among[0].first.time_ns < expected - SAME_TIME_NS:
+            among.popleft()
+        if among and among[0].first.time_ns <= expected + SAME_TIME_NS:
+            yield Same(one, among.popleft(), "time")
 
 
 def shares(same: Same) -> bool:

@@ -1,13 +1,15 @@
 """The same thing twice, once working and once not: the first step at which they part."""
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.compare import against
-from rpcdiag.compare.against import Found
+from rpcdiag.compare.against import Found, Logons
 from rpcdiag.compare.result import Comparison, Difference, Mode, Rung, Side, rules_of
-from rpcdiag.compare.steps import Calls, Pair, Step, asked_on, calls, pairs
+from rpcdiag.compare.steps import Calls, Key, Pair, Step, asked_on, calls, pairs
 
 MAX_DIFFERENCES = 200
 MAX_RUNGS = 300
@@ -22,6 +24,13 @@ class Aligned(NamedTuple):
     bad: Step | None
 
 
+class Known(NamedTuple):
+    """What was called, and who logged on, in either capture."""
+
+    calls: tuple[Calls, Calls]
+    logons: tuple[Logons, Logons]
+
+
 class Hosts(NamedTuple):
     """A client and a server of one capture, and who they are in the other."""
 
@@ -33,7 +42,10 @@ def compare(good: Diagnosis, bad: Diagnosis, why: str) -> Comparison:
     """What differs, in the order in which the good one does things."""
     ours, theirs = pairs(good)[:MAX_PAIRS], pairs(bad)[:MAX_PAIRS]
     hosts = _matched(ours, theirs)
-    known = calls(good.case.captures[0].path), calls(bad.case.captures[0].path)
+    known = Known(
+        (calls(good.case.captures[0].path), calls(bad.case.captures[0].path)),
+        (against.by_flow(good.case), against.by_flow(bad.case)),
+    )
     differences: list[Difference] = []
     rungs: list[Rung] = []
     remarks: list[str] = []
@@ -50,7 +62,7 @@ def compare(good: Diagnosis, bad: Diagnosis, why: str) -> Comparison:
         rungs.append(Rung(_hosts(pair.good), "", _hosts(pair.bad)))
         told: set[tuple[str, str]] = set()
         for one in aligned:
-            found = list(_parted(one, good, bad, known))
+            found = list(_parted(one, known))
             fresh = [each for each in found if (each.kind, each.about) not in told]
             told |= {(each.kind, each.about) for each in found}
             differences += _dated(fresh, bad, pair)
@@ -85,10 +97,11 @@ def _hosts(pair: Pair) -> str:
 
 def _matched(ours: Sequence[Pair], theirs: Sequence[Pair]) -> list[Hosts]:
     """Who plays which part: the same addresses first, then those that do the most of the same."""
+    keys = [[_keys(one) for one in some] for some in (ours, theirs)]
     scored = []
     for place, one in enumerate(ours):
         for other_place, other in enumerate(theirs):
-            alike = _alike(one, other)
+            alike = _alike(keys[0][place], keys[1][other_place])
             if alike:
                 known = (one.client == other.client) + 2 * (one.server == other.server)
                 scored.append((-known, -alike, place, other_place))
@@ -102,14 +115,21 @@ def _matched(ours: Sequence[Pair], theirs: Sequence[Pair]) -> list[Hosts]:
     return [Hosts(ours[place], theirs[other]) for place, other in sorted(found)]
 
 
-def _alike(one: Pair, other: Pair) -> float:
+_Keys = tuple[frozenset[Key], frozenset[Key]]
+
+
+def _keys(one: Pair) -> _Keys:
+    """What a pair does, and what else it is known by."""
+    return (
+        frozenset(step.key for step in one.steps),
+        frozenset(key for step in one.steps for key in step.others),
+    )
+
+
+def _alike(one: _Keys, other: _Keys) -> float:
     """Which part of what the two do is the same; what one is known by beyond its key counts little."""
-    keys, others = {step.key for step in one.steps}, {step.key for step in other.steps}
-    shared = len(keys & others) / len(keys | others)
-    if shared:
-        return shared
-    wide = {key for step in one.steps for key in step.others}, {key for step in other.steps for key in step.others}
-    return 0.01 if wide[0] & wide[1] else 0.0
+    shared = len(one[0] & other[0]) / len(one[0] | other[0])
+    return shared or (0.01 if one[1] & other[1] else 0.0)
 
 
 def align(good: Sequence[Step], bad: Sequence[Step]) -> list[Aligned]:
@@ -117,22 +137,14 @@ def align(good: Sequence[Step], bad: Sequence[Step]) -> list[Aligned]:
     found: list[Aligned] = []
     left, right = list(good), list(bad)
     for keys in (lambda step: (step.key,), lambda step: step.others):
-        waiting: dict[tuple[str, ...], list[Step]] = {}
+        waiting: dict[Key, deque[Step]] = {}
         for step in right:
             for key in keys(step):
-                waiting.setdefault(key, []).append(step)
+                waiting.setdefault(key, deque()).append(step)
         used: set[int] = set()
         rest = []
         for step in left:
-            other = next(
-                (
-                    one
-                    for key in keys(step)
-                    for one in waiting.get(key, ())
-                    if id(one) not in used and (one.referral is None) == (step.referral is None)
-                ),
-                None,
-            )
+            other = next((one for key in keys(step) if (one := _next(waiting.get(key), used)) is not None), None)
             if other is None:
                 rest.append(step)
             else:
@@ -153,21 +165,30 @@ def align(good: Sequence[Step], bad: Sequence[Step]) -> list[Aligned]:
     return _in_order(found, alone)
 
 
+def _next(waiting: "deque[Step] | None", used: set[int]) -> Step | None:
+    """The first that has no partner."""
+    while waiting and id(waiting[0]) in used:
+        waiting.popleft()
+    return waiting[0] if waiting else None
+
+
 def _in_order(found: Sequence[Aligned], alone: Sequence[Aligned]) -> list[Aligned]:
     """By the good one's time; what only the bad one does stands where it does it."""
     after = sorted((one.bad.time_ns, one.good.time_ns) for one in found if one.good is not None and one.bad is not None)
+
+    times = [bad for bad, _ in after]
 
     def place(one: Aligned) -> tuple[int, int]:
         if one.good is not None:
             return one.good.time_ns, one.bad.time_ns if one.bad is not None else 0
         when = one.bad.time_ns if one.bad is not None else 0
-        before = [good for bad, good in after if bad <= when]
-        return (before[-1] if before else -1), when
+        before = bisect_right(times, when) - 1
+        return (after[before][1] if before >= 0 else -1), when
 
     return sorted([*found, *alone], key=place)
 
 
-def _parted(one: Aligned, good: Diagnosis, bad: Diagnosis, known: tuple[Calls, Calls]) -> Iterator[Found]:
+def _parted(one: Aligned, known: Known) -> Iterator[Found]:
     if one.good is None or one.bad is None:
         yield from against.alone(one.good, one.bad)
     elif one.good.referral is not None and one.bad.referral is not None:
@@ -175,8 +196,8 @@ def _parted(one: Aligned, good: Diagnosis, bad: Diagnosis, known: tuple[Calls, C
     elif one.good.conversation is not None and one.bad.conversation is not None:
         both = one.good.conversation, one.bad.conversation
         yield from against.connections(*both)
-        yield from against.logons(good.case, bad.case, *both)
-        yield from against.sequences(asked_on(one.good, known[0]), asked_on(one.bad, known[1]))
+        yield from against.logons(*known.logons, *both)
+        yield from against.sequences(asked_on(one.good, known.calls[0]), asked_on(one.bad, known.calls[1]))
 
 
 def _dated(found: Sequence[Found] | Iterator[Found], bad: Diagnosis, pair: Hosts | None) -> list[Difference]:
