@@ -338,3 +338,12 @@ def test_repeated_attempts_are_told_once(tmp_path: Path) -> None:
         bad.tcp(49153).syns((0, 1), until=3)
     made = _good().compared(tmp_path, bad)
     assert [one.kind for one in made.differences] == ["never-answered"]
+
+
+def test_an_attempt_that_failed_in_the_good_one_is_not_missed(tmp_path: Path) -> None:
+    good, bad = Made(1), Made(2)
+    good.lookup()
+    good.tcp(49153).syns((0, 1, 3))
+    bad.lookup()
+    made = good.compared(tmp_path, bad)
+    assert [(one.kind, one.matters) for one in made.differences] == [("missing", False)]
