@@ -372,8 +372,9 @@ def alone(good: Step | None, bad: Step | None) -> Iterator[Found]:
             if good.conversation
             else ""
         )
+        worked = good.conversation is None or good.conversation.near.flow.outcome not in FAILED_TO_OPEN
         yield Found(
-            "missing", f"GOOD {step.title} (packet {step.packets[0]}: {how}); BAD never does", True, (step.packets, ()),
+            "missing", f"GOOD {step.title} (packet {step.packets[0]}: {how}); BAD never does", worked, (step.packets, ()),
             (flow, None), about,
         )  # fmt: skip
         return
