@@ -1,5 +1,6 @@
 """Observations that several rules make: evidence for a failed connection, and who it was that refused it."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
@@ -23,6 +24,7 @@ UNREACHED = frozenset({10006, 10009, 10028})  # DistributedCOM: could not reach 
 OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
 UNAVAILABLE = 0x800706BA
 MAX_SHOWN = 8
+MAX_NEXT = 64  # connections that are looked through for what a client does next
 
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
@@ -146,8 +148,8 @@ def from_cache(case: Case, conversation: Conversation) -> list[Evidence]:
     referral = case.referral_of(near)
     if referral is None or not near.flow.syns:
         return []
-    before = [one for one in case.attempts_of(referral) if one.near.flow.start_ns < near.flow.start_ns]
-    if not before or any(one.near.flow.server != near.flow.server for one in before[:1]):
+    first = case.conversations[case.flow(referral.flows[0]).conversation].near.flow if referral.flows else near.flow
+    if first.start_ns >= near.flow.start_ns or first.server != near.flow.server:
         return []
     after_s = (near.flow.start_ns - referral.referral.response_ns) / 1e9
     says = f"the client goes there again without asking again: it keeps the port it was told {after_s:.1f} s before"
@@ -160,7 +162,9 @@ def falls_back(case: Case, conversation: Conversation) -> list[Evidence]:
     if not near.flow.syns:
         return []
     gave_up = near.flow.syns[-1].time_ns
-    for other in case.between(conversation.client, conversation.server):
+    others = case.between(conversation.client, conversation.server)
+    begin = bisect_right(others, gave_up, key=lambda other: other.near.flow.start_ns)
+    for other in others[begin : begin + MAX_NEXT]:
         flow = other.near.flow
         if flow.server.port == SMB_PORT and gave_up < flow.start_ns <= near.flow.start_ns + FALL_BACK_NS:
             after_s = (flow.start_ns - near.flow.start_ns) / 1e9

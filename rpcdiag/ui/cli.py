@@ -99,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     calls.add_argument("captures", nargs="+", metavar="CAPTURE")
     calls.add_argument("--json", action="store_true", help="one JSON object a line")
     calls.set_defaults(run=_calls)
+    _compare_arguments(
+        commands.add_parser("compare", help="where two captures differ: one that works and one not, or two places")
+    )
     verify = commands.add_parser(
         "verify", help="read captures as tshark does, PDU by PDU, and say where the two differ"
     )
@@ -136,6 +139,18 @@ def _parser() -> argparse.ArgumentParser:
             listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
         listing.set_defaults(run=_list, what=name)
     return parser
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="GOOD BAD", help="two captures, or one with two capture points")
+    parser.add_argument(
+        "--as", dest="mode", choices=("works", "sides"),
+        help="the same thing, working and not; or the two sides of one path (told apart by content)",
+    )  # fmt: skip
+    parser.add_argument("--points", metavar="NAME,NAME", help="the capture point of each, where a file has several")
+    parser.add_argument("-T", dest="output", choices=("text", "json", "md"), default="text")
+    _looks(parser)
+    parser.set_defaults(run=_compare)
 
 
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:
@@ -660,6 +675,13 @@ def _calls(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui.calls import calls
 
     return calls(chosen.captures, complain, as_json=chosen.json)
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from rpcdiag.ui.compare import Asked, compare
+
+    asked = Asked(chosen.captures, chosen.mode, chosen.points, chosen.output, chosen.color)
+    return compare(asked, complain)
 
 
 def _verify(chosen: argparse.Namespace) -> int:

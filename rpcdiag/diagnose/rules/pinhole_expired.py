@@ -7,6 +7,7 @@ remembers it for longer.
 Not this: a session that was idle and died (idle-dropped), which is no new SYN; a service that moved (stale-endpoint).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, CaseReferral, Conversation
@@ -14,11 +15,15 @@ from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
+
+_Ends = tuple[Address, Address, int]
 
 
 def check(case: Case) -> Iterator[Finding]:
+    opened = _opened(case) if case.failed else {}
     for conversation in observe.silent_dynamic(case):
-        before = _before(case, conversation)
+        before = _before(opened, conversation)
         if before is None:
             continue
         start = conversation.near.flow.start_ns
@@ -35,17 +40,25 @@ def check(case: Case) -> Iterator[Finding]:
         yield _finding(case, conversation, before, later)
 
 
-def _before(case: Case, conversation: Conversation) -> Conversation | None:
+def _opened(case: Case) -> dict[_Ends, list[Conversation]]:
+    """The connections that opened, by their hosts and port, in time."""
+    found: dict[_Ends, list[Conversation]] = {}
+    for one in case.conversations:
+        if one.near.flow.syn_ack:
+            found.setdefault((one.client, one.server, one.near.flow.server.port), []).append(one)
+    return found
+
+
+def _start(one: Conversation) -> int:
+    return one.near.flow.start_ns
+
+
+def _before(opened: dict[_Ends, list[Conversation]], conversation: Conversation) -> Conversation | None:
     """The last connection to the same port that opened before."""
     flow = conversation.near.flow
-    found = [
-        one
-        for one in case.between(conversation.client, conversation.server)
-        if one.near.flow.server.port == flow.server.port
-        and one.near.flow.syn_ack
-        and one.near.flow.start_ns < flow.start_ns
-    ]
-    return found[-1] if found else None
+    found = opened.get((conversation.client, conversation.server, flow.server.port), [])
+    place = bisect_left(found, flow.start_ns, key=_start)
+    return found[place - 1] if place else None
 
 
 def _names(referral: CaseReferral, conversation: Conversation) -> bool:
