@@ -15,6 +15,7 @@ from rpcdiag.dissect.interfaces import class_name
 from rpcdiag.flows.flow import PIPE, UDP
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.report import names
+from rpcdiag.report.document import flow_filter
 from rpcdiag.report.html import filters
 from rpcdiag.report.html.timeline import Span
 from rpcdiag.report.names import clean
@@ -94,7 +95,7 @@ def _flows(diagnosis: Diagnosis, start: int) -> dict[str, Any]:
             " ".join(said.get(flow.id, [])), [ends.capture, ends.first_packet, ends.last_packet],
             flow.rpc.requests if flow.rpc else 0, flow.origin.kind.value,
             [ends.capture, told.referral.response_packet] if told is not None else None, flow.strict.verdict.value,
-            filters.of_flow(ends),
+            flow_filter(ends),
         ]  # fmt: skip
         if applied is not None:
             verdict = applied.verdicts.get(flow.id)
