@@ -1,7 +1,8 @@
 """The pipeline, top to bottom: captures and logs in, a diagnosis out."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -20,14 +21,15 @@ from rpcdiag.case import (
     LogRow,
 )
 from rpcdiag.diagnose.finding import Finding
-from rpcdiag.diagnose.judge import judge
+from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
+from rpcdiag.meanwhile import meanwhile
 from rpcdiag.model.packets import Address
-from rpcdiag.remedies.advise import advise
+from rpcdiag.remedies.advise import Remedies, advisers
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
@@ -62,7 +64,7 @@ class Diagnosis(NamedTuple):
 
     case: Case
     findings: tuple[Finding, ...]
-    remedies: dict[str, tuple[Remedy, ...]]  # by finding id
+    remedies: Mapping[str, tuple[Remedy, ...]]  # by finding id
     troubles: tuple[RpcdiagError, ...]
     cuts: tuple[RpcdiagError, ...]
     interrupted: bool = False  # by the user: what was known by then is here
@@ -91,12 +93,24 @@ def analyze(
     """
     engine = engine or Engine()
     unsealer = _unsealer(keys, engine)
-    intake = take_in(paths, engine, _Counting(watch) if watch else None)
+    engine.prepare(paths)
+    with meanwhile(_load_rest) if engine.compiled and engine.jobs > 1 else nullcontext():
+        intake = take_in(paths, engine, _Counting(watch) if watch else None)
     if after_reading is not None:
         after_reading()
     return conclude(
         intake, logs, log_offset_ns=log_offset_ns, brief=brief, unsealer=unsealer, policy=policy, log_format=log_format
     )
+
+
+def _load_rest() -> None:
+    """What is needed once a capture has been read."""
+    from rpcdiag.policy.product import product
+    from rpcdiag.remedies import replay
+
+    rules(), advisers()
+    for name in replay.PRODUCTS:
+        product(name)
 
 
 def conclude(
@@ -131,7 +145,7 @@ def conclude(
     return Diagnosis(
         case=case,
         findings=findings,
-        remedies=advise(case, findings, applied),
+        remedies=Remedies(case, findings, applied),
         troubles=tuple(troubles),
         cuts=cuts,
         interrupted=interrupted,

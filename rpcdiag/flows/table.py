@@ -336,7 +336,7 @@ class CaptureFlows:
                 yield self.flow(o, client, _HOW[True])
 
     def points(self) -> list[int]:
-        return sorted({point >> 1 for point in set(self.sweep.state.flows[KEY + 5 : self.sweep.end : FLOW_WIDTH])})
+        return sorted({point >> 1 for point in set(self.overview().column(KEY + 5))})
 
     def _end(self, o: int, side: int) -> tuple[int, int, int]:
         """Address and port of one side, as the record holds them."""

@@ -28,6 +28,7 @@ MAX_EVENTS = 2000  # of such a case; a quarter of that where it is not replayed 
 MAX_SOURCES = 256  # that a rule of the implied policy names
 MAX_OPEN = 512  # rules of the implied policy
 MAX_FLIPS = 16
+PRODUCTS = ("asa-9.7", "linux", "tmg", "windows-firewall")  # that are simulated most
 _STRANGERS = {4: ("203.0.113.7", "198.51.100.7", "192.0.2.7"), 6: ("2001:db8:ffff::7", "2001:db8:fffe::7")}
 _PRODUCTS = {"windows-firewall": "windows-firewall", "tmg": "tmg", "linux": "linux", "asa": "asa-9.7",
              "fortigate": "fortigate", "srx": "srx", "checkpoint": "check-point", "stormshield": "stormshield",

@@ -67,6 +67,7 @@ from rpcdiag.sweep.worth import BESIDE, SPOKE, worth
 
 FOLLOWED_SHARE = 10  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
+WORTH_FOLDING = 4  # the array grows where fewer than one in so many can go
 _FIRST_FLOWS = 1024
 
 
@@ -149,10 +150,29 @@ class Sweep:
         self.state = self.state._replace(numbers=records, store=b"", table={})  # gone before the flows are copied
         flows = self.state.flows
         if not isinstance(flows, list):
-            used = array("q")
-            used.frombytes(memoryview(flows)[: counters[FLOWS_TOP]].cast("B"))
-            self.state = self.state._replace(flows=used)
+            self.state = self.state._replace(flows=self._in_order(flows))
         self._machine = None
+
+    def _in_order(self, flows: "array[int]") -> "array[int]":
+        """The flows by their first packets, without the records that are free."""
+        counters = self.state.counters
+        serials = flows[SERIAL_NUMBER : counters[FLOWS_TOP] : FLOW_WIDTH].tolist()
+        order = sorted([place for place, serial in enumerate(serials) if serial >= 0], key=serials.__getitem__)
+        used = array("q")
+        whole = memoryview(flows).cast("B")
+        if len(order) == len(serials) and order == sorted(order):
+            used.frombytes(whole[: counters[FLOWS_TOP] * 8])
+            return used
+        for place in order:
+            used.frombytes(whole[place * FLOW_WIDTH * 8 : (place + 1) * FLOW_WIDTH * 8])
+        counters[FLOWS_TOP] = len(used)
+        carriers = used[CARRIER::FLOW_WIDTH]
+        if any(carriers):
+            now = {place: number for number, place in enumerate(order)}
+            for number, carrier in enumerate(carriers):
+                if carrier:
+                    used[number * FLOW_WIDTH + CARRIER] = now[(carrier - 1) // FLOW_WIDTH] * FLOW_WIDTH + 1
+        return used
 
     @property
     def streams(self) -> tuple[Any, int]:
@@ -255,7 +275,7 @@ class Sweep:
             and not flows[o + CARRIER]
             and (flows[o + RESET_PACKET] or (flows[o + FIN_PACKET] and flows[o + FIN_PACKET + 1]))
         ]
-        if len(gone) * FLOW_WIDTH * 2 >= size:
+        if len(gone) * FLOW_WIDTH * WORTH_FOLDING >= size:
             self.folded += len(gone)
         elif size < self._max * FLOW_WIDTH:
             more = min(size, self._max * FLOW_WIDTH - size)

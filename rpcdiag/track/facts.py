@@ -124,16 +124,16 @@ class Connection(NamedTuple):
 
     @property
     def settled(self) -> bool:
-        """Whether every bind was acknowledged, no interface refused in it, and no call answered with an error."""
+        """Whether every bind was acknowledged, no interface refused, and no call answered with an error.
+
+        A transfer syntax that is refused beside another of the same interface that is taken is how Windows answers.
+        """
         if self.faults or self.carried:
             return False
         for bind in self.binds:
             if bind.answer != "ack":
                 return False
-            for result in bind.results:
-                if result.result in REFUSALS:
-                    return False
-        return True
+        return all(use.accepted is not False for use in self.interfaces)
 
 
 class ReferralKind(StrEnum):

@@ -16,7 +16,7 @@ from rpcdiag.live.recent import Recent, Slice, cut_files
 from rpcdiag.live.turns import Turn
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.remedies.advise import advise
+from rpcdiag.remedies.advise import Remedies
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.report.names import clean
 from rpcdiag.ui.tui.snapshot import (
@@ -114,7 +114,7 @@ class View:
         """Remedies by finding id; those of a finding that says the same as before are not made again."""
         shown = findings[:MAX_ADVISED]
         keys = {one.id: (one.rule, one.client, one.server, one.direction, one.subject) for one in shown}
-        made = advise(case, [one for one in shown if keys[one.id] not in self._remedies])
+        made = Remedies(case, [one for one in shown if keys[one.id] not in self._remedies])
         given = {one.id: made[one.id] if one.id in made else self._remedies[keys[one.id]] for one in shown}
         self._remedies = {keys[id]: remedies for id, remedies in given.items()}
         return given

@@ -10,8 +10,10 @@ from rpcdiag.policy.model import Sure
 from rpcdiag.policy.product import (
     FOLDER,
     PARAMETERS,
+    PARSED,
     UNSAID,
     Learns,
+    _parsed,
     from_mapping,
     load_yaml,
     names,
@@ -19,6 +21,7 @@ from rpcdiag.policy.product import (
 )
 from rpcdiag.policy.verdict import Reason
 from tests.unit.policy.wire import lookup, verdicts
+from tools import make_products
 
 PROMISED = {
     "tmg", "tmg-strict", "isa", "asa", "asa-9.4", "asa-9.7", "ftd", "fortigate", "check-point", "srx", "stormshield",
@@ -131,3 +134,22 @@ def test_every_parameter_and_product_is_described() -> None:
         assert f"`{name}`" in said, name
     for reason in Reason:
         assert f"`{reason}`" in said or f"`{reason.removeprefix('not_learnt')}`" in said, reason
+
+
+def test_what_is_read_quickly_is_what_the_files_say() -> None:
+    assert (FOLDER / PARSED).read_text(encoding="utf-8") == make_products.text(), "run python tools/make_products.py"
+
+
+def test_a_file_that_was_changed_since_is_read_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("linux.yaml", PARSED):
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+    changed = (tmp_path / "linux.yaml").read_text(encoding="utf-8").replace("Linux netfilter", "Changed")
+    (tmp_path / "linux.yaml").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr("rpcdiag.policy.product.FOLDER", tmp_path)
+    for kept in (names, product, _parsed):
+        kept.cache_clear()
+    try:
+        assert product("linux").title.startswith("Changed")
+    finally:
+        for kept in (names, product, _parsed):
+            kept.cache_clear()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.policy.model import Policy
-from rpcdiag.remedies.advise import advise
+from rpcdiag.remedies.advise import Remedies
 from rpcdiag.remedies.remedy import Remedy
 from tests.build import exchanges
 from tests.build.conversation import Recording, Tcp
@@ -67,7 +67,7 @@ def told(
     found = next(one for one in diagnosis.findings if one.rule == rule)
     if change is not None:
         found = change(found)
-        return Told(diagnosis, found, advise(diagnosis.case, [found], diagnosis.applied)[found.id])
+        return Told(diagnosis, found, Remedies(diagnosis.case, [found], diagnosis.applied)[found.id])
     return Told(diagnosis, found, diagnosis.remedies[found.id])
 
 

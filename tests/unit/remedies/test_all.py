@@ -11,7 +11,7 @@ from rpcdiag.diagnose.finding import Direction, Finding, Subject
 from rpcdiag.diagnose.judge import rules
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS
 from rpcdiag.model.evidence import Confidence, Seen, Severity
-from rpcdiag.remedies.advise import advise, advisers
+from rpcdiag.remedies.advise import Remedies, advisers
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.ui.demo import diagnose
 from tests.build.conversation import Recording
@@ -135,7 +135,7 @@ def test_advice_does_with_the_least_that_a_finding_says(tmp_path: Path, rule: st
         rule, "something", Severity.ERROR, Confidence.LIKELY, near.client, near.server, (Seen("it", 0, (1,)),),
         direction=direction, subject=Subject(), id="n1",
     )  # fmt: skip
-    remedies = advise(case, [finding])["n1"]
+    remedies = Remedies(case, [finding])["n1"]
     assert remedies
     for remedy in remedies:
         _check_one(remedy, set())

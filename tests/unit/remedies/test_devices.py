@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag.remedies.advise import advise
+from rpcdiag.remedies.advise import Remedies
 from rpcdiag.remedies.remedy import Width
 from rpcdiag.track.facts import Readable
 from tests.build.conversation import Recording, Tcp
@@ -47,7 +47,7 @@ def test_a_sealed_answer_teaches_nobody(tmp_path: Path, format: str) -> None:
     sealed = referral._replace(referral=referral.referral._replace(readable=Readable.SEALED))
     case = found.diagnosis.case._replace(referrals=(sealed,))
     finding = from_log(format)(found.finding)
-    assert "rpc-inspection" not in [one.id for one in advise(case, [finding])[finding.id]]
+    assert "rpc-inspection" not in [one.id for one in Remedies(case, [finding])[finding.id]]
 
 
 @pytest.mark.parametrize("format", PERMITS)
