@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from functools import cached_property
 
 from rpcdiag.case import Case, Conversation
+from rpcdiag.diagnose.once import once
 from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.model.packets import Address
 
@@ -15,6 +16,12 @@ class Attempts:
 
     def __init__(self, case: Case) -> None:
         self._case = case
+
+    @staticmethod
+    @once
+    def of(case: Case) -> "Attempts":
+        """The one that all rules ask."""
+        return Attempts(case)
 
     @cached_property
     def _opened(self) -> dict[_Ends, list[Conversation]]:

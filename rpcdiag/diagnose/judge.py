@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rpcdiag import plugins
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.diagnose.once import forget
 from rpcdiag.model.evidence import Confidence, Configured, Evidence, Logged, Seen, Severity
 
 if TYPE_CHECKING:  # loaded only where the policy in force is given
@@ -43,6 +44,7 @@ def judge(case: Case, applied: "Applied | None" = None) -> tuple[Finding, ...]:
     folded = _folded(case, [_as_sure_as_read(case, finding) for finding in found])
     kept = _without_consequences(folded, known)
     kept.sort(key=lambda finding: _rank(case, finding))
+    forget()
     return tuple(
         finding._replace(id=f"n{place}", times=max(1, finding.times)) for place, finding in enumerate(kept, start=1)
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.model.evidence import Seen
@@ -32,8 +33,19 @@ class Refused(NamedTuple):
         return level_name(self.level)
 
 
-def refused(case: Case, *, carried: bool = False) -> Iterator[Refused]:
-    """Interfaces whose calls were refused by a fault, or (`carried`) by a result in the answer."""
+@once
+def refused(case: Case) -> tuple[Refused, ...]:
+    """Interfaces whose calls were refused by a fault."""
+    return tuple(_refused(case, carried=False))
+
+
+@once
+def refused_or_denied(case: Case) -> tuple[Refused, ...]:
+    """Those, and such as were refused by a result in the answer."""
+    return tuple(_refused(case, carried=True))
+
+
+def _refused(case: Case, *, carried: bool) -> Iterator[Refused]:
     for conversation in case.unsettled:
         near = conversation.near
         for use in near.rpc.interfaces if near.rpc else ():
@@ -85,6 +97,12 @@ class Higher:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._of: dict[tuple[Address, Address], dict[Syntax, list[tuple[int, CaseFlow]]]] = {}
+
+    @staticmethod
+    @once
+    def of(case: Case) -> "Higher":
+        """The one that all rules ask."""
+        return Higher(case)
 
     def than(self, one: Refused) -> tuple[CaseFlow, int] | None:
         """A flow of the same two on which it is used at a higher level without a refusal, and that level."""

@@ -1,9 +1,9 @@
 """What the mapper of a server lists, for the rules that tell why one interface is missing."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseReferral
+from rpcdiag.diagnose.once import once
 from rpcdiag.flows.flow import TCP
 from rpcdiag.model.evidence import Seen
 from rpcdiag.model.packets import Address
@@ -19,14 +19,16 @@ class Entry(NamedTuple):
     endpoint: Referred
 
 
+@once
 def missing(case: Case) -> list[CaseReferral]:
     """Lookups over TCP that ended without a tower."""
     return [one for one in case.referrals if one.referral.kind is ReferralKind.EPT_MAP and one.referral.status]
 
 
-def entries(case: Case, servers: Collection[Address]) -> dict[Address, list[Entry]]:
-    """Everything that the mappers of these servers said, to whomever."""
-    found: dict[Address, list[Entry]] = {server: [] for server in servers}
+@once
+def entries(case: Case) -> dict[Address, list[Entry]]:
+    """Everything that the mappers of those servers said, to whomever."""
+    found: dict[Address, list[Entry]] = {one.teller: [] for one in missing(case)}
     for one in case.referrals:
         if one.referral.kind in (ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP) and one.teller in found:
             found[one.teller] += [Entry(one, endpoint) for endpoint in one.referral.endpoints]

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.diagnose.once import once
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Fate
@@ -87,6 +88,12 @@ class _Client:
 
 class Clients:
     """The conversations of each client, looked up once for all errors of a case."""
+
+    @staticmethod
+    @once
+    def of(case: Case) -> "Clients":
+        """The one that all rules ask."""
+        return Clients(case)
 
     def __init__(self, case: Case) -> None:
         self._case = case

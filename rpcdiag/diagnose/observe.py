@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
+from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
@@ -45,13 +46,17 @@ def silent_long_enough(case: Case, conversation: Conversation) -> bool:
     )
 
 
-def silent_dynamic(case: Case) -> Iterator[Conversation]:
+@once
+def silent_dynamic(case: Case) -> tuple[Conversation, ...]:
     """Attempts on dynamic ports that nobody answered, where that means something."""
-    for conversation in failed(case, TcpOutcome.UNANSWERED):
-        if is_mapper(conversation) or conversation.near.origin.kind is OriginKind.WELL_KNOWN:
-            continue
-        if is_dynamic(conversation.near.flow.server.port) and silent_long_enough(case, conversation):
-            yield conversation
+    return tuple(
+        conversation
+        for conversation in failed(case, TcpOutcome.UNANSWERED)
+        if not is_mapper(conversation)
+        and conversation.near.origin.kind is not OriginKind.WELL_KNOWN
+        and is_dynamic(conversation.near.flow.server.port)
+        and silent_long_enough(case, conversation)
+    )
 
 
 def syns(case: Case, conversation: Conversation) -> Seen:

@@ -1,7 +1,7 @@
 """What the addresses of a capture look like: the yardstick for a RST."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rpcdiag.flows.flow import Host
 from rpcdiag.flows.overview import Overview
@@ -34,29 +34,29 @@ class Hosts:
     def _count_ttls(self) -> None:
         column, wanted = self._overview.column, self._wanted
         for side in (0, 1):
-            names = KEY + 5, KEY + 2 * side, KEY + 2 * side + 1
-            keys = zip(*map(column, names), strict=True)
-            for key, ttl, carrier in zip(keys, column(TTL + side), column(CARRIER), strict=True):
-                if ttl >= 0 and not carrier and (wanted is None or key in wanted):
-                    try:
-                        self._ttls[key][ttl] += 1
-                    except KeyError:
-                        self._ttls[key] = Counter({ttl: 1})
+            fields = KEY + 5, KEY + 2 * side, KEY + 2 * side + 1, TTL + side, CARRIER
+            for (*parts, ttl, carrier), count in Counter(zip(*map(column, fields), strict=True)).items():
+                point, high, low = parts
+                if ttl >= 0 and not carrier and (wanted is None or (point, high, low) in wanted):
+                    self._ttls.setdefault((point, high, low), Counter())[ttl] += count
 
     def _note_answers(self) -> None:
         """The first SYN-ACK of each port."""
+        firsts: dict[tuple[int, int, int, int], int] = {}
+        fields = (SYN_ACK_PACKET, CLIENT, CARRIER, *range(KEY, KEY + 6))
+        for packet, client, carrier, high, low, far_high, far_low, ports, point in zip(
+            *map(self._overview.column, fields), strict=True
+        ):
+            end = (point, high, low, ports >> 16) if client else (point, far_high, far_low, ports & 0xFFFF)
+            if packet and end not in firsts and client >= 0 and not carrier:
+                firsts[end] = packet
         wanted = self._wanted
-        for packet, client, carrier, *ends in _ends(self._overview, SYN_ACK_PACKET, CLIENT, CARRIER):
-            if not packet or client < 0 or carrier:
-                continue
-            key, port = _server(client, ends)
-            if wanted is not None and key not in wanted:
-                continue
-            known = self._answered.get(key)
-            if known is None:
-                self._answered[key] = {port: packet}
-            elif port not in known and len(known) < MAX_PORTS:
-                known[port] = packet
+        for (*parts, port), packet in firsts.items():
+            point, high, low = parts
+            if wanted is None or (point, high, low) in wanted:
+                known = self._answered.setdefault((point, high, low), {})
+                if len(known) < MAX_PORTS:
+                    known[port] = packet
 
     def host(self, point: int, address: Address, parts: tuple[int, int]) -> Host | None:
         """What is known of an address; `parts` is how records hold it."""
@@ -72,17 +72,12 @@ class Hosts:
         return Host(self._capture, point, address, tuple(ttl for ttl, _ in often), answered)
 
 
-def _ends(overview: Overview, *fields: int) -> Iterator[tuple[int, ...]]:
-    """Those fields of every flow, and its ends: two addresses, ports, point and family."""
-    return zip(*map(overview.column, (*fields, *range(KEY, KEY + 6))), strict=True)
-
-
-def _server(client: int, ends: Sequence[int]) -> tuple[_Key, int]:
-    high, low, far_high, far_low, ports, point = ends
-    return ((point, high, low), ports >> 16) if client else ((point, far_high, far_low), ports & 0xFFFF)
-
-
 def _in_trouble(overview: Overview) -> Iterator[_Key]:
-    for answered, reset, client, *ends in _ends(overview, SYN_ACK_PACKET, RESET_PACKET, CLIENT):
-        if client >= 0 and (reset or not answered):
-            yield _server(client, ends)[0]
+    """The servers of connections that did not open, or were reset."""
+    column = overview.column
+    told = zip(column(SYN_ACK_PACKET), column(RESET_PACKET), column(CLIENT), strict=True)
+    places = [place for place, (answered, reset, client) in enumerate(told) if client >= 0 and (reset or not answered)]
+    clients, keys = column(CLIENT), [column(field) for field in range(KEY, KEY + 6)]
+    for place in places:
+        at = 0 if clients[place] else 2
+        yield keys[5][place], keys[at][place], keys[at + 1][place]

@@ -57,7 +57,7 @@ def _on(conversation: Conversation) -> Iterator[Seen]:
 
 def _in_sessions(case: Case) -> Iterator[Finding]:
     """Session setups of SMB that were refused, where no other between the two was accepted."""
-    clients = logon.Clients(case)
+    clients = logon.Clients.of(case)
     good = {_ends(session) for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and not _guest(one.logon.user)}
     for session in case.sessions:

@@ -20,8 +20,8 @@ _REQUEST = frozenset({"d99e6e70-fc88-11d0-b498-00a0c90312f3", "5422fd3a-d4b8-4ce
 
 
 def check(case: Case) -> Iterator[Finding]:
-    known = levels.Higher(case)
-    for one in levels.refused(case, carried=True):
+    known = levels.Higher.of(case)
+    for one in levels.refused_or_denied(case):
         if one.interface.uuid not in _REQUEST | {_PASSAGE} or one.level >= levels.PRIVACY:
             continue
         client, server = one.conversation.client, one.conversation.server

@@ -22,7 +22,7 @@ AT_LEAST = 2  # a client that gets no answer asks again
 
 
 def check(case: Case) -> Iterator[Finding]:
-    clients = logon.Clients(case)
+    clients = logon.Clients.of(case)
     ports = {flow.flow.server.port for flow in case.flows if flow.flow.transport == OVER_UDP} | {KDC, MAPPER}
     found: dict[tuple[Address, Address, int], list[CasePiece]] = {}
     for one in case.pieces:

@@ -22,7 +22,7 @@ AT_LEAST = 2  # a question that gets no answer is asked again
 
 
 def check(case: Case) -> Iterator[Finding]:
-    clients = logon.Clients(case)
+    clients = logon.Clients.of(case)
     tries: dict[tuple[Address, Address], tuple[int, str, list[Evidence]]] = {}
     for flow in case.unreached:
         patient = flow.syn_count >= 2 and flow.watched_ns >= observe.SYN_PATIENCE_NS

@@ -21,7 +21,7 @@ _ELSEWHERE = frozenset({EPMAPPER, IACTIVATION, IREMOTE_SCM_ACTIVATOR})
 
 
 def check(case: Case) -> Iterator[Finding]:
-    known = levels.Higher(case)
+    known = levels.Higher.of(case)
     for one in levels.refused(case):
         if one.interface.uuid in _ELSEWHERE:
             continue

@@ -21,7 +21,7 @@ _MAKES_CHANNEL = frozenset({4, 5, 15, 26})  # NetrServerReqChallenge, NetrServer
 
 
 def check(case: Case) -> Iterator[Finding]:
-    known = levels.Higher(case)
+    known = levels.Higher.of(case)
     for one in levels.refused(case):
         if one.interface.uuid != NETLOGON or one.level >= levels.PRIVACY:
             continue

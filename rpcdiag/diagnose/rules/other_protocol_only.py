@@ -19,7 +19,7 @@ NOT_REGISTERED = 0x800706D9
 
 def check(case: Case) -> Iterator[Finding]:
     missing = listed.missing(case)
-    entries = listed.entries(case, {referral.teller for referral in missing})
+    entries = listed.entries(case)
     for referral in missing:
         wanted = referral.referral.interface
         found = [one for one in entries[referral.teller] if wanted and one.endpoint.interface == wanted]

@@ -21,7 +21,7 @@ ENOUGH = 3  # interfaces of a list: every Windows has more of them on TCP
 
 def check(case: Case) -> Iterator[Finding]:
     missing = listed.missing(case)
-    entries = listed.entries(case, {referral.teller for referral in missing})
+    entries = listed.entries(case)
     for referral in missing:
         found = entries[referral.teller]
         whole = [one for one in found if one.told.referral.kind is ReferralKind.EPT_LOOKUP]

@@ -24,7 +24,7 @@ _SPOOLER = frozenset({
 
 
 def check(case: Case) -> Iterator[Finding]:
-    known = levels.Higher(case)
+    known = levels.Higher.of(case)
     for one in levels.refused(case):
         if one.interface.uuid not in _SPOOLER or one.level >= levels.PRIVACY:
             continue

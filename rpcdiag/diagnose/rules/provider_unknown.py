@@ -18,7 +18,7 @@ UNKNOWN_SERVICE = 0x800706D3  # RPC_S_UNKNOWN_AUTHN_SERVICE
 
 
 def check(case: Case) -> Iterator[Finding]:
-    clients = logon.Clients(case)
+    clients = logon.Clients.of(case)
     for conversation in case.unsettled:
         near = conversation.near
         for bind in near.rpc.binds if near.rpc else ():

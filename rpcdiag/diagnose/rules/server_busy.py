@@ -29,7 +29,7 @@ def check(case: Case) -> Iterator[Finding]:
         if seen:
             yield _finding(conversation, f"{conversation.server} says that it is too busy for {conversation.client}",
                            seen, Confidence.ESTABLISHED, Severity.ERROR)  # fmt: skip
-    attempts = Attempts(case)
+    attempts = Attempts.of(case)
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         around = _around(case, attempts, conversation)
         if not around or case.drops_of(conversation) or not observe.silent_long_enough(case, conversation):

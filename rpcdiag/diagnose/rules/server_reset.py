@@ -20,7 +20,7 @@ CALL_FAILED, NOT_EXECUTED = 0x800706BE, 0x800706BF
 
 
 def check(case: Case) -> Iterator[Finding]:
-    attempts = Attempts(case)
+    attempts = Attempts.of(case)
     for one in resets.cuts(case):
         if one.who is Refuser.DEVICE or (one.who is Refuser.UNKNOWN and one.idle):
             continue

@@ -19,7 +19,7 @@ NO_AUTHORITY = 0x80090311
 
 
 def check(case: Case) -> Iterator[Finding]:
-    clients = logon.Clients(case)
+    clients = logon.Clients.of(case)
     for one in case.tickets:
         fact = one.fact
         if fact.code != CODE:
