@@ -283,7 +283,7 @@ _TEXTS: dict[str, Callable[[LogEntry], tuple[str | None, ...]]] = {
     "zone": _zones,
     "src zone": lambda entry: (entry.source_zone,),
     "dst zone": lambda entry: (entry.destination_zone,),
-    "service": lambda entry: (entry.service, getattr(entry, "program", None)),
+    "service": lambda entry: (entry.service, entry.program),
     "device": lambda entry: (entry.device,),
 }
 
