@@ -15,6 +15,12 @@ class RpcdiagError(Exception):
     """The root of the tree."""
 
 
+def said_of(error: Exception) -> str:
+    """What the system says of a file: without the number, and without the name, which stands there already."""
+    words: str | None = getattr(error, "strerror", None)
+    return words or str(error)
+
+
 class InputError(RpcdiagError):
     """A file that the user named cannot be used; `place` is a byte offset or line, as text."""
 

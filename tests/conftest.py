@@ -1,5 +1,8 @@
 """What all tests share."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 
 
@@ -16,3 +19,10 @@ def update(request: pytest.FixtureRequest) -> bool:
 def _nothing_is_compiled_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large capture would start the compiler for the next run: tests that want it say so."""
     monkeypatch.setattr("rpcdiag.sweep.cache.build_aside", lambda: False)
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_collected_again() -> Iterator[None]:
+    """The command line switches the collector off for good: what thousands of tests leave would pile up."""
+    yield
+    gc.enable()

@@ -20,8 +20,6 @@ from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.diagnose.judge import rules
 from rpcdiag.model.evidence import Missing, Seen
 from rpcdiag.tshark import version
-from tests.build.conversation import Recording
-from tests.build.story import START
 from tests.causes.shown_cause import Shown
 from tests.causes.test_causes import SHOWN
 
@@ -73,15 +71,8 @@ class Compared(NamedTuple):
 
 
 def compared(shown: Shown, folder: Path) -> Compared:
-    recording = Recording(START)
-    log = shown.build(recording)
-    capture = folder / "capture.pcapng"
-    capture.write_bytes(recording.pcapng())
-    given = []
-    if log is not None:
-        (folder / shown.log).write_text(log, encoding="utf-8")
-        given = [str(folder / shown.log)]
-    finding = next(one for one in analyze([str(capture)], given).findings if one.rule == shown.rule)
+    capture, given = shown.write(folder)
+    finding = next(one for one in analyze([capture], given).findings if one.rule == shown.rule)
     experts = tuple(_experts(capture))
     ours = set(_packets(finding))
     pattern = NAMES.get(finding.rule)
@@ -101,10 +92,10 @@ def _packets(finding: Finding) -> Iterator[int]:
             yield one.after
 
 
-def _experts(capture: Path) -> Iterator[tuple[int, str]]:
+def _experts(capture: str) -> Iterator[tuple[int, str]]:
     """Packet and message of everything that tshark finds worth a note, a warning or an error."""
     fields = ("frame.number", "_ws.expert.severity", "_ws.expert.message")
-    command = ["tshark", "-r", str(capture), "-Y", "_ws.expert", "-T", "fields", "-E", "aggregator=\x1f"]
+    command = ["tshark", "-r", capture, "-Y", "_ws.expert", "-T", "fields", "-E", "aggregator=\x1f"]
     for field in fields:
         command += ["-e", field]
     for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():

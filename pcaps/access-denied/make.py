@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges, pdus
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.20"
 
@@ -22,12 +22,7 @@ def build() -> Story:
     denied = tcp.reply(pdus.fault(5, call_id=2, context=1))
     tcp.close()
     recording.wait(2 * SECOND)
-    must = {
-        "exit": 1,
-        "only_errors": ["access-denied"],
-        "rules": {"access-denied": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                                    "packets": [asked, denied]}},
-    }  # fmt: skip
+    must = one_error("access-denied", CLIENT, SERVER, [asked, denied])
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges, pdus
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.20"
 
@@ -21,13 +21,7 @@ def build() -> Story:
     answered = tcp.reply(pdus.bind_ack(pdus.UNSUPPORTED, "49690"))
     tcp.close()
     recording.wait(2 * SECOND)
-    must = {
-        "exit": 1,
-        "only_errors": ["bind-rejected"],
-        "rules": {
-            "bind-rejected": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked, answered]}
-        },
-    }
+    must = one_error("bind-rejected", CLIENT, SERVER, [asked, answered], confidence=None)
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

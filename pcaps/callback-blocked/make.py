@@ -9,7 +9,7 @@ from struct import pack
 
 from tests.build import exchanges, pdus
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.3.0.10", "10.3.0.20"
 OPC = "f8582cf2-88fb-11d0-b850-00c0f0104305"
@@ -40,16 +40,12 @@ def build() -> Story:
     tcp.close()
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["callback-blocked"],
-        "rules": {
-            "callback-blocked": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                                 "direction": "server-to-client", "packets": [*tries, asked, answered]},
-            "strict-rpc-violation": {"severity": "note"},
-        },
+        **one_error(
+            "callback-blocked", CLIENT, SERVER, [*tries, asked, answered], back=True, notes=["strict-rpc-violation"]
+        ),
         "remedies": {"callback-blocked": [CLIENT, "RPCEPMap", f"-RemoteAddress {SERVER}"]},
         "flows": [{"first_packet": tries[0], "outcome": "unanswered", "origin": "mapper", "strict": "not_applicable"}],
-    }  # fmt: skip
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

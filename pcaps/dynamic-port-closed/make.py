@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.20"
 
@@ -19,12 +19,11 @@ def build() -> Story:
     syn, answer = tcp.refused(times=3)
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["dynamic-port-closed"],
-        "rules": {"dynamic-port-closed": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                         "direction": "client-to-server", "packets": [told.response, syn, answer]}},
-        "flows": [{"first_packet": syn, "outcome": "refused", "origin": "ept_map", "strict": "compliant", "kind": "mapped"}],
-    }  # fmt: skip
+        **one_error("dynamic-port-closed", CLIENT, SERVER, [told.response, syn, answer], there=True),
+        "flows": [
+            {"first_packet": syn, "outcome": "refused", "origin": "ept_map", "strict": "compliant", "kind": "mapped"}
+        ],
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.20"
 
@@ -19,14 +19,13 @@ def build() -> Story:
     syn, answer = tcp.prohibited("10.1.0.1")
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["dynamic-port-rejected"],
-        "rules": {"dynamic-port-rejected": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                         "direction": "client-to-server", "packets": [told.response, syn, answer]}},
+        **one_error("dynamic-port-rejected", CLIENT, SERVER, [told.response, syn, answer], there=True),
         "remedies": {"dynamic-port-rejected": ["TCP/IP Port", "is still refused"]},
         "not_in_remedies": ["49667", "New-NetFirewallRule"],
-        "flows": [{"first_packet": syn, "outcome": "prohibited", "origin": "ept_map", "strict": "compliant", "kind": "mapped"}],
-    }  # fmt: skip
+        "flows": [
+            {"first_packet": syn, "outcome": "prohibited", "origin": "ept_map", "strict": "compliant", "kind": "mapped"}
+        ],
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

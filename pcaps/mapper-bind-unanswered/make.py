@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import pdus
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.20"
 
@@ -20,11 +20,7 @@ def build() -> Story:
     recording.wait(30 * SECOND)
     tcp.fin(0)
     must = {
-        "exit": 1,
-        "only_errors": ["mapper-bind-unanswered"],
-        "rules": {
-            "mapper-bind-unanswered": {"severity": "error", "client": CLIENT, "server": SERVER, "packets": [asked]}
-        },
+        **one_error("mapper-bind-unanswered", CLIENT, SERVER, [asked], confidence=None),
         "flows": [{"first_packet": first, "outcome": "established", "origin": "mapper", "strict": "compliant"}],
     }
     return Story({"capture.pcapng": recording.pcapng()}, must)

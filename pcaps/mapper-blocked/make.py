@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.4.0.10", "10.4.0.20"
 
@@ -23,12 +23,9 @@ def build() -> Story:
     later.close()
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["mapper-blocked"],
-        "rules": {"mapper-blocked": {"severity": "error", "confidence": "established", "client": CLIENT,
-                                     "server": SERVER, "direction": "client-to-server", "packets": tries}},
+        **one_error("mapper-blocked", CLIENT, SERVER, tries, there=True),
         "flows": [{"first_packet": tries[0], "outcome": "unanswered", "origin": "mapper", "strict": "not_applicable"}],
-    }  # fmt: skip
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.40"
 
@@ -20,12 +20,9 @@ def build() -> Story:
     syn, rst = tcp.refused(ttl=62)
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["mapper-rejected"],
-        "rules": {"mapper-rejected": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                         "packets": [syn, rst]}},
+        **one_error("mapper-rejected", CLIENT, SERVER, [syn, rst]),
         "flows": [{"first_packet": syn, "outcome": "refused", "origin": "mapper", "strict": "not_applicable"}],
-    }  # fmt: skip
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

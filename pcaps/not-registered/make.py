@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges, pdus
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, referral, save
 
 CLIENT, SERVER = "10.1.0.10", "10.1.0.30"
 
@@ -28,13 +28,11 @@ def build() -> Story:
     tcp.close()
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["not-registered"],
-        "rules": {"not-registered": {"severity": "error", "client": CLIENT, "server": SERVER,
-                                     "packets": [first.request, first.response, again, last], "count": 1}},
-        "referrals": [{"kind": "ept_map", "request_packet": first.request, "response_packet": last,
-                       "status": "0x16c9a0d6", "ports": []}],
-    }  # fmt: skip
+        **one_error(
+            "not-registered", CLIENT, SERVER, [first.request, first.response, again, last], confidence=None, count=1
+        ),
+        "referrals": [referral("ept_map", first.request, last, [], pdus.NOT_REGISTERED)],
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

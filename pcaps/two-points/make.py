@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.build import exchanges
 from tests.build.containers import Frame, Interface
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, referral, save
 
 CLIENT, SERVER = "10.5.0.10", "10.6.0.20"
 
@@ -27,17 +27,13 @@ def build() -> Story:
     )
     frames = [*near.frames, *[Frame(frame.time_ns + 80_000, 1, frame.data) for frame in far.frames]]
     must = {
-        "exit": 1,
-        "only_errors": ["dynamic-port-blocked"],
-        "rules": {"dynamic-port-blocked": {"severity": "error", "confidence": "established", "client": CLIENT,
-                                           "server": SERVER, "packets": [told.response, *tries], "count": 1}},
-        "referrals": [{"kind": "ept_map", "request_packet": told.request, "response_packet": told.response,
-                       "status": "0x00000000", "ports": [49153]}],
+        **one_error("dynamic-port-blocked", CLIENT, SERVER, [told.response, *tries], count=1),
+        "referrals": [referral("ept_map", told.request, told.response, [49153])],
         "flows": [{"first_packet": tries[0], "outcome": "unanswered", "origin": "ept_map", "strict": "compliant"}],
         "missing_at": "outside",
         "remedies": {"dynamic-port-blocked": ["TCP/IP Port", "Permit tcp/50200", "is still refused"]},
         "not_in_remedies": ["49153", "New-NetFirewallRule"],
-    }  # fmt: skip
+    }
     recording = Recording(START)
     recording.frames = frames
     return Story({"capture.pcapng": recording.pcapng((Interface("inside"), Interface("outside")))}, must)

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.build import exchanges
 from tests.build.conversation import SECOND, Recording, Tcp
-from tests.build.story import START, Story, save
+from tests.build.story import START, Story, one_error, referral, save
 
 CLIENT, SERVER = "10.2.0.10", "10.2.0.20"
 CLSID = "49b2791a-b1ae-4c90-9b8e-e860ba07f889"
@@ -22,13 +22,9 @@ def build() -> Story:
     tcp.close()
     recording.wait(2 * SECOND)
     must = {
-        "exit": 1,
-        "only_errors": ["unavailable-in-reply"],
-        "rules": {"unavailable-in-reply": {"severity": "error", "confidence": "established", "client": CLIENT, "server": SERVER,
-                         "packets": [told.request, told.response]}},
-        "referrals": [{"kind": "activation", "request_packet": told.request, "response_packet": told.response,
-                       "status": "0x800706ba", "ports": []}],
-    }  # fmt: skip
+        **one_error("unavailable-in-reply", CLIENT, SERVER, [told.request, told.response]),
+        "referrals": [referral("activation", told.request, told.response, [], 0x800706BA)],
+    }
     return Story({"capture.pcapng": recording.pcapng()}, must)
 
 

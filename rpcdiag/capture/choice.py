@@ -15,7 +15,6 @@ from rpcdiag.sweep.engine import MAX_FLOWS, Sweep
 from rpcdiag.sweep.machine import look_again, machine
 
 AUTO, PYTHON, COMPILED = "auto", "python", "compiled"
-ENGINES = (AUTO, PYTHON, COMPILED)
 WORTH_LOADING = 4 << 20  # bytes
 LOOK_EVERY = 64 << 20
 

@@ -1,10 +1,12 @@
 """The classic capture file. [draft-ietf-opsawg-pcap]"""
 
+from typing import Literal
+
 from rpcdiag.capture.points import Point, link_name
 from rpcdiag.sweep.columns import BIG, FORMAT, IF_LINK, PCAP, RECORD_HEADER, SCALE
 from rpcdiag.sweep.engine import Sweep
 
-MAGICS = {
+MAGICS: dict[bytes, tuple[Literal["big", "little"], int, int]] = {
     b"\xa1\xb2\xc3\xd4": ("big", 1000, 16),
     b"\xd4\xc3\xb2\xa1": ("little", 1000, 16),
     b"\xa1\xb2\x3c\x4d": ("big", 1, 16),
@@ -37,7 +39,7 @@ class PcapFile:
         if count - at < FILE_HEADER:
             return 0
         order, scale, header = MAGICS[bytes(b[at : at + 4])]
-        link = int.from_bytes(b[at + 20 : at + 24], order) & 0xFFFF  # type: ignore[arg-type]  # one of the two words
+        link = int.from_bytes(b[at + 20 : at + 24], order) & 0xFFFF
         state = self._sweep.state
         counters = state.counters
         counters[FORMAT], counters[BIG], counters[SCALE], counters[RECORD_HEADER] = PCAP, order == "big", scale, header

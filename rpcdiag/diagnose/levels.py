@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.diagnose.finding import Finding, Subject
 from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.dcerpc import Syntax
-from rpcdiag.model.evidence import Seen
+from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import InterfaceUse
 
@@ -31,6 +32,34 @@ class Refused(NamedTuple):
     @property
     def level_name(self) -> str:
         return level_name(self.level)
+
+    def finding(
+        self,
+        rule: str,
+        *,
+        summary: str,
+        errors: tuple[int, ...],
+        next_observation: str,
+        higher: bool,
+        dcom: bool = False,
+    ) -> Finding:
+        """The server wants it sealed; `higher`: where it was, it was answered."""
+        return Finding(
+            rule=rule,
+            summary=summary,
+            severity=Severity.NOTE if higher else Severity.ERROR,
+            confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
+            client=self.conversation.client,
+            server=self.conversation.server,
+            flows=self.conversation.ids,
+            evidence=self.evidence,
+            errors=errors,
+            subject=Subject(
+                port=self.conversation.near.flow.server.port, interface=self.interface, status=5, level=self.level,
+                needed_level=PRIVACY, dcom=dcom,
+            ),
+            next_observation=next_observation,
+        )  # fmt: skip
 
 
 @once

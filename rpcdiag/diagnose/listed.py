@@ -3,13 +3,15 @@
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseReferral
+from rpcdiag.diagnose.finding import Finding, Subject
 from rpcdiag.diagnose.once import once
 from rpcdiag.flows.flow import TCP
-from rpcdiag.model.evidence import Seen
+from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind, Referred
 
 MAX_SHOWN = 4
+NOT_REGISTERED = 0x800706D9
 
 
 class Entry(NamedTuple):
@@ -45,6 +47,24 @@ def shown(found: list[Entry], what: str) -> Seen:
     texts = ", ".join(dict.fromkeys(f"{one.endpoint.protseq}:{one.endpoint.text}" for one in found[:MAX_SHOWN]))
     packets = dict.fromkeys(one.endpoint.packet for one in found if one.told is first)
     return Seen(f"{what}: {texts}", first.asked_on.flow.capture, tuple(packets)[:8])
+
+
+def registered_otherwise(rule: str, *, summary: str, referral: CaseReferral, found: list[Entry], what: str) -> Finding:
+    """The interface was asked for in vain, and is there in another way: `found`, of which `what` is said."""
+    on = referral.asked_on
+    return Finding(
+        rule=rule,
+        summary=summary,
+        severity=Severity.ERROR,
+        confidence=Confidence.ESTABLISHED,
+        client=on.flow.client.address,
+        server=on.flow.server.address,
+        flows=(on.id, *on.same_as),
+        referrals=tuple(dict.fromkeys((referral.id, found[0].told.id))),
+        evidence=(asked(referral), shown(found, what)),
+        errors=(NOT_REGISTERED,),
+        subject=Subject(interface=referral.referral.interface, status=referral.referral.status),
+    )
 
 
 def asked(referral: CaseReferral) -> Seen:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, Conversation
+from rpcdiag.diagnose.finding import Finding, Subject
 from rpcdiag.diagnose.once import once
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -56,6 +57,21 @@ class Refusal(NamedTuple):
         if self.harmless:
             return Severity.NOTE
         return Severity.ERROR if self.flows or self.confidence is Confidence.ESTABLISHED else Severity.WARNING
+
+    def finding(self, rule: str, *, summary: str, errors: tuple[int, ...], next_observation: str) -> Finding:
+        return Finding(
+            rule=rule,
+            summary=summary,
+            severity=self.severity,
+            confidence=self.confidence,
+            client=self.client,
+            server=self.server,
+            flows=self.flows,
+            evidence=self.evidence,
+            errors=errors,
+            subject=Subject(spn=self.spn),
+            next_observation=next_observation,
+        )
 
 
 def _refused_at(flow: CaseFlow) -> Iterator[tuple[int, int]]:

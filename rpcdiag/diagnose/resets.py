@@ -7,6 +7,7 @@ from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.attempts import Attempts
 from rpcdiag.diagnose.observe import Refuser
+from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Seen
 from rpcdiag.track.facts import Bind, Fate, OpenCall
@@ -23,6 +24,11 @@ class Cut(NamedTuple):
     who: Refuser
     evidence: tuple[Evidence, ...]
     confidence: Confidence
+
+    @property
+    def interface(self) -> Syntax | None:
+        """That of the call; a bind may ask for several."""
+        return self.cut.interface if isinstance(self.cut, OpenCall) else None
 
     @property
     def idle(self) -> bool:

@@ -206,8 +206,7 @@ def _decode_auth(data: bytes, header: Header) -> tuple[Auth | None, int]:
         raise Malformed("auth_length", 10, f"{header.auth_length} bytes in a PDU of {header.length}")
     if at + 8 > len(data):
         return None, at
-    order = "big" if header.big else "little"
-    context_id = int.from_bytes(data[at + 4 : at + 8], order)  # type: ignore[arg-type]  # one of the two words
+    context_id = int.from_bytes(data[at + 4 : at + 8], "big" if header.big else "little")
     auth = Auth(data[at], data[at + 1], context_id, data[at + 8 : header.length])
     return auth, max(HEADER, at - data[at + 2])
 

@@ -1,7 +1,7 @@
 """String bindings: how DCOM says where an object or its resolver listens. [MS-DCOM] 2.2.19"""
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.dissect.reader import Reader
@@ -70,8 +70,8 @@ def decode_dual_strings(reader: Reader) -> DualStrings:
     if units > MAX_UNITS or security_at > units:
         raise Malformed("num_entries", reader.offset - 4, f"{units} units, security bindings at {security_at}")
     words = reader.take(units * 2, "string_array")
-    order = "big" if reader.big else "little"
-    array = [int.from_bytes(words[at : at + 2], order) for at in range(0, len(words), 2)]  # type: ignore[arg-type]  # one of the two words
+    order: Literal["big", "little"] = "big" if reader.big else "little"
+    array = [int.from_bytes(words[at : at + 2], order) for at in range(0, len(words), 2)]
     strings = tuple(string_binding(tower, text) for tower, text in _texts(array[:security_at], 1))
     security = tuple(SecurityBinding(service, text) for service, text in _texts(array[security_at:], 2))
     return DualStrings(strings, security)

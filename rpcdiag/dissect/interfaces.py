@@ -109,13 +109,6 @@ def class_name(clsid: str) -> str | None:
     return CLASSES.get(clsid)
 
 
-def syntax_name(uuid: str) -> str | None:
-    """`NDR32`, `NDR64`, or the feature negotiation that a bind carries in the place of a transfer syntax."""
-    if uuid.startswith(FEATURE_NEGOTIATION_PREFIX):
-        return "bind-time feature negotiation"
-    return SYNTAXES[uuid] if uuid in (NDR32, NDR64) else None
-
-
 def operations(uuid: str) -> dict[int, str]:
     """Names by opnum, of those that the table lists."""
     from rpcdiag.dissect.tables.operations import OPERATIONS

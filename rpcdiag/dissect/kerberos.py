@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from rpcdiag.dissect import der
 from rpcdiag.dissect.der import Der, application
-from rpcdiag.dissect.reader import Reader
 from rpcdiag.errors import DecodeError, Malformed
 
-MAX_FRAME = 1 << 20  # bytes of one message over TCP
 MAX_NAMES = 16  # components of a principal
 MAX_LIST = 64  # etypes, padata
 _PA_ETYPE_INFO2 = 19
@@ -216,20 +214,6 @@ def error_name(code: int) -> str:
 def etype_name(number: int) -> str:
     """`aes256-cts-hmac-sha1-96`"""
     return ETYPES.get(number, f"etype-{number}")
-
-
-def framed(stream: bytes, at: int = 0) -> tuple[bytes, int, int]:
-    """One message over TCP, behind four bytes of length: what there is of it, its length, where the next begins.
-
-    `decode(*framed(stream)[:2])`. RFC 4120 7.2.2
-
-    Raises:
-        DecodeError: no such length, or cut within it.
-    """
-    length = Reader(stream, big=True, offset=at).u32("length")
-    if length > MAX_FRAME:
-        raise Malformed("length", at, f"{length} bytes, {MAX_FRAME} are the most")
-    return stream[at + 4 : at + 4 + length], length, at + 4 + length
 
 
 def decode(message: bytes, length: int | None = None) -> Message:

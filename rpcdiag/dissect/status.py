@@ -11,7 +11,6 @@ _GENERAL = ("win32_rpc", "win32", "hresult_win32", "hresult", "nca", "dce", "nts
 # numbers of a field of their own, which mean nothing elsewhere
 _SPECIAL = ("fault_win32", "tmg", "kerberos", "bind_nak_reason", "bind_ack_reason", "bind_ack_result",
             "eeinfo_location", "eeinfo_component")  # fmt: skip
-_FAULTS = ("nca", "fault_win32", "dce", "win32_rpc", "win32", "hresult_win32", "hresult", "wbem")
 
 # rpcnterr.h calls these Win32 codes by a second name
 _ALIASES = {"RPC_S_ACCESS_DENIED": 5, "RPC_S_OUT_OF_MEMORY": 14, "RPC_S_INVALID_ARG": 87, "RPC_S_TIMEOUT": 1460}
@@ -105,18 +104,6 @@ def relatives(code: int) -> list[int]:
     if 0 < code < 0x10000:
         return [code, 0x80070000 | code]
     return [code]
-
-
-def client_error_of_fault(status: int) -> tuple[str, str] | None:
-    """What the client's program reads after a fault with this status: (`0x800706b5`, `RPC_S_UNKNOWN_IF`)."""
-    row = next((row for family in _FAULTS if (row := of(status, family)) and row.code == status & 0xFFFFFFFF), None)
-    if row is None:
-        return None
-    code = row.code if row.client_error == "as shown" else row.client_code()
-    if not code:
-        return None
-    code = max(relatives(code))
-    return f"{code:#010x}", status_name(code) or row.symbol
 
 
 def numbers(text: str) -> Iterator[Number]:

@@ -25,6 +25,7 @@ class Names:
     """`name(address)`: the name, or None where there is none or not yet."""
 
     def __init__(self, lookup: Callable[[Address], str | None] = system_name, threads: int = THREADS) -> None:
+        self.found = 0  # grows with every name
         self._lookup = lookup
         self._known: OrderedDict[Address, str | None] = OrderedDict()
         self._asked: set[Address] = set()
@@ -56,6 +57,7 @@ class Names:
             found = self._lookup(address)
             with self._lock:
                 self._known[address] = found
+                self.found += found is not None
                 self._asked.discard(address)
                 while len(self._known) > MOST:
                     self._known.popitem(last=False)

@@ -26,8 +26,6 @@ class Watcher:
         self._source, self._look, self._logs = source, look, logs
         self._next = time.monotonic() + MOST_OFTEN_S
         self._until_ns = 0
-        self.looks = 0
-        self.looked_s = 0.0
 
     def __call__(self, reading: Reading) -> None:
         began = time.monotonic()
@@ -43,7 +41,5 @@ class Watcher:
             case, findings = so_far(taken, brief=True, logs=self._logs.files if self._logs is not None else None)
             self._look(case, findings, self._until_ns, reading)
         took = time.monotonic() - began
-        self.looks += 1
-        self.looked_s += took
         pause = min(max(MOST_OFTEN_S, COST_SHARE * took), LEAST_OFTEN_S)
         self._next = began + took + max(pause, (LARGEST_SHARE - 1) * took)

@@ -49,8 +49,8 @@ class Expression(NamedTuple):
     def names(self, address: Address | None, port: int | None) -> tuple[bool, bool]:
         """Whether the expression asks for this address, and for this port."""
         return (
-            address is not None and any(address in network for network in self.networks),
-            port is not None and any(port in ports for ports in self.ports),
+            address is not None and any(address in one for one in self.networks),
+            port is not None and any(port in one for one in self.ports),
         )
 
 
@@ -187,9 +187,9 @@ class _Parser:
         plain = _plain(word)
         if plain is not None:
             return plain
-        network = _network(token.text)
-        if network is not None:
-            return self._at(network, "either")
+        within = network(token.text)
+        if within is not None:
+            return self._at(within, "either")
         raise self._error(f"{token.text!r} is no condition, action or address{_near(token.text)}", token.at)
 
     def _end(self, end: str) -> Test:
@@ -205,19 +205,19 @@ class _Parser:
 
     def _address(self, end: str) -> Test:
         token = self._next("an address")
-        network = _network(token.text)
-        if network is None:
+        within = network(token.text)
+        if within is None:
             raise self._error(f"{token.text!r} is no address or subnet (names are not looked up)", token.at)
-        return self._at(network, end)
+        return self._at(within, end)
 
-    def _at(self, network: _Network, end: str) -> Test:
+    def _at(self, within: _Network, end: str) -> Test:
         if self._positive:
-            self._networks.append(network)
+            self._networks.append(within)
 
         def test(subject: Subject) -> bool:
             entry = subject.entry
-            return (end != "dst" and entry.source is not None and entry.source in network) or (
-                end != "src" and entry.destination is not None and entry.destination in network
+            return (end != "dst" and entry.source is not None and entry.source in within) or (
+                end != "src" and entry.destination is not None and entry.destination in within
             )
 
         return test
@@ -237,15 +237,10 @@ class _Parser:
         return test
 
     def _range(self, text: str, token: _Token) -> range:
-        first, dash, last = text.partition("-")
-        try:
-            low = int(first) if _is_number(first) else -1
-            high = low if not dash else (int(last) if _is_number(last) else (65535 if not last else -1))
-        except ValueError:
-            low = high = -1
-        if not 0 <= low <= high <= 65535:
+        wanted = ports(text)
+        if wanted is None:
             raise self._error(f"{text!r} is no port or range of ports (0 to 65535, like 49152-65535)", token.at)
-        return range(low, high + 1)
+        return wanted
 
     def _action(self) -> Test:
         word, token = self._peek(), self._next("an action")
@@ -288,7 +283,7 @@ _TEXTS: dict[str, Callable[[LogEntry], tuple[str | None, ...]]] = {
     "zone": _zones,
     "src zone": lambda entry: (entry.source_zone,),
     "dst zone": lambda entry: (entry.destination_zone,),
-    "service": lambda entry: (entry.service, getattr(entry, "program", None)),
+    "service": lambda entry: (entry.service, entry.program),
     "device": lambda entry: (entry.device,),
 }
 
@@ -314,11 +309,22 @@ _WORDS: dict[str, Test] = {
 }
 
 
-def _network(text: str) -> _Network | None:
+def network(text: str) -> _Network | None:
+    """`10.1.0.0/16`; an address is a network of one."""
     try:
         return ip_network(text, strict=False) if "/" in text else ip_network(ip_address(text.strip("[]")))
     except ValueError:
         return None
+
+
+def ports(text: str) -> range | None:
+    """`135`, `49152-65535`, `49152-`"""
+    first, dash, last = text.partition("-")
+    if not _is_number(first) or (last and not _is_number(last)):
+        return None
+    low = int(first)
+    high = int(last) if last else (65535 if dash else low)
+    return range(low, high + 1) if low <= high <= 65535 else None
 
 
 def _pattern(text: str) -> Callable[[str], bool]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from rpcdiag.logs.reader import MAX_LINE
 
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
-LONGEST_MARK = 3
 
 
 def encoding_of(beginning: bytes) -> tuple[str, int]:
@@ -35,7 +34,7 @@ class Lines:
     """
 
     def __init__(self, encoding: str, *, pieces: bool = False) -> None:
-        self._encoding, self._pieces = encoding, pieces
+        self._pieces = pieces
         wide = encoding.startswith("utf-16")
         self._decoder = codecs.getincrementaldecoder(encoding)("replace") if wide else None
         self._held = b""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rpcdiag.errors import InputError
+from rpcdiag.errors import InputError, said_of
 from rpcdiag.logs import moments, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND
@@ -75,7 +75,7 @@ def _document(path: str) -> dict[Any, Any]:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_SIZE + 1)
     except (OSError, ValueError) as error:
-        raise InputError(path, getattr(error, "strerror", None) or str(error)) from None
+        raise InputError(path, said_of(error)) from None
     if len(raw) > MAX_SIZE:
         raise InputError(path, f"longer than {MAX_SIZE // 1024} KiB: no mapping file")
     import yaml

@@ -229,23 +229,6 @@ def own_drops(log: LogFile, near_ns: int) -> OwnDrops:
     return OwnDrops(own_addresses(log), tuple(at for at, _ in rows), tuple(line for _, line in rows))
 
 
-def overlap(log: LogFile, first_ns: int, last_ns: int, clock: Clock) -> bool:
-    """Whether the log covers some of the time from first to last, capture time.
-
-    Where the offset is not known: whether it does in some time zone. Where rows only count from a start: unknown is yes.
-    """
-    written = [entry.written_ns for entry in _dated(log.entries, first_ns) if entry.written_ns is not None]
-    if log.left_out:
-        written += [at for kind in log.kinds.values() for at in (kind.first_ns, kind.last_ns)]
-    if not written:
-        return False
-    if clock.offset_ns is None and log.entries[0].basis == "uptime":
-        return True
-    room = WIDEST_ZONE if clock.offset_ns is None else LATE
-    offset = clock.offset_ns or 0
-    return min(written) - offset - room <= last_ns and max(written) - offset + room >= first_ns
-
-
 def _dated(entries: Sequence[LogEntry], near_ns: int) -> Sequence[LogEntry]:
     """Rows without a year get the one that brings them nearest to the capture."""
     if not any(entry.basis == "no_year" for entry in entries):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 from rpcdiag import plugins
-from rpcdiag.errors import InputError, UnknownFormat
+from rpcdiag.errors import InputError, UnknownFormat, said_of
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 
 HEAD = 64 * 1024
@@ -192,7 +192,7 @@ def _open(path: str) -> IO[bytes]:
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
-        raise InputError(path, getattr(error, "strerror", None) or str(error)) from None
+        raise InputError(path, said_of(error)) from None
     try:
         packed = stream.peek(2)[:2] == b"\x1f\x8b"
     except OSError as error:

@@ -1,10 +1,32 @@
-"""An entry out of texts, for formats that name their values."""
+"""Lines to entries: what formats of one row a line share, and an entry out of texts, for those that name their values."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from rpcdiag.logs import words
-from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.entry import BadLine, LogEntry
 from rpcdiag.logs.fields import address, number, port
+
+Read = Callable[[int, str], LogEntry | BadLine | None]
+
+
+def rows(
+    lines: Iterable[str], read: Read, *, why: str = "no time: ", around: str = " \t\r\n\x00"
+) -> Iterator[LogEntry | BadLine]:
+    """What `read` makes of the number and text of each line that is not blank, without what stands `around` it.
+
+    Where that is no number or time, the line is a bad one: `why`, and the error's own words.
+    """
+    for at, line in enumerate(lines, start=1):
+        text = line.strip(around)
+        if not text:
+            continue
+        try:
+            row = read(at, text)
+        except (ValueError, OverflowError) as error:
+            row = BadLine(at, f"{why}{error}")
+        if row is not None:
+            yield row
 
 
 class Ends(NamedTuple):

@@ -6,30 +6,26 @@ from typing import NamedTuple
 Address = IPv4Address | IPv6Address
 
 
-class KnownIPv4(IPv4Address):
+class _Known:
     """An address that is looked up often: its hash is made once, elsewhere it takes longer than the looking up."""
 
-    __slots__ = ("_hash",)
+    __slots__ = ()
+    _hash: int
 
     def __init__(self, address: int) -> None:
-        super().__init__(address)
-        self._hash = super().__hash__()
+        super().__init__(address)  # type: ignore[call-arg]  # the address that stands behind this class
+        self._hash = super().__hash__()  # type: ignore[misc]  # which has the slot
 
     def __hash__(self) -> int:
         return self._hash
 
 
-class KnownIPv6(IPv6Address):
-    """The same for version 6."""
-
+class KnownIPv4(_Known, IPv4Address):
     __slots__ = ("_hash",)
 
-    def __init__(self, address: int) -> None:
-        super().__init__(address)
-        self._hash = super().__hash__()
 
-    def __hash__(self) -> int:
-        return self._hash
+class KnownIPv6(_Known, IPv6Address):
+    __slots__ = ("_hash",)
 
 
 class Endpoint(NamedTuple):

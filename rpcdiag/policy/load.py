@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rpcdiag import plugins
-from rpcdiag.errors import InputError, UnknownFormat
+from rpcdiag.errors import InputError, UnknownFormat, said_of
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.model import (
     Action,
@@ -78,7 +78,7 @@ def load(name_or_path: str) -> Policy:
             name_or_path, f"no such file, and no product of that name; products are {', '.join(names())}"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(name_or_path, getattr(error, "strerror", None) or str(error)) from None
+        raise InputError(name_or_path, said_of(error)) from None
     text = _decoded(data)
     if not text.strip():
         raise InputError(name_or_path, "is empty")
@@ -221,7 +221,7 @@ def _rules(said: object, path: str) -> tuple[list[Rule], RuleSet | None]:
         try:
             text = _decoded(beside.read_bytes())
         except (OSError, ValueError) as error:
-            raise InputError(str(beside), getattr(error, "strerror", None) or str(error)) from None
+            raise InputError(str(beside), said_of(error)) from None
         found = read_rule_set(text, str(beside))
         return list(found.rules[:MAX_RULES]), found
     listed = _list(said, path, "rules")

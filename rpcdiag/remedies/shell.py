@@ -31,11 +31,6 @@ def cmd(text: str) -> str:
     return '"' + (safe[:-1] + _UNSAFE if safe.endswith("\\") else safe) + '"'
 
 
-def sh(text: str) -> str:
-    """In single quotes for a POSIX shell."""
-    return "'" + plain(text).replace("'", "'\\''") + "'"
-
-
 def name(text: str) -> str:
     """A host, principal or account as a bare word for any shell: what does not belong into one becomes `?`."""
     safe = re.sub(r"[^A-Za-z0-9._:@/$-]", _UNSAFE, plain(text))

@@ -13,9 +13,6 @@ from rpcdiag.sweep.columns import (
     FREE_STREAM,
     FREE_WAITING,
     GAP_NS,
-    H_STREAM,
-    HTTP_COUNT,
-    HTTP_WAITING,
     ISN,
     LAST_DATA_SIDE,
     NEXT,
@@ -23,7 +20,6 @@ from rpcdiag.sweep.columns import (
     NEXT_STREAM,
     ORPHANS,
     OWNER,
-    PEER,
     SERIAL,
     SERIAL_NUMBER,
     SIDE_WIDTH,
@@ -42,6 +38,7 @@ from rpcdiag.sweep.columns import (
     WAITING_COUNT,
     State,
 )
+from rpcdiag.sweep.rts import forget_channel
 from rpcdiag.sweep.slots import drop_tail, give_slot
 
 
@@ -123,26 +120,3 @@ def unqueue(s: State, side: int) -> int:
     waiting[entry + W_NEXT] = s.counters[FREE_WAITING]
     s.counters[FREE_WAITING] = entry
     return entry
-
-
-def forget_channel(s: State, g: int) -> None:
-    """No stream refers to this one any more."""
-    counters, numbers = s.counters, s.numbers
-    if numbers[g + PEER] != 0:
-        numbers[numbers[g + PEER] - 1 + PEER] = 0
-        numbers[g + PEER] = 0
-    before = -1
-    entry = counters[HTTP_WAITING] - 1
-    while entry >= 0:
-        after = numbers[entry + W_NEXT]
-        if numbers[entry + H_STREAM] == g:
-            if before < 0:
-                counters[HTTP_WAITING] = after + 1
-            else:
-                numbers[before + W_NEXT] = after
-            numbers[entry + W_NEXT] = counters[FREE_WAITING]
-            counters[FREE_WAITING] = entry
-            counters[HTTP_COUNT] -= 1
-        else:
-            before = entry
-        entry = after

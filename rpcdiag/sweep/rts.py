@@ -44,13 +44,7 @@ def take_rts(s: State, g: int, b: Any, at: int, have: int) -> None:
         if numbers[entry + H_HIGH] == high and numbers[entry + H_LOW] == low and numbers[entry + H_CHANNEL] != channel:
             other = numbers[entry + H_STREAM]
             numbers[g + PEER], numbers[other + PEER] = other + 1, g + 1
-            if before < 0:
-                counters[HTTP_WAITING] = numbers[entry + W_NEXT] + 1
-            else:
-                numbers[before + W_NEXT] = numbers[entry + W_NEXT]
-            numbers[entry + W_NEXT] = counters[FREE_WAITING]
-            counters[FREE_WAITING] = entry
-            counters[HTTP_COUNT] -= 1
+            stop_waiting(s, before, entry)
             return
         if numbers[entry + H_STREAM] == g:
             return  # it said so before
@@ -68,3 +62,32 @@ def take_rts(s: State, g: int, b: Any, at: int, have: int) -> None:
     numbers[entry + W_NEXT] = counters[HTTP_WAITING] - 1
     counters[HTTP_WAITING] = entry + 1
     counters[HTTP_COUNT] += 1
+
+
+def forget_channel(s: State, g: int) -> None:
+    """No stream refers to this one any more."""
+    numbers = s.numbers
+    if numbers[g + PEER] != 0:
+        numbers[numbers[g + PEER] - 1 + PEER] = 0
+        numbers[g + PEER] = 0
+    before = -1
+    entry = s.counters[HTTP_WAITING] - 1
+    while entry >= 0:
+        after = numbers[entry + W_NEXT]
+        if numbers[entry + H_STREAM] == g:
+            stop_waiting(s, before, entry)
+        else:
+            before = entry
+        entry = after
+
+
+def stop_waiting(s: State, before: int, entry: int) -> None:
+    """Take a channel's record, which follows `before`, out of those that wait for their other half, and give it back."""
+    counters, numbers = s.counters, s.numbers
+    if before < 0:
+        counters[HTTP_WAITING] = numbers[entry + W_NEXT] + 1
+    else:
+        numbers[before + W_NEXT] = numbers[entry + W_NEXT]
+    numbers[entry + W_NEXT] = counters[FREE_WAITING]
+    counters[FREE_WAITING] = entry
+    counters[HTTP_COUNT] -= 1

@@ -4,6 +4,7 @@ Calls are matched and counted by the pass; what comes here is what speaks of mor
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from rpcdiag.dissect import dcerpc, exterror, orpc
 from rpcdiag.dissect.activation import REMOTE_CREATE_INSTANCE, REMOTE_GET_CLASS_OBJECT
@@ -39,7 +40,6 @@ MAX_ASKED = 256
 MAX_OFFERS = 4096
 MAX_REFERRALS = 2048
 MAX_OBJECTS = 256
-MAX_CAUSALITIES = 8
 PATIENCE_NS = 1_000_000_000  # a request this close to the end of the capture may still be answered
 
 
@@ -109,7 +109,6 @@ class Association:
         self._handed: set[tuple[bool, int | None]] = set()  # who handed out which exporter's objects
         self._recognised: dict[Sign, int] = {}  # calls whose interface their bodies say
         self._com_version: tuple[int, int] | None = None
-        self._causalities: dict[str, None] = {}
 
     def take(self, data: bytes, length: int, packet: int, time_ns: int, call_id: int, group: int) -> None:
         """The next PDU that speaks of more than a number: what the capture kept of `length` bytes."""
@@ -243,19 +242,13 @@ class Association:
         whole = bool(flags & FIRST_FRAGMENT)
         stub = parts.add(call_id, flags if call_id in parts else flags | FIRST_FRAGMENT, data, length, packet)
         if asks and whole:
-            self._note_chain(Ndr(data, length, big=bool(bits & BIG_ENDIAN)))
+            self._note_version(Ndr(data, length, big=bool(bits & BIG_ENDIAN)))
         if stub is not None and not bits & SEALED_STUB:
             self._hand_over(stub.data + stub.loose, stub.length, packet, time_ns, by_client=asks)
 
-    def _note_chain(self, ndr: Ndr) -> None:
-        """COM version and causality id of a call."""
-        try:
-            this = orpc.decode_this(ndr)
-        except DecodeError:
-            return
-        self._com_version = this.version
-        if len(self._causalities) < MAX_CAUSALITIES:
-            self._causalities[this.causality] = None
+    def _note_version(self, ndr: Ndr) -> None:
+        with suppress(DecodeError):
+            self._com_version = orpc.decode_this(ndr).version
 
     def _hand_over(self, data: bytes, length: int, packet: int, time_ns: int, *, by_client: bool) -> None:
         """The references in a stub; of each exporter the first."""
@@ -363,7 +356,6 @@ class Association:
             last_pdu_ns=stream.last_pdu_ns,
             stream_bytes=stream.total,
             com_version=self._com_version,
-            causalities=tuple(self._causalities),
         )
 
     def _interfaces(self, stream: Stream) -> tuple[InterfaceUse, ...]:

@@ -120,7 +120,6 @@ class Connection(NamedTuple):
     last_pdu_ns: int | None
     stream_bytes: int  # as the reassembly counts them: the three above add up to it
     com_version: tuple[int, int] | None = None  # of the client, as its calls on objects say that hand one on
-    causalities: tuple[str, ...] = ()  # ids of the chains of calls that these belong to: hints, no facts
 
     @property
     def settled(self) -> bool:

@@ -53,4 +53,5 @@ class Spoken(NamedTuple):
     interface: Syntax | None = None
     opnum: int | None = None  # of a request; of an answer, where its request was seen
     referral: Referral | None = None  # that this PDU completes
+    wide: bool = False  # its context was agreed to speak NDR64
     calls: tuple[Call, ...] = ()  # that are over with this PDU: its own, and those that leave the memory unanswered

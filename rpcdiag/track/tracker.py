@@ -6,7 +6,7 @@ story is told again here when somebody asks for it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rpcdiag.dissect.dcerpc import LAST_FRAGMENT
 from rpcdiag.flows.flow import Flow, Stream
@@ -80,9 +80,9 @@ class Tracker:
     def _told(association: Association, kind: int, rows: Sequence[int], e: int, arena: memoryview) -> None:
         if kind == EV_PDU:
             data = bytes(arena[rows[e + 6] : rows[e + 6] + rows[e + 7]])
-            order = "little" if data[4] else "big"
-            call_id = int.from_bytes(data[12:16], order)  # type: ignore[arg-type]  # one of the two words
-            group = int.from_bytes(data[20:24], order)  # type: ignore[arg-type]  # as above
+            order: Literal["little", "big"] = "little" if data[4] else "big"
+            call_id = int.from_bytes(data[12:16], order)
+            group = int.from_bytes(data[20:24], order)
             association.take(data, rows[e + 8], rows[e + 4], rows[e + 5], call_id, group)
         elif kind in (EV_ASKED, EV_ANSWERED):
             data = bytes(arena[rows[e + 10] : rows[e + 10] + rows[e + 11]])

@@ -109,9 +109,9 @@ class _Connection:
             case dcerpc.BindAck():
                 self._bind_ack(pdu)
             case dcerpc.Request():
-                return self._request(spoken, pdu)
+                return self._request(spoken._replace(wide=self._is_wide(pdu)), pdu)
             case dcerpc.Response() | dcerpc.Fault():
-                return self._answer(spoken, pdu)
+                return self._answer(spoken._replace(wide=self._is_wide(pdu)), pdu)
             case _:
                 pass
         return spoken
@@ -160,10 +160,13 @@ class _Connection:
         stub = self._stub(row, pdu)
         if stub is None or interface is None:
             return None
-        wide = self._transfer.get(pdu.context_id) == NDR64
+        wide = self._is_wide(pdu)
         return referrals.Asked(
             interface, pdu.opnum, row.packet, row.time_ns, stub, referrals.sealed(pdu.auth), pdu.header.big, wide
         )
+
+    def _is_wide(self, pdu: dcerpc.Request | dcerpc.Response | dcerpc.Fault) -> bool:
+        return self._transfer.get(pdu.context_id) == NDR64
 
     def _answer(self, spoken: Spoken, pdu: dcerpc.Response | dcerpc.Fault) -> Spoken:
         row, header = spoken.row, pdu.header

@@ -6,6 +6,7 @@ from typing import Any
 
 from rpcdiag.capture.choice import Engine
 from rpcdiag.dissect.auth import level_name
+from rpcdiag.dissect.dcerpc import Header
 from rpcdiag.dissect.interfaces import operation_name
 from rpcdiag.errors import MissingPiece, RpcdiagError
 from rpcdiag.report import names
@@ -61,8 +62,8 @@ def _told(wire: Wire) -> Iterator[tuple[Call, Details, Details]]:
 
 
 def _key(spoken: Spoken) -> tuple[int, int] | None:
-    number = getattr(spoken.header, "call_id", None)
-    return None if number is None else (spoken.row.serial, number)
+    """Of a call over a connection."""
+    return (spoken.row.serial, spoken.header.call_id) if isinstance(spoken.header, Header) else None
 
 
 def _line(call: Call, asked: Details, answered: Details) -> str:

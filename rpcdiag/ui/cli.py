@@ -38,9 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, behind = _parted(sys.argv[1:] if arguments is None else arguments)
     chosen = _parser().parse_args(given)
     chosen.expression = behind
+    from rpcdiag.errors import InputError, MissingPiece
+
     run: Callable[[argparse.Namespace], int] = chosen.run
     try:
         return run(chosen)
+    except MissingPiece as error:
+        complain(error)
+        return MISSING
+    except InputError as error:
+        complain(error)
+        return UNREADABLE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -368,7 +376,6 @@ def _analyze(chosen: argparse.Namespace) -> int:
 def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     from rpcdiag.analysis import analyze
     from rpcdiag.capture.choice import Engine
-    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.sweep.engine import MAX_FLOWS
     from rpcdiag.ui.progress import shown
 
@@ -376,19 +383,11 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
     if wrong:
         complain(wrong)
         return UNREADABLE
-    try:
-        engine = Engine(chosen.engine, max_flows=chosen.max_flows or MAX_FLOWS, jobs=chosen.jobs)
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    try:
-        _check(chosen.output)
-        keys = _keys(chosen)
-        policy = _policy(chosen.policy)
-        described = _described(chosen.log_map)
-    except (InputError, MissingPiece) as error:
-        complain(error)
-        return MISSING if isinstance(error, MissingPiece) else UNREADABLE
+    engine = Engine(chosen.engine, max_flows=chosen.max_flows or MAX_FLOWS, jobs=chosen.jobs)
+    _check(chosen.output)
+    keys = _keys(chosen)
+    policy = _policy(chosen.policy)
+    described = _described(chosen.log_map)
     offset = None if chosen.log_offset is None else round(chosen.log_offset * 1_000_000_000)
     with shown(chosen.captures) as watch:
         diagnosis = analyze(
@@ -419,9 +418,6 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
                 diagnosis, chosen.output, chosen.file, chosen.color,
                 all_flows=chosen.all_flows, engine=chosen.engine, bom=chosen.bom,
             )  # fmt: skip
-        except (InputError, MissingPiece) as error:
-            complain(error)
-            return MISSING if isinstance(error, MissingPiece) else UNREADABLE
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -480,8 +476,6 @@ def _same_file(one: str, other: str) -> bool:
 
 def _for_wireshark(chosen: argparse.Namespace, diagnosis: "Diagnosis") -> bool:
     """Write the files that are asked for beside the report; whether that went well."""
-    from rpcdiag.errors import InputError, MissingPiece
-
     written = None
     try:
         if chosen.decode_as:
@@ -497,9 +491,6 @@ def _for_wireshark(chosen: argparse.Namespace, diagnosis: "Diagnosis") -> bool:
             count = annotated.write(diagnosis, written, chosen.cases, everything=chosen.all_packets)
             if not count.packets:
                 complain(f"{written}: there are no findings, so no packets: name a --case, or --all-packets")
-    except (InputError, MissingPiece) as error:
-        complain(error)
-        return False
     except OSError as error:
         complain(f"{written}: {error.strerror or error}")
         return False
@@ -507,18 +498,10 @@ def _for_wireshark(chosen: argparse.Namespace, diagnosis: "Diagnosis") -> bool:
 
 
 def _live(chosen: argparse.Namespace) -> int:
-    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.ui.live import live
 
     gc.enable()
-    try:
-        diagnosis, _ = live(chosen, complain)
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
+    diagnosis, _ = live(chosen, complain)
     for trouble in (*diagnosis.troubles, *diagnosis.cuts):
         complain(trouble)
     if chosen.output == "json":
@@ -529,18 +512,10 @@ def _live(chosen: argparse.Namespace) -> int:
 
 
 def _tail(chosen: argparse.Namespace) -> int:
-    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.ui.tail import tail
 
     gc.enable()
-    try:
-        counts, interrupted = tail(chosen, complain, _described(chosen.log_map))
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
+    counts, interrupted = tail(chosen, complain, _described(chosen.log_map))
     if interrupted:
         return INTERRUPTED
     return FOUND if counts.drops else OK
@@ -561,17 +536,11 @@ def _policy(wanted: str | None) -> "Policy | None":
 
 def _simulate(chosen: argparse.Namespace) -> int:
     from rpcdiag.analysis import analyze
-    from rpcdiag.errors import InputError
     from rpcdiag.report.style import Style
     from rpcdiag.ui import simulate
     from rpcdiag.ui.show import look, write
 
-    try:
-        policy = _policy(chosen.policy)
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
-    diagnosis = analyze(chosen.captures, policy=policy)
+    diagnosis = analyze(chosen.captures, policy=_policy(chosen.policy))
     for trouble in (*diagnosis.troubles, *diagnosis.cuts):
         complain(trouble)
     applied = diagnosis.applied
@@ -656,18 +625,10 @@ def _endpoints(chosen: argparse.Namespace) -> int:
 
 
 def _query(chosen: argparse.Namespace) -> int:
-    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.ui.query import query
     from rpcdiag.ui.show import write
 
-    try:
-        write(query(chosen.sql, chosen.files, complain, output=chosen.output, limit=chosen.rows), None)
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
+    write(query(chosen.sql, chosen.files, complain, output=chosen.output, limit=chosen.rows), None)
     return OK
 
 
@@ -691,17 +652,9 @@ def _verify(chosen: argparse.Namespace) -> int:
 
 
 def _probe(chosen: argparse.Namespace) -> int:
-    from rpcdiag.errors import InputError, MissingPiece
     from rpcdiag.ui.probe import probe
 
-    try:
-        return OK if probe(chosen, complain) else FOUND
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
+    return OK if probe(chosen, complain) else FOUND
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
@@ -741,9 +694,9 @@ def _list(chosen: argparse.Namespace) -> int:
     from rpcdiag.ui import listings
     from rpcdiag.ui.show import write
 
-    if chosen.what == "policies":
-        return _policies(chosen.text)
     match chosen.what:
+        case "policies":
+            lines = listings.policies(chosen.text)
         case "rules":
             lines = listings.rules()
         case "formats":
@@ -753,17 +706,4 @@ def _list(chosen: argparse.Namespace) -> int:
         case _:
             lines = listings.schema(chosen.text)
     write(lines, None)
-    return OK
-
-
-def _policies(wanted: str | None) -> int:
-    from rpcdiag.errors import InputError
-    from rpcdiag.ui import listings
-    from rpcdiag.ui.show import write
-
-    try:
-        write(listings.policies(wanted), None)
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
     return OK

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from rpcdiag.compare.compare import compare as compared
 from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation
-from rpcdiag.errors import InputError, MissingPiece
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.version import __version__
 from rpcdiag.report import names
@@ -16,7 +15,7 @@ from rpcdiag.report.names import clean
 from rpcdiag.report.style import Style
 from rpcdiag.ui.show import look, write
 
-SAME, DIFFERENT, UNREADABLE, CUT, MISSING = 0, 1, 2, 3, 4
+SAME, DIFFERENT, UNREADABLE, CUT = 0, 1, 2, 3
 MAX_TOLD = 40  # differences in the text; the JSON document has all
 MAX_ROWS = 60  # of the ladder in the text
 MAX_LINE = 400  # characters of one text out of a capture
@@ -34,19 +33,17 @@ class Asked(NamedTuple):
 
 
 def compare(asked: Asked, complain: Callable[[object], None]) -> int:
-    """Compare, write, and say how it went."""
+    """Compare, write, and say how it went.
+
+    Raises:
+        InputError: a capture cannot be read, or the two have nothing to compare.
+        MissingPiece: as in reading.
+    """
     points = tuple(asked.points.split(",")) if asked.points else ()
     if len(asked.captures) > 2:
         complain("two captures are compared, or two points of one")
         return UNREADABLE
-    try:
-        made = compared(asked.captures, Mode(asked.mode) if asked.mode else None, points)
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
-    except InputError as error:
-        complain(error)
-        return UNREADABLE
+    made = compared(asked.captures, Mode(asked.mode) if asked.mode else None, points)
     for cut in made.cuts:
         complain(cut)
     match asked.output:

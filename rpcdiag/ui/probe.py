@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name
-from rpcdiag.errors import InputError, MissingPiece
+from rpcdiag.errors import InputError, MissingPiece, said_of
 from rpcdiag.probe.knock import MOST_PORTS, Knock, State, knock, knock_all
 from rpcdiag.probe.mapper import Named, Told, ask
 from rpcdiag.report.names import clean
@@ -65,7 +65,7 @@ def _address(host: str) -> str:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise InputError(host, f"has no address: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(host, f"has no address: {said_of(error)}") from None
     return str(found[0][4][0])
 
 

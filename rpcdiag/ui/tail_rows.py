@@ -145,7 +145,7 @@ def _rest(entry: LogEntry, named: str) -> str:
         (entry.code_name or f"{entry.code:#010x}") if entry.code else None,
         _short(entry.service) if entry.service else None,
         f"{entry.lost} rows were lost" if entry.lost else None,
-        _short(getattr(entry, "says", None) or "") or None,
+        _short(entry.says or "") or None,
         f"({_short(named)})" if named else None,
     ]
     return "".join(f"  {one}" for one in said if one)

@@ -19,12 +19,12 @@ _WITHOUT = {"only-ours": "tshark has no such PDU", "only-theirs": "rpcdiag has n
 
 
 def verify(paths: list[str], complain: Callable[[object], None], *, as_json: bool) -> int:
-    """Compare and print; returns the exit code."""
-    try:
-        peer = version()
-    except MissingPiece as error:
-        complain(error)
-        return MISSING
+    """Compare and print; returns the exit code.
+
+    Raises:
+        MissingPiece: tshark is not installed.
+    """
+    peer = version()
     codes: set[int] = set()
     write((_json if as_json else _text)(paths, peer, complain, codes), None)
     for code in (UNREADABLE, MISSING, CUT, FOUND):

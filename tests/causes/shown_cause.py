@@ -1,9 +1,11 @@
 """A small capture that shows one cause, or one that only looks like it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.build.conversation import Recording
+from tests.build.story import START
 
 Build = Callable[[Recording], str | None]
 
@@ -28,3 +30,14 @@ class Shown(NamedTuple):
     never: tuple[str, ...] = ()
     log: str = "x.log"
     beside: str | None = None
+
+    def write(self, folder: Path) -> tuple[str, list[str]]:
+        """Make the capture and its log in there; their paths."""
+        recording = Recording(START)
+        log = self.build(recording)
+        capture = folder / "capture.pcapng"
+        capture.write_bytes(recording.pcapng())
+        if log is None:
+            return str(capture), []
+        (folder / self.log).write_text(log, encoding="utf-8")
+        return str(capture), [str(folder / self.log)]

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import levels
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import interface_name
-from rpcdiag.model.evidence import Confidence, Severity
 
 ACCESS_DENIED = 0x80070005
 _PASSAGE = "91ae6020-9e3c-11cf-8d7c-00aa00c091be"
@@ -26,24 +25,16 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         client, server = one.conversation.client, one.conversation.server
         higher = known.than(one)
-        yield Finding(
-            rule=RULE.id,
+        yield one.finding(
+            RULE.id,
             summary=f"{client} asks {server} for a certificate at level {one.level_name} "
             f"({interface_name(one.interface.uuid)}); the authority demands packet privacy",
-            severity=Severity.NOTE if higher else Severity.ERROR,
-            confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
-            client=client,
-            server=server,
-            flows=one.conversation.ids,
-            evidence=one.evidence,
             errors=(ACCESS_DENIED,),
-            subject=Subject(
-                port=one.conversation.near.flow.server.port, interface=one.interface, status=5, level=one.level,
-                needed_level=levels.PRIVACY, dcom=one.interface.uuid in _REQUEST,
-            ),
             next_observation=rf"'certutil -getreg CA\InterfaceFlags' on {server}: IF_ENFORCEENCRYPTICERTREQUEST (0x200) among "
             "them says that it is the level, not the rights.",
-        )  # fmt: skip
+            higher=bool(higher),
+            dcom=one.interface.uuid in _REQUEST,
+        )
 
 
 RULE = Rule(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import logon
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 
 SKEW, CODE = "KRB_AP_ERR_SKEW", 37
 TIME_DIFFERENCE = 0x80090324
@@ -17,18 +17,11 @@ TIME_DIFFERENCE = 0x80090324
 
 def check(case: Case) -> Iterator[Finding]:
     for refusal in logon.refusals(case, frozenset({SKEW}), lambda fact: fact.code == CODE):
-        yield Finding(
-            rule=RULE.id,
+        yield refusal.finding(
+            RULE.id,
             summary=f"the clocks of {refusal.client} and {refusal.teller} are too far apart for Kerberos"
             + ("; it gets on all the same" if refusal.harmless else ""),
-            severity=refusal.severity,
-            confidence=refusal.confidence,
-            client=refusal.client,
-            server=refusal.server,
-            flows=refusal.flows,
-            evidence=refusal.evidence,
             errors=(TIME_DIFFERENCE, 0x80070576),
-            subject=Subject(spn=refusal.spn),
             next_observation=f"'w32tm /stripchart /computer:{refusal.server} /samples:3' on {refusal.client} shows the "
             "difference; 'w32tm /query /status' on both shows where each takes its time from.",
         )

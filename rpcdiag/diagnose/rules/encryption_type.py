@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import logon
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 
 CODE = 14
 NO_TYPE = 0x80090342
@@ -18,18 +18,11 @@ NO_TYPE = 0x80090342
 
 def check(case: Case) -> Iterator[Finding]:
     for refusal in logon.refusals(case, frozenset({"KDC_ERR_ETYPE_NOSUPP"}), lambda fact: fact.code == CODE):
-        yield Finding(
-            rule=RULE.id,
+        yield refusal.finding(
+            RULE.id,
             summary=f"{refusal.client} gets no ticket for {refusal.spn or 'the service'}: no encryption type in common"
             + ("; it gets on without" if refusal.harmless else ""),
-            severity=refusal.severity,
-            confidence=refusal.confidence,
-            client=refusal.client,
-            server=refusal.server,
-            flows=refusal.flows,
-            evidence=refusal.evidence,
             errors=(NO_TYPE,),
-            subject=Subject(spn=refusal.spn),
             next_observation=f"System log of {refusal.teller}, source Kerberos-Key-Distribution-Center: events 16 and 27 (no common "
             "type), 42 (no strong key) and 201 to 209 (RC4) name the account; then 'Get-ADObject -Properties "
             "msDS-SupportedEncryptionTypes' for it, and the age of its password.",

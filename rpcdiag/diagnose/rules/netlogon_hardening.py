@@ -11,9 +11,8 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import levels
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import operation_name
-from rpcdiag.model.evidence import Confidence, Severity
 
 ACCESS_DENIED = 0x80070005
 NETLOGON = "12345678-1234-abcd-ef00-01234567cffb"
@@ -40,22 +39,13 @@ def check(case: Case) -> Iterator[Finding]:
         else:
             what, since = f"calls {call} signed ({one.level_name}), not sealed", "CVE-2022-38023"
             look = "events 5838 and 5839 of Netlogon (signing instead of sealing) name the account; 5840 and 5841 are of RC4"
-        yield Finding(
-            rule=RULE.id,
+        yield one.finding(
+            RULE.id,
             summary=f"{client} {what}; the domain controller {server} refuses that ({since})",
-            severity=Severity.NOTE if higher else Severity.ERROR,
-            confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
-            client=client,
-            server=server,
-            flows=one.conversation.ids,
-            evidence=one.evidence,
             errors=(ACCESS_DENIED,),
-            subject=Subject(
-                port=one.conversation.near.flow.server.port, interface=one.interface, status=5, level=one.level,
-                needed_level=levels.PRIVACY,
-            ),
             next_observation=f"System log of {server}: {look}.",
-        )  # fmt: skip
+            higher=bool(higher),
+        )
 
 
 RULE = Rule(

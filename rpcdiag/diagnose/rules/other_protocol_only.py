@@ -10,11 +10,8 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import listed
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import interface_name
-from rpcdiag.model.evidence import Confidence, Severity
-
-NOT_REGISTERED = 0x800706D9
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -25,21 +22,14 @@ def check(case: Case) -> Iterator[Finding]:
         found = [one for one in entries[referral.teller] if wanted and one.endpoint.interface == wanted]
         if wanted is None or not found or any(listed.over_tcp(one) for one in found):
             continue
-        asked = referral.asked_on
         name = interface_name(wanted.uuid, wanted.version) or wanted.uuid
         protocols = ", ".join(sorted({one.endpoint.protseq for one in found}))
-        yield Finding(
-            rule=RULE.id,
+        yield listed.registered_otherwise(
+            RULE.id,
             summary=f"{referral.teller} has {name}, but not over TCP, which {referral.told} asks for: only over {protocols}",
-            severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED,
-            client=asked.flow.client.address,
-            server=asked.flow.server.address,
-            flows=(asked.id, *asked.same_as),
-            referrals=tuple(dict.fromkeys((referral.id, found[0].told.id))),
-            evidence=(listed.asked(referral), listed.shown(found, "the same mapper lists it")),
-            errors=(NOT_REGISTERED,),
-            subject=Subject(interface=wanted, status=referral.referral.status),
+            referral=referral,
+            found=found,
+            what="the same mapper lists it",
         )
 
 
@@ -49,5 +39,5 @@ RULE = Rule(
     title="The interface is registered, but not over TCP",
     check=check,
     explains=("not-registered",),
-    errors=(NOT_REGISTERED,),
+    errors=(listed.NOT_REGISTERED,),
 )

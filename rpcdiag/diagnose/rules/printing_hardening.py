@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import levels
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import interface_name
-from rpcdiag.model.evidence import Confidence, Severity
 
 CANNOT_CONNECT, ACCESS_DENIED = 0x0000011B, 0x80070005
 # spoolss, IRemoteWinspool, IRPCRemoteObject, IRPCAsyncNotify
@@ -31,24 +30,15 @@ def check(case: Case) -> Iterator[Finding]:
         client, server = one.conversation.client, one.conversation.server
         higher = known.than(one)
         how = f"at level {one.level_name}" if one.level > levels.NONE else "without a logon of its own"
-        yield Finding(
-            rule=RULE.id,
+        yield one.finding(
+            RULE.id,
             summary=f"{client} calls {interface_name(one.interface.uuid) or 'the spooler'} of {server} {how}; the print "
             "server demands packet privacy",
-            severity=Severity.NOTE if higher else Severity.ERROR,
-            confidence=Confidence.ESTABLISHED if higher else Confidence.LIKELY,
-            client=client,
-            server=server,
-            flows=one.conversation.ids,
-            evidence=one.evidence,
             errors=(CANNOT_CONNECT, ACCESS_DENIED),
-            subject=Subject(
-                port=one.conversation.near.flow.server.port, interface=one.interface, status=5, level=one.level,
-                needed_level=levels.PRIVACY,
-            ),
             next_observation=rf"'reg query HKLM\SYSTEM\CurrentControlSet\Control\Print /v RpcAuthnLevelPrivacyEnabled' on "
             f"{server} (missing or 1: privacy is demanded), and the update level of {client}.",
-        )  # fmt: skip
+            higher=bool(higher),
+        )
 
 
 RULE = Rule(

@@ -34,9 +34,7 @@ def check(case: Case) -> Iterator[Finding]:
             flows=conversation.ids,
             evidence=(*one.evidence, *observe.logged(case, case.drops_of(conversation))),
             errors=(CALL_FAILED, NOT_EXECUTED),
-            subject=Subject(
-                port=port, interface=getattr(one.cut, "interface", None), log_rule=observe.rule_of(case, conversation)
-            ),
+            subject=Subject(port=port, interface=one.interface, log_rule=observe.rule_of(case, conversation)),
             next_observation="The log of the firewalls and intrusion prevention systems in the path for these two addresses "
             "at that second: it names the signature or the rule.",
         )

@@ -41,7 +41,7 @@ def check(case: Case) -> Iterator[Finding]:
             flows=(*conversation.ids, *(again.ids if again is not None and gone else ())),
             evidence=(*one.evidence, *([_after(again, gone=gone)] if again is not None else [])),
             errors=(CALL_FAILED, NOT_EXECUTED),
-            subject=Subject(port=port, interface=getattr(one.cut, "interface", None)),
+            subject=Subject(port=port, interface=one.interface),
             next_observation=f"Events 7031 and 7034 in the System log and 1000 in the Application log of {conversation.server} "
             "at that second: a service that ended. None there: capture on the server, whether the RST leaves it.",
         )  # fmt: skip

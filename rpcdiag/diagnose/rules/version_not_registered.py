@@ -9,11 +9,8 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import listed
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.dissect.interfaces import interface_name
-from rpcdiag.model.evidence import Confidence, Severity
-
-NOT_REGISTERED = 0x800706D9
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -31,22 +28,15 @@ def check(case: Case) -> Iterator[Finding]:
         others = [one for one in same if one.endpoint.interface != wanted]
         if not others or len(others) < len(same):
             continue
-        asked = referral.asked_on
         name = interface_name(wanted.uuid, wanted.version) or wanted.uuid
         versions = ", ".join(sorted({one.endpoint.interface.version for one in others if one.endpoint.interface}))
-        yield Finding(
-            rule=RULE.id,
+        yield listed.registered_otherwise(
+            RULE.id,
             summary=f"{referral.teller} has no version {wanted.version} of {name}, which {referral.told} asks for, but "
             f"version {versions}",
-            severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED,
-            client=asked.flow.client.address,
-            server=asked.flow.server.address,
-            flows=(asked.id, *asked.same_as),
-            referrals=tuple(dict.fromkeys((referral.id, others[0].told.id))),
-            evidence=(listed.asked(referral), listed.shown(others, f"the same mapper has version {versions}")),
-            errors=(NOT_REGISTERED,),
-            subject=Subject(interface=wanted, status=referral.referral.status),
+            referral=referral,
+            found=others,
+            what=f"the same mapper has version {versions}",
         )
 
 
@@ -56,5 +46,5 @@ RULE = Rule(
     title="The interface is registered in another version",
     check=check,
     explains=("not-registered",),
-    errors=(NOT_REGISTERED,),
+    errors=(listed.NOT_REGISTERED,),
 )

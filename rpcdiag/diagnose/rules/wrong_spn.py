@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rpcdiag.case import Case
 from rpcdiag.diagnose import logon
-from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.finding import Finding, Rule
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.track.surroundings import TicketFact
 
@@ -33,18 +33,11 @@ def check(case: Case) -> Iterator[Finding]:
         spn = refusal.spn or "the service"
         what = "no account has the name" if unknown else "the ticket is for another account than that behind"
         then = ", and what is tried instead is refused" if unknown else ""
-        yield Finding(
-            rule=RULE.id,
+        yield refusal.finding(
+            RULE.id,
             summary=f"{refusal.client} cannot log on with Kerberos at {refusal.server}: {what} {spn}"
             + ("; it gets on without" if refusal.harmless else then),
-            severity=refusal.severity,
-            confidence=refusal.confidence,
-            client=refusal.client,
-            server=refusal.server,
-            flows=refusal.flows,
-            evidence=refusal.evidence,
             errors=(WRONG_PRINCIPAL, SECURITY_PACKAGE),
-            subject=Subject(spn=refusal.spn),
             next_observation=f"'setspn -Q {refusal.spn or '<service>/<host>'}' names the account that has it, if any; compare "
             f"it with the account that the service on {refusal.server} runs as, and the DNS record with that host.",
         )

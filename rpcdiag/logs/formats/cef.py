@@ -12,7 +12,7 @@ from functools import cache
 
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.record import Ends, made
+from rpcdiag.logs.record import Ends, made, rows
 
 _TIMES = ("start", "rt", "end", "deviceReceiptTime", "startTime")
 _DID = ("act", "deviceAction", "disposition", "outcome", "categoryOutcome")
@@ -45,20 +45,15 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        found = _head().search(text)
-        parts = _bar().split(text[found.start() :], _HEADER - 1) if found else []
-        if found is None or len(parts) < _HEADER:
-            yield BadLine(line_number, "no header of CEF with its seven parts")
-            continue
-        try:
-            envelope = syslog.opened(text[: found.start()])
-            yield _entry(line_number, envelope, parts[5], _fields(parts[-1]))
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    found = _head().search(text)
+    parts = _bar().split(text[found.start() :], _HEADER - 1) if found else []
+    if found is None or len(parts) < _HEADER:
+        return BadLine(line, "no header of CEF with its seven parts")
+    return _entry(line, syslog.opened(text[: found.start()]), parts[5], _fields(parts[-1]))
 
 
 def _fields(text: str) -> dict[str, str]:

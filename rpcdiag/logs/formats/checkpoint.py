@@ -13,6 +13,7 @@ from functools import cache
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import address, number, port
+from rpcdiag.logs.record import rows
 from rpcdiag.model.packets import Address
 
 _EXPORT = (
@@ -79,22 +80,19 @@ def _kind(line: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        kind = _kind(text)
-        try:
-            if kind == "bracketed":
-                yield _from_syslog(line_number, text)
-            elif kind == "printed":
-                yield _from_fw_log(line_number, text)
-            elif kind == "exported":
-                yield _from_table(line_number, text)
-            else:
-                yield BadLine(line_number, "neither a row of fw log nor one of the exporter")
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    match _kind(text):
+        case "bracketed":
+            return _from_syslog(line, text)
+        case "printed":
+            return _from_fw_log(line, text)
+        case "exported":
+            return _from_table(line, text)
+        case _:
+            return BadLine(line, "neither a row of fw log nor one of the exporter")
 
 
 def _from_syslog(line: int, text: str) -> LogEntry:

@@ -15,6 +15,7 @@ from functools import cache
 from rpcdiag.logs import asa_forms, moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, number, port
+from rpcdiag.logs.record import rows
 
 MAX_REMEMBERED = 100_000  # connections whose direction is remembered until they end
 _CONNECTION_EVENTS = ("430001", "430002", "430003")
@@ -35,20 +36,16 @@ def why_not(head: str) -> str | None:
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
     outbound: dict[str, None] = {}  # connections that the higher security level began
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        mark = _mark().search(text)
-        if not mark:
-            yield BadLine(line_number, "no message of ASA, FTD, FWSM or PIX in it")
-            continue
-        try:
-            envelope = syslog.opened(text)
-            entry = LogEntry(line_number, *envelope[:3], "info", "-", None, None, None, None, device=envelope.device)
-            yield _entry(entry, mark.group(2), text[mark.end() :], outbound)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, str(error))
+    return rows(lines, lambda line, text: _row(line, text, outbound), why="")
+
+
+def _row(line: int, text: str, outbound: dict[str, None]) -> LogEntry | BadLine:
+    mark = _mark().search(text)
+    if not mark:
+        return BadLine(line, "no message of ASA, FTD, FWSM or PIX in it")
+    envelope = syslog.opened(text)
+    entry = LogEntry(line, *envelope[:3], "info", "-", None, None, None, None, device=envelope.device)
+    return _entry(entry, mark.group(2), text[mark.end() :], outbound)
 
 
 def _entry(entry: LogEntry, code: str, text: str, outbound: dict[str, None]) -> LogEntry:

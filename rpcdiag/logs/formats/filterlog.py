@@ -12,6 +12,7 @@ from functools import cache
 from rpcdiag.logs import syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import address, number, port
+from rpcdiag.logs.record import rows
 
 _ACTIONS = {"pass": "allow", "block": "drop", "reject": "reject", "rdr": "info", "nat": "info"}
 _V4 = (20, 16, 11, 12)  # of either IP version: where the ends begin, then protocol, time to live, IP id
@@ -34,19 +35,15 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        row = _row().search(text)
-        if not row:
-            yield BadLine(line_number, "no row of filterlog in it")
-            continue
-        try:
-            envelope = syslog.opened(text) if row.start(1) else syslog.NOTHING
-            yield _entry(line_number, envelope, text[row.start(1) :].split(","))
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, str(error))
+    return rows(lines, _read, why="")
+
+
+def _read(line: int, text: str) -> LogEntry | BadLine:
+    row = _row().search(text)
+    if not row:
+        return BadLine(line, "no row of filterlog in it")
+    envelope = syslog.opened(text) if row.start(1) else syslog.NOTHING
+    return _entry(line, envelope, text[row.start(1) :].split(","))
 
 
 def _entry(line: int, envelope: syslog.Envelope, values: Sequence[str]) -> LogEntry:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, number, port
+from rpcdiag.logs.record import rows
 
 _ACTIONS = {
     "accept": "allow",
@@ -34,18 +35,14 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        fields = words.pairs(text)
-        if "action" not in fields and "logid" not in fields:
-            yield BadLine(line_number, "no logid= and no action= in it")
-            continue
-        try:
-            yield _entry(line_number, text, fields)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    fields = words.pairs(text)
+    if "action" not in fields and "logid" not in fields:
+        return BadLine(line, "no logid= and no action= in it")
+    return _entry(line, text, fields)
 
 
 def _entry(line: int, text: str, fields: dict[str, str]) -> LogEntry:

@@ -12,6 +12,7 @@ from functools import cache
 from rpcdiag.logs import syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import address, port
+from rpcdiag.logs.record import rows
 
 _ACTIONS = {"CREATE": "open", "DENY": "drop", "CLOSE": "close"}
 
@@ -44,23 +45,18 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        kind = _kind().search(text)
-        if not kind:
-            yield BadLine(line_number, "no session message of RT_FLOW in it")
-            continue
-        try:
-            envelope = syslog.opened(text)
-            entry = LogEntry(
-                line_number, *envelope[:3], _ACTIONS[kind.group(1)], "-", None, None, None, None, path="fwd",
-                device=envelope.device,
-            )  # fmt: skip
-            yield _structured(entry, text[kind.end() :]) if 'source-address="' in text else _plain(entry, text)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, str(error))
+    return rows(lines, _row, why="")
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    kind = _kind().search(text)
+    if not kind:
+        return BadLine(line, "no session message of RT_FLOW in it")
+    envelope = syslog.opened(text)
+    entry = LogEntry(
+        line, *envelope[:3], _ACTIONS[kind.group(1)], "-", None, None, None, None, path="fwd", device=envelope.device
+    )
+    return _structured(entry, text[kind.end() :]) if 'source-address="' in text else _plain(entry, text)
 
 
 def _structured(entry: LogEntry, text: str) -> LogEntry:

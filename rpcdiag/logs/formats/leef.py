@@ -11,7 +11,7 @@ from functools import cache
 
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.record import Ends, made
+from rpcdiag.logs.record import Ends, made, rows
 
 _DID = ("disp", "action", "act", "fw_action", "disposition", "status")
 _VERSION_2 = "LEEF:2"
@@ -30,19 +30,14 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \r\n\x00")
-        if not text:
-            continue
-        found = _head().search(text)
-        if not found:
-            yield BadLine(line_number, "no header of LEEF with its five parts")
-            continue
-        try:
-            envelope = syslog.opened(text[: found.start()])
-            yield _entry(line_number, envelope, _fields(text[found.start() :], text[found.end() :]))
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row, around=" \r\n\x00")
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    found = _head().search(text)
+    if not found:
+        return BadLine(line, "no header of LEEF with its five parts")
+    return _entry(line, syslog.opened(text[: found.start()]), _fields(text[found.start() :], text[found.end() :]))
 
 
 def _fields(whole: str, text: str) -> dict[str, str]:

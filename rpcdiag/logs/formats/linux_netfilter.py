@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from rpcdiag.logs import moments, netfilter, syslog
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, number, port, protocol
+from rpcdiag.logs.record import rows
 from rpcdiag.logs.syslog import Envelope
 
 _NEEDED = ("IN=", " SRC=", " DST=", " PROTO=")
@@ -30,17 +31,13 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        if not all(word in text for word in _NEEDED):
-            yield BadLine(line_number, "no IN=, SRC=, DST= and PROTO= in it")
-            continue
-        try:
-            yield _entry(line_number, text)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    if not all(word in text for word in _NEEDED):
+        return BadLine(line, "no IN=, SRC=, DST= and PROTO= in it")
+    return _entry(line, text)
 
 
 def _entry(line: int, text: str) -> LogEntry:

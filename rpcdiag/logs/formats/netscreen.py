@@ -10,7 +10,7 @@ from functools import cache
 
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.record import Ends, made
+from rpcdiag.logs.record import Ends, made, rows
 
 
 @cache
@@ -31,17 +31,13 @@ def why_not(head: str) -> str | None:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        if "NetScreen device_id=" not in text:
-            yield BadLine(line_number, "no 'NetScreen device_id=' in it")
-            continue
-        try:
-            yield _entry(line_number, text)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    if "NetScreen device_id=" not in text:
+        return BadLine(line, "no 'NetScreen device_id=' in it")
+    return _entry(line, text)
 
 
 def _entry(line: int, text: str) -> LogEntry:

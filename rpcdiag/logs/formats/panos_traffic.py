@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.fields import SECOND, address, port
+from rpcdiag.logs.record import rows
 
 _RECEIVED, _KIND, _SUBTYPE, _GENERATED, _SOURCE, _DESTINATION, _NAT_SOURCE, _NAT_DESTINATION, _RULE = (
     1,
@@ -40,16 +41,7 @@ def _is_row(line: str) -> bool:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \r\n\x00")
-        if not text:
-            continue
-        try:
-            one = _row(line_number, text)
-        except (ValueError, OverflowError) as error:
-            one = BadLine(line_number, f"no time: {error}")
-        if one is not None:
-            yield one
+    return rows(lines, _row, around=" \r\n\x00")
 
 
 def _row(line: int, text: str) -> LogEntry | BadLine | None:

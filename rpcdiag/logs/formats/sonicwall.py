@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.record import Ends, made
+from rpcdiag.logs.record import Ends, made, rows
 
 _NEEDED = (" sn=", " fw=", " m=")
 _OPENED, _CLOSED = "98", "537"  # numbers of messages
@@ -26,17 +26,13 @@ def _is_row(line: str) -> bool:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        if not all(word in f" {text}" for word in _NEEDED):
-            yield BadLine(line_number, "no sn=, fw= and m= in it")
-            continue
-        try:
-            yield _entry(line_number, text)
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    if not all(word in f" {text}" for word in _NEEDED):
+        return BadLine(line, "no sn=, fw= and m= in it")
+    return _entry(line, text)
 
 
 def _entry(line: int, text: str) -> LogEntry:

@@ -11,7 +11,7 @@ from functools import cache
 
 from rpcdiag.logs import moments, syslog, words
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.record import Ends, made
+from rpcdiag.logs.record import Ends, made, rows
 
 
 @cache
@@ -35,19 +35,15 @@ def _is_utm(line: str) -> bool:
 
 
 def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
-    for line_number, line in enumerate(lines, start=1):
-        text = line.strip(" \t\r\n\x00")
-        if not text:
-            continue
-        try:
-            if _is_xg(text):
-                yield _xg(line_number, text)
-            elif _is_utm(text):
-                yield _utm(line_number, text)
-            else:
-                yield BadLine(line_number, "neither a row of the firewall nor one of the packet filter")
-        except (ValueError, OverflowError) as error:
-            yield BadLine(line_number, f"no time: {error}")
+    return rows(lines, _row)
+
+
+def _row(line: int, text: str) -> LogEntry | BadLine:
+    if _is_xg(text):
+        return _xg(line, text)
+    if _is_utm(text):
+        return _utm(line, text)
+    return BadLine(line, "neither a row of the firewall nor one of the packet filter")
 
 
 def _xg(line: int, text: str) -> LogEntry:

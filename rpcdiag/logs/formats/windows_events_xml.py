@@ -65,14 +65,15 @@ def _event(line: int, one: Element) -> Event | None:
             unnamed.append(text)
     for data in one.iterfind("UserData/*/*"):
         values.setdefault(data.tag.lower(), (data.text or "").strip())
+    ns: int | None
     try:
-        written = iso((created.get("SystemTime") if created is not None else None) or "")
+        ns, resolution, basis = iso((created.get("SystemTime") if created is not None else None) or "")
     except ValueError:
-        written = None, SECOND, "utc"  # type: ignore[assignment]
+        ns, resolution, basis = None, SECOND, "utc"
     return Event(
         number(text_of(system, "EventRecordID")) or line, event_id,
-        (provider.get("Name") if provider is not None else None) or "", text_of(system, "Computer") or None, *written,
-        values, unnamed, failed(text_of(system, "Keywords")),
+        (provider.get("Name") if provider is not None else None) or "", text_of(system, "Computer") or None,
+        ns, resolution, basis, values, unnamed, failed(text_of(system, "Keywords")),
     )  # fmt: skip
 
 

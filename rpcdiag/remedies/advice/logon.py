@@ -15,7 +15,7 @@ def make(s: Situation) -> Iterator[Remedy]:
 
 def _spn(s: Situation) -> str:
     """The principal whose ticket is the matter."""
-    known: str | None = getattr(s.finding.subject, "spn", None)
+    known = s.finding.subject.spn
     if known is None:
         refused = (one.fact.spn for one in s.case.tickets if one.fact.client == s.finding.client and one.fact.error)
         known = next((spn for spn in refused if spn), None)

@@ -97,7 +97,7 @@ def _binding(s: Situation) -> Iterator[Remedy]:
 
 def _alias(s: Situation) -> Iterator[Remedy]:
     name = _called(s)
-    known: str | None = getattr(s.finding.subject, "spn", None)
+    known = s.finding.subject.spn
     spn = shell.name(known) if known else f"HOST/{name}"
     yield Remedy(
         id="register-alias",

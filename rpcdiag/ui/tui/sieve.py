@@ -5,9 +5,9 @@ is text that must occur. `!` before a word: it must not fit.
 """
 
 from collections.abc import Callable, Collection
-from ipaddress import ip_network
 from typing import NamedTuple
 
+from rpcdiag.logs.expression import network, ports
 from rpcdiag.model.packets import Address
 
 MOST_WORDS = 8
@@ -41,17 +41,8 @@ def _word(text: str) -> Word:
         return lambda row: value in row.state.lower()
     if colon and name == "case":
         return lambda row: value in ("", row.case)  # nothing is hidden while it is typed
-    if (ports := _ports(value if colon and name in ("", "port") else text)) is not None:
-        return lambda row: any(port in ports for port in row.ports)
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return lambda row: any(text in one.lower() for one in (*row.texts, row.state, *map(str, row.addresses)))
-    return lambda row: any(one in network for one in row.addresses)
-
-
-def _ports(text: str) -> range | None:
-    first, dash, last = text.partition("-")
-    if first.isdecimal() and first.isascii() and len(first) < 6 and (not dash or (last.isdecimal() and last.isascii())):
-        return range(int(first), (int(last) if dash else int(first)) + 1)
-    return None
+    if (wanted := ports(value if colon and name in ("", "port") else text)) is not None:
+        return lambda row: any(port in wanted for port in row.ports)
+    if (within := network(text)) is not None:
+        return lambda row: any(one in within for one in row.addresses)
+    return lambda row: any(text in one.lower() for one in (*row.texts, row.state, *map(str, row.addresses)))

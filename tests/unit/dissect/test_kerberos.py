@@ -133,18 +133,6 @@ def test_lists_are_bounded() -> None:
         kerberos.decode(tokens.ap_req(server="/".join("x" * 17)))
 
 
-def test_messages_over_tcp_stand_behind_their_length() -> None:
-    one, two = tokens.kdc_req(), tokens.krb_error(25)
-    stream = len(one).to_bytes(4, "big") + one + len(two).to_bytes(4, "big") + two
-    message, length, at = kerberos.framed(stream)
-    assert (message, length) == (one, len(one))
-    assert kerberos.framed(stream[:-1], at) == (two[:-1], len(two), len(stream))
-    with pytest.raises(Malformed, match="length"):
-        kerberos.framed(b"GET /index.html")
-    with pytest.raises(Malformed, match="length"):
-        kerberos.framed(b"\x00\x00")
-
-
 @pytest.mark.parametrize("message", [tokens.ap_req(), tokens.kdc_req(), tokens.kdc_rep(), tokens.krb_error(41)])
 def test_a_cut_capture_is_truncated_or_shows_enough(message: bytes) -> None:
     """Only what nobody looks at may be missing: the end of what is encrypted."""

@@ -6,7 +6,7 @@ from math import floor
 import pytest
 
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, match_all, overlap, own_drops, same_host
+from rpcdiag.logs.match import Attempt, Clock, drops_logged, match, match_all, own_drops, same_host
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Endpoint
 
@@ -224,17 +224,6 @@ def test_thousands_of_rows_and_attempts_take_no_time(distinct: bool) -> None:
     before = process_time()
     match(_log(rows), attempts)
     assert process_time() - before < 2
-
-
-def test_whether_a_log_covers_the_time_of_a_capture() -> None:
-    log = _log([_row(7200), _row(7300)])
-    known = Clock(7200 * SECOND, "given", 0, 0, "")
-    unknown = Clock(None, "none", 0, 0, "")
-    assert overlap(log, T0, T0 + SECOND, known)
-    assert not overlap(log, T0 + 500 * SECOND, T0 + 600 * SECOND, known)
-    assert overlap(log, T0 + 500 * SECOND, T0 + 600 * SECOND, unknown)
-    assert not overlap(log, T0 + 3 * 86400 * SECOND, T0 + 4 * 86400 * SECOND, unknown)
-    assert not overlap(_log([]), T0, T0, known)
 
 
 def test_drops_are_proven_to_be_logged_by_a_drop() -> None:

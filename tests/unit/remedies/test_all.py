@@ -108,14 +108,8 @@ def test_no_story_pins_a_dynamic_port(story: Path) -> None:
 
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.name)
 def test_no_cause_that_is_shown_pins_a_dynamic_port(tmp_path: Path, shown: Shown) -> None:
-    recording = Recording(START)
-    log = shown.build(recording)
-    (tmp_path / "capture.pcapng").write_bytes(recording.pcapng())
-    given = []
-    if log is not None:
-        (tmp_path / shown.log).write_text(log, encoding="utf-8")
-        given = [str(tmp_path / shown.log)]
-    _check(analyze([str(tmp_path / "capture.pcapng")], given))
+    capture, logs = shown.write(tmp_path)
+    _check(analyze([capture], logs))
 
 
 def test_every_rule_has_advice() -> None:

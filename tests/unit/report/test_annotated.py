@@ -228,15 +228,10 @@ def test_the_options_stand_under_the_endpoints_and_the_report(capfdbinary: pytes
 def _cases(folder: Path) -> Iterator[Diagnosis]:
     """What was found in the captures that show causes."""
     for number, shown in enumerate(SHOWN):
-        recording = Recording(START)
-        log = shown.build(recording)
-        path = folder / f"{number}.pcapng"
-        path.write_bytes(recording.pcapng())
-        given = []
-        if log is not None:
-            (folder / shown.log).write_text(log, encoding="utf-8")
-            given = [str(folder / shown.log)]
-        yield analyze([str(path)], given)
+        own = folder / str(number)
+        own.mkdir()
+        capture, logs = shown.write(own)
+        yield analyze([capture], logs)
 
 
 @needs_tshark
