@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.capture.choice import Engine
 from rpcdiag.compare import sides, works
+from rpcdiag.compare.datagrams import Meeting
 from rpcdiag.compare.result import Comparison, Mode
 from rpcdiag.compare.segments import points as described
 from rpcdiag.compare.sides import Place
 from rpcdiag.errors import InputError, RpcdiagError
 
 MAX_NAMES = 8
+AT_LEAST = 2  # datagrams in common
 SURE = frozenset({"numbers", "ends", "ids", "stamp"})  # what packets have in common only where they are the same
 
 
@@ -105,6 +107,16 @@ def _one_point(place: Place) -> Place:
     return place
 
 
+def _same_datagrams(meeting: Meeting) -> int:
+    """Datagrams that can only be the same: by their IP ids, or, where there are none, in both directions."""
+    found = 0
+    for _, pairs in meeting.certain():
+        numbered = sum(one.first.ip_id == one.second.ip_id != 0 for one in pairs)
+        bare = [one for one in pairs if one.first.ip_id == one.second.ip_id == 0]
+        found += numbered + (len(bare) if len({one.side for one in bare}) == 2 else 0)
+    return found
+
+
 def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
     """The same packets at two places, or two recordings of the same thing."""
     numbers = [
@@ -117,7 +129,11 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
         return Mode.SIDES, "a capture holds no packets"
     if shared:
         return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
-    same = [one for one in sides.record(places).same if one.by in SURE]
+    recorded = sides.record(places)
+    same = [one for one in recorded.same if one.by in SURE]
     if same:
         return Mode.SIDES, f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other"
+    datagrams = _same_datagrams(recorded.meeting)
+    if datagrams >= AT_LEAST:
+        return Mode.SIDES, f"{datagrams} datagrams of one are in the other"
     return Mode.WORKS, "no packet is in both captures"

@@ -1,0 +1,245 @@
+"""Which datagrams, and which of their fragments, left one place and never reached the other.
+
+That a datagram is not there is loss only where its way leads past both places, nobody answered it, and the other capture
+could have held it: it was recording then, and no capture filter left the port out. A filter by port (`port 88`) holds
+first fragments only, for those behind them have no ports: where a capture has none of them at all, nothing is certain.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rpcdiag.compare.datagrams import COPY_NS, Datagram, Delivery, Exchange, Meeting, Paired
+from rpcdiag.compare.order import Order
+from rpcdiag.compare.pieces import SERVICES, Piece, Quote, Udp
+from rpcdiag.compare.result import Offset
+from rpcdiag.model.packets import Address, Endpoint
+
+ANSWER_NS = 15_000_000_000  # an answer that comes later is not to this question
+MAX_LOOKED_AT = 256  # datagrams before and after one
+REASSEMBLY = {4: (11, 1), 6: (3, 1)}  # time exceeded: fragments did not come. [RFC792], [RFC4443] 3.3
+
+
+def directed(exchange: Exchange, side: int) -> tuple[Endpoint, Endpoint]:
+    """Who sends, and to whom."""
+    client, server = exchange.ends
+    return (server, client) if side else (client, server)
+
+
+class Undelivered(NamedTuple):
+    """A datagram that left `at` and did not reach the other place, or `pieces` of it that did not.
+
+    `how`: lost; repeated (sent again, and then it arrived); possible (a capture filter may have left it out); unrecorded
+    (it arrived all the same); elsewhere (no packet says that its way leads past the other place).
+    `what`: datagram; fragments (all behind the first); fragment (some).
+    """
+
+    exchange: Exchange  # at the place that saw it
+    side: int
+    at: int
+    datagram: Datagram
+    there: Datagram | None
+    how: str
+    what: str
+    pieces: tuple[Piece, ...]
+    said: Quote | None = None  # by the receiver: fragments did not come
+    edge_ns: int = 0  # as in `order.Lost`
+
+    @property
+    def ends(self) -> tuple[Endpoint, Endpoint]:
+        """Of the sender and the receiver."""
+        return directed(self.exchange, self.side)
+
+
+class Datagrams(NamedTuple):
+    """All of them: what became of the exchanges of both places, and of those of one."""
+
+    deliveries: list[tuple[Paired, list[Delivery]]]
+    undelivered: list[Undelivered]
+
+
+class Judge:
+    """Knows what of an exchange passed, and what the other capture could hold.
+
+    `passing`: places and hosts of packets from one to the other that are in both. `one_clock`: both are of one file.
+    """
+
+    def __init__(
+        self, meeting: Meeting, order: Order, clock: Offset, udp: tuple[Udp, Udp],
+        passing: set[tuple[int, Address, Address]], *, one_clock: bool,
+    ) -> None:  # fmt: skip
+        self._order, self._udp, self._passing, self._one_clock = order, udp, passing, one_clock
+        self._deliveries = [(pair, meeting.deliveries(pair, clock)) for pair in meeting.pairs]
+        self._alone = list(meeting.alone())
+        self._prints = meeting.prints
+        self._answers: dict[tuple[int, Endpoint, Address], list[Datagram]] = {}
+        self._arrived: dict[tuple[object, ...], int] = {}
+        self._whole: set[tuple[int, Address, Address]] = set()  # fragments behind a first one came through
+        self._small: set[tuple[int, Address, Endpoint, Endpoint]] = set()
+        self._copies: tuple[dict[object, list[int]], dict[object, list[int]]] = ({}, {})
+        for pair, found in self._deliveries:
+            self._learn(pair, found)
+        for place, one in self._alone:
+            self._index(place, one)
+        for answers in self._answers.values():
+            answers.sort(key=_when)
+
+    def judged(self) -> Datagrams:
+        found: list[Undelivered] = []
+        for pair, deliveries in self._deliveries:
+            for one in deliveries:
+                found += self._of_pair(pair, one)
+        for at, exchange in self._alone:
+            for side in (0, 1):
+                for datagram in exchange.sent[side]:
+                    if not self._is_copy(at, datagram):
+                        found.append(self._missing(exchange, side, at, datagram))
+        return Datagrams(self._deliveries, found)
+
+    def _learn(self, pair: Paired, found: Sequence[Delivery]) -> None:
+        for place, exchange in enumerate((pair.first, pair.second)):
+            self._index(place, exchange)
+        for one in found:
+            if one.here is None or one.there is None:
+                continue
+            for place, (exchange, datagram) in enumerate(((pair.first, one.here), (pair.second, one.there))):
+                sender, receiver = directed(exchange, one.side)
+                self._passing.add((place, sender.address, receiver.address))
+                self._copies[place].setdefault(self._copy(datagram), []).append(datagram.time_ns)
+                key = self._question(place, exchange, one.side, datagram)
+                if not one.here.beyond(one.there) and not one.there.beyond(one.here):
+                    self._arrived[key] = max(datagram.time_ns, self._arrived.get(key, 0))
+                    if datagram.fragmented and len(datagram.pieces) > 1:
+                        self._whole.add((place, sender.address, receiver.address))
+
+    def _index(self, place: int, exchange: Exchange) -> None:
+        for side in (0, 1):
+            receiver, sender = exchange.ends[1 - side], exchange.ends[side]
+            self._answers.setdefault((place, receiver, sender.address), []).extend(exchange.sent[side])
+
+    def _copy(self, datagram: Datagram) -> object:
+        return self._prints.of(datagram), datagram.ip_id
+
+    def _is_copy(self, place: int, datagram: Datagram) -> bool:
+        """Whether the same packet is there under other addresses, as before and behind a translation, and arrived."""
+        if not datagram.ip_id:
+            return False
+        times = self._copies[place].get(self._copy(datagram), ())
+        return any(abs(when - datagram.time_ns) <= COPY_NS for when in times)
+
+    def _question(self, place: int, exchange: Exchange, side: int, datagram: Datagram) -> tuple[object, ...]:
+        """What is the same when it is sent again: DNS may use another number, and other ports."""
+        sender, receiver = directed(exchange, side)
+        if exchange.server.port == 53 and side == 0:
+            return place, sender.address, receiver, datagram.head[2:], datagram.length
+        head = datagram.head
+        said = head[40:56] + head[64:68] + head[76:78] if head[:1] == b"\x04" else head[:16]
+        return place, exchange.ends, side, said, datagram.length
+
+    def _of_pair(self, pair: Paired, one: Delivery) -> Iterable[Undelivered]:
+        if one.here is None or one.there is None:
+            at = 0 if one.here is not None else 1
+            datagram = one.here or one.there
+            if datagram is not None:
+                yield self._missing(pair.second if at else pair.first, one.side, at, datagram)
+            return
+        both = one.here, one.there
+        for at in (0, 1):
+            beyond = both[at].beyond(both[1 - at])
+            if beyond and not both[1 - at].beyond(both[at]):
+                exchange = pair.second if at else pair.first
+                yield self._partly(exchange, one.side, at, both[at], both[1 - at], beyond)
+
+    def _missing(self, exchange: Exchange, side: int, at: int, datagram: Datagram) -> Undelivered:
+        how = self._how(exchange, side, at, datagram)
+        if how == "lost" and not self._one_clock and not self._could_hold(1 - at, exchange.server.port):
+            how = "possible"
+        return Undelivered(exchange, side, at, datagram, None, how, "datagram", tuple(datagram.pieces))
+
+    def _partly(
+        self, exchange: Exchange, side: int, at: int, datagram: Datagram, there: Datagram, pieces: Sequence[Piece]
+    ) -> Undelivered:
+        how = self._how(exchange, side, at, datagram, passes=True)
+        sender, receiver = directed(exchange, side)
+        only_first = there.spans()[0][0] == 0 and len(there.spans()) == 1 and there.length > there.spans()[0][1]
+        first_only = only_first and len(there.pieces) == 1
+        pattern = first_only and (at, sender.address, receiver.address) not in self._whole
+        said = self._said(exchange, side, at, datagram)
+        if how == "lost" and not said and not self._one_clock and not self._udp[1 - at].pieced:
+            how = "possible"
+        what = "fragments" if pattern else "fragment"
+        return Undelivered(exchange, side, at, datagram, there, how, what, tuple(pieces), said)
+
+    def _how(self, exchange: Exchange, side: int, at: int, datagram: Datagram, *, passes: bool = False) -> str:
+        if datagram.first is None:
+            return "unrecorded"
+        sender, receiver = directed(exchange, side)
+        near = self._order.nearer(sender.address, receiver.address, at)
+        if near is not None and near != at:
+            return "unrecorded"  # seen behind the other place
+        if side == 0 and self._answered(exchange, at, datagram):
+            return "unrecorded"
+        if not passes and not self._leads_past(at, sender.address, receiver.address):
+            return "elsewhere"
+        key = self._question(at, exchange, side, datagram)
+        if self._arrived.get(key, 0) > datagram.time_ns:
+            return "repeated"
+        if side == 1 and not self._asked_again(exchange, datagram):
+            return "unrecorded"  # who gets no answer asks again
+        return "lost"
+
+    def _answered(self, exchange: Exchange, at: int, datagram: Datagram) -> bool:
+        """Whether somebody answered it, at the port that it came from."""
+        client, server = exchange.ends
+        answers = self._answers.get((at, client, server.address), [])
+        since = bisect_left(answers, datagram.time_ns, key=_when)
+        return any(
+            other.time_ns - datagram.time_ns <= ANSWER_NS and _is_answer(exchange, datagram, other)
+            for other in answers[since : since + MAX_LOOKED_AT]
+        )
+
+    def _asked_again(self, exchange: Exchange, answer: Datagram) -> bool:
+        """Whether the client sent something again to that server after an answer that may not have come."""
+        asked = exchange.sent[0]
+        after = bisect_right(asked, answer.time_ns, key=_when)
+        before = {(one.length, one.head[2:16]) for one in asked[max(0, after - MAX_LOOKED_AT) : after]}
+        return any((one.length, one.head[2:16]) in before for one in asked[after : after + MAX_LOOKED_AT])
+
+    def _leads_past(self, at: int, sender: Address, receiver: Address) -> bool:
+        if (at, sender, receiver) in self._passing or (at, receiver, sender) in self._passing:
+            return True
+        beyond = self._order.of_host(at, receiver)
+        before = self._order.of_host(at, sender)
+        if beyond is not None:
+            return beyond != at and before in (None, at)
+        return self._one_clock and before in (None, at)
+
+    def _could_hold(self, place: int, port: int) -> bool:
+        """Whether a capture holds datagrams of this port, or others that nobody filters for."""
+        udp = self._udp[place]
+        if udp.cut:
+            return False
+        return port in udp.udp_ports or udp.others > 0 or bool(udp.udp_ports - SERVICES.keys())
+
+    def _said(self, exchange: Exchange, side: int, at: int, datagram: Datagram) -> Quote | None:
+        sender, receiver = directed(exchange, side)
+        for place in (at, 1 - at):
+            for one in self._udp[place].errors:
+                about = (one.source, one.destination) == (sender.address, receiver.address) or (
+                    datagram.ip_id and one.ip_id == datagram.ip_id
+                )
+                if about and (one.kind, one.code) == REASSEMBLY[one.version] and one.ports is not None:
+                    return one
+        return None
+
+
+def _when(one: Datagram) -> int:
+    return one.time_ns
+
+
+def _is_answer(exchange: Exchange, question: Datagram, answer: Datagram) -> bool:
+    if exchange.server.port == 53:
+        return question.head[:2] == answer.head[:2]
+    if question.head[:1] == answer.head[:1] == b"\x04" and min(len(question.head), len(answer.head)) >= 68:
+        return question.head[40:56] == answer.head[40:56] and question.head[64:68] == answer.head[64:68]
+    return True
