@@ -11,10 +11,9 @@ from typing import NamedTuple
 from rpcdiag.compare.clock import Pair
 from rpcdiag.compare.pieces import HEAD, SERVICES, Piece
 from rpcdiag.compare.result import Offset
+from rpcdiag.compare.talks import BARE_COPY_NS, COPY_NS
 from rpcdiag.model.packets import Address, Endpoint
 
-COPY_NS = 20_000_000  # a packet recorded twice, on its way in and out; who repeats waits longer
-COPY_WITHOUT_ID_NS = 1_000_000
 TOGETHER_NS = 30_000_000_000  # pieces of one datagram. [RFC1122] 3.3.2
 WINDOW_NS = 400_000_000  # a datagram that arrives later than that is another one
 NEAR_NS = 50_000_000  # where nothing but the time tells
@@ -133,7 +132,7 @@ def arranged(pieces: Iterable[Piece], wanted: Mapping[Ends, object]) -> Sorted:
     for one in pieces:
         what = one[2:6] + one[7:]  # all but number, time and TTL
         before, seen[what] = seen.get(what), one.time_ns
-        if before is not None and abs(one.time_ns - before) <= (COPY_NS if one.ip_id else COPY_WITHOUT_ID_NS):
+        if before is not None and abs(one.time_ns - before) <= (COPY_NS if one.ip_id else BARE_COPY_NS):
             copies += 1
             continue
         if not one.offset and not one.more:

@@ -164,7 +164,7 @@ def _remedies(one: Undelivered) -> tuple[str, ...]:
     return (PASS_THEM,) if more is None else (PASS_THEM, more)
 
 
-def remarks(asked: Asked, undelivered: Sequence[Undelivered], copies: tuple[int, int]) -> Iterable[str]:
+def remarks(asked: Asked, undelivered: Sequence[Undelivered], copies: Sequence[int]) -> Iterable[str]:
     """What is not there and was not counted as lost, and why."""
     for at in (0, 1):
         here, there = asked.labels[at], asked.labels[1 - at]
@@ -185,7 +185,7 @@ def remarks(asked: Asked, undelivered: Sequence[Undelivered], copies: tuple[int,
             shown = ", ".join(list(where)[:MAX_HOSTS]) + (", ..." if len(where) > MAX_HOSTS else "")
             yield f"nothing says that the way of datagrams at {here} to {shown} leads past {there}: they are not compared"
         if copies[at]:
-            yield f"{here} recorded {copies[at]} datagrams or fragments twice; each counts once"
+            yield f"{here} recorded {copies[at]} packets twice; each counts once"
     if any(one.full for one in asked.udp):
         yield "there were more datagrams than are compared: the rest of these captures was not looked at"
 

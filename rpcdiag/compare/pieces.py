@@ -6,7 +6,9 @@ bytes and, where the capture has all of it, its checksum.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from struct import Struct
+from struct import error as StructError
 from typing import NamedTuple
 from zlib import crc32
 
@@ -116,12 +118,15 @@ class KeptPieces:
                 self._keep(piece)
         elif ip.protocol in _ERRORS:
             self._others += 1
-            error = quoted(frame, ip, packet, time_ns)
-            if error is not None and len(self._errors) < MAX_ERRORS:
-                self._errors.append(error)
+            with suppress(StructError, IndexError):
+                self._quote(quoted(frame, ip, packet, time_ns))
         else:
             self._others += 1
             self.pieced += ip.offset > 0
+
+    def _quote(self, error: Quote | None) -> None:
+        if error is not None and len(self._errors) < MAX_ERRORS:
+            self._errors.append(error)
 
     def _chosen(self, one: Piece) -> bool:
         if one.ports is None:

@@ -14,7 +14,7 @@ from rpcdiag.compare.passage import Fate, fates
 from rpcdiag.compare.pieces import Udp
 from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation, rules_of
 from rpcdiag.compare.segments import read
-from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, talks
+from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, once, talks
 from rpcdiag.compare.undelivered import Datagrams, Judge, Undelivered
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.flows.flow import UDP
@@ -74,6 +74,7 @@ class Recorded(NamedTuple):
     chosen: frozenset[int]  # ids of conversations that are compared; the others only tell of the clock
     udp: tuple[Udp, Udp]
     meeting: Meeting  # of the exchanges of datagrams
+    copies: tuple[int, ...]  # packets that a place recorded twice
 
 
 class _Told:
@@ -107,7 +108,8 @@ def record(places: tuple[Place, Place]) -> Recorded:
     isns = {one.flow.isn for side in flows for one in side if one.flow.isn is not None}
     over_udp = {(one.flow.client, one.flow.server): None for place in places for one in place.datagram_flows()}
     got = [read(place.facts.path, place.point, wanted, isns, over_udp) for place in places]
-    both = talks(got[0].segments, wanted), talks(got[1].segments, wanted)
+    kept = [once(one.segments) for one in got]
+    both = talks(kept[0][0], wanted), talks(kept[1][0], wanted)
     same = in_common(*both)
     udp = got[0].udp, got[1].udp
     prints = Prints(side.pieces for side in udp)
@@ -128,7 +130,8 @@ def record(places: tuple[Place, Place]) -> Recorded:
         if id(one.first) in chosen or id(one.second) in chosen:
             chosen |= {id(one.first), id(one.second)}
     full = got[0].full or got[1].full
-    return Recorded(both, tuple(same), clock, full, frozenset(chosen), udp, meeting)
+    copies = tuple(copied + side.copies for (_, copied), side in zip(kept, meeting.sides, strict=True))
+    return Recorded(both, tuple(same), clock, full, frozenset(chosen), udp, meeting, copies)
 
 
 def _moved(same: Iterable[Same]) -> dict[Address, Address]:
@@ -166,6 +169,8 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         lost, undelivered, stopped = _within(places, lost, undelivered, clock)
         remarks += stopped
     datagrams = datagrams._replace(undelivered=undelivered)
+    lost, cut = _legible(places, recorded, lost)
+    remarks += cut
     unrecorded = sum(one.how == "unrecorded" for one in lost)
     common = bool(recorded.same) or bool(datagrams.deliveries)
     asked = missed.Asked((places[0].label, places[1].label), recorded.udp, order, told.of)
@@ -181,7 +186,7 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         remarks.append("neither capture holds a conversation of the other")
     remarks += _beyond(places, order, passages)
     remarks += _told(places, recorded, passages, unrecorded)
-    remarks += missed.remarks(asked, undelivered, (recorded.meeting.sides[0].copies, recorded.meeting.sides[1].copies))
+    remarks += missed.remarks(asked, undelivered, recorded.copies)
     return Comparison(
         mode=Mode.SIDES,
         why=why,
@@ -280,6 +285,20 @@ def _within(
         for at, after in sorted(off)
     ]
     return _segments_within(edges, off), _datagrams_within(datagrams, off), told
+
+
+def _legible(
+    places: tuple[Place, Place], recorded: Recorded, lost: Sequence[Lost]
+) -> tuple[list[Lost], list[str]]:  # fmt: skip
+    """Without what the other place may have, but cut within its headers."""
+    cut = [udp.cut for udp in recorded.udp]
+    kept = [one for one in lost if not cut[1 - one.at]]
+    told = [
+        f"{cut[at]} packets of {places[at].label} are cut within their headers: what is not there is not taken for lost"
+        for at in (0, 1)
+        if cut[at]
+    ]
+    return kept, told
 
 
 def _segments_within(edges: Sequence[tuple[Lost, int]], off: set[tuple[int, bool]]) -> list[Lost]:

@@ -9,10 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from rpcdiag.compare.datagrams import COPY_NS, Datagram, Delivery, Exchange, Meeting, Paired
+from rpcdiag.compare.datagrams import Datagram, Delivery, Exchange, Meeting, Paired
 from rpcdiag.compare.order import Order
 from rpcdiag.compare.pieces import SERVICES, Piece, Quote, Udp
 from rpcdiag.compare.result import Offset
+from rpcdiag.compare.talks import COPY_NS
 from rpcdiag.model.packets import Address, Endpoint
 
 ANSWER_NS = 15_000_000_000  # an answer that comes later is not to this question
@@ -199,11 +200,15 @@ class Judge:
         )
 
     def _asked_again(self, exchange: Exchange, answer: Datagram) -> bool:
-        """Whether the client sent something again to that server after an answer that may not have come."""
+        """Whether the client had asked that before, or asked it again, as nobody does who got the answer."""
         asked = exchange.sent[0]
         after = bisect_right(asked, answer.time_ns, key=_when)
-        before = {(one.length, one.head[2:16]) for one in asked[max(0, after - MAX_LOOKED_AT) : after]}
-        return any((one.length, one.head[2:16]) in before for one in asked[after : after + MAX_LOOKED_AT])
+        before = [(one.length, one.head[2:16]) for one in asked[max(0, after - MAX_LOOKED_AT) : after]]
+        if not before:
+            return False
+        return before[-1] in before[:-1] or any(
+            (one.length, one.head[2:16]) in before for one in asked[after : after + MAX_LOOKED_AT]
+        )
 
     def _leads_past(self, at: int, sender: Address, receiver: Address) -> bool:
         if (at, sender, receiver) in self._passing or (at, receiver, sender) in self._passing:
