@@ -81,7 +81,8 @@ def offset(pairs: Sequence[Pair[Any]]) -> Offset:
         if max(coming) <= min(going):
             low, high = max(coming), min(going)
             middle = (low + high) // 2  # as far from one as from the other
-    return Offset(middle, low, high, len(kept), drift, at)
+    one_way = not sides[0] or not sides[1]  # what they take is not known
+    return Offset(middle, None if one_way else low, None if one_way else high, len(kept), drift, at)
 
 
 def _drift(pairs: Sequence[Pair[Any]]) -> tuple[float, int]:

@@ -8,11 +8,12 @@ from rpcdiag.compare import sides, works
 from rpcdiag.compare.datagrams import Meeting
 from rpcdiag.compare.result import Comparison, Mode
 from rpcdiag.compare.segments import points as described
-from rpcdiag.compare.sides import Place
+from rpcdiag.compare.sides import Place, Recorded
 from rpcdiag.errors import InputError, RpcdiagError
 
 MAX_NAMES = 8
 AT_LEAST = 2  # datagrams in common
+SEVERAL, LONG_NS, PACE_NS = 3, 1_000_000_000, 20_000_000  # connections, from the first to the last, difference
 SURE = frozenset({"numbers", "ends", "ids", "stamp"})  # what packets have in common only where they are the same
 
 
@@ -136,4 +137,27 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
     datagrams = _same_datagrams(recorded.meeting)
     if datagrams >= AT_LEAST:
         return Mode.SIDES, f"{datagrams} datagrams of one are in the other"
+    gap = _same_pace(recorded)
+    if gap is not None:
+        return Mode.WORKS, (
+            f"no packet is in both captures; but their connections begin at the same times, {gap / 1e9:+.3f} s apart: if these "
+            "are two places of one path, with a proxy or new sequence numbers in between, say --as sides"
+        )
     return Mode.WORKS, "no packet is in both captures"
+
+
+def _same_pace(recorded: Recorded) -> int | None:
+    """How far apart the connections of both begin, where that is the same for all: that proves nothing, and is a hint."""
+    starts: dict[int, tuple[list[int], list[int]]] = {}
+    for place, side in enumerate(recorded.talks):
+        for one in side:
+            starts.setdefault(one.server.port, ([], []))[place].append(one.first.time_ns)
+    same = [
+        (here, there)
+        for ours, theirs in starts.values()
+        if len(ours) == len(theirs)
+        for here, there in zip(ours, theirs, strict=True)
+    ]
+    gaps = [there - here for here, there in same]
+    long = bool(same) and max(same)[0] - min(same)[0] >= LONG_NS
+    return sum(gaps) // len(gaps) if len(gaps) >= SEVERAL and long and max(gaps) - min(gaps) <= PACE_NS else None

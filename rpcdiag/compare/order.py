@@ -22,6 +22,7 @@ class Lost(NamedTuple):
     fate: Fate
     how: str  # lost, repeated, made, unrecorded
     edge_ns: int = 0  # after the last packet of the other capture, or (negative) before its first
+    proviso: str | None = None
 
 
 class Passage(NamedTuple):

@@ -66,7 +66,7 @@ class Rung(NamedTuple):
 class Offset(NamedTuple):
     """What the clock of the second capture is ahead of the first; it lies between `low_ns` and `high_ns`.
 
-    All are None where nothing that both recorded tells. `drift_ppm`: how fast that grows.
+    All are None where nothing that both recorded tells, the bounds also where all went one way. `drift_ppm`: how fast that grows.
     """
 
     ns: int | None

@@ -23,11 +23,14 @@ MAX_POINTS = 256
 MAX_WANTED = 100_000  # conversations
 HEAD = 64  # bytes of a payload that are compared
 MAX_OPTIONS = 40
-_TCP = Struct(">HHIIBBH")
+_TCP = Struct(">HHIIBB")
 
 
 class Segment(NamedTuple):
-    """One TCP packet; `mss` and `stamp` (the sender's time stamp) are None where it has no such option."""
+    """One TCP packet; `mss` and `stamp` (the sender's time stamp) are None where it has no such option.
+
+    `mss` is 0 where the capture has not all of the options.
+    """
 
     packet: int
     time_ns: int
@@ -167,11 +170,13 @@ def opened(frame: bytes, link: int) -> Packet | None:
 
 
 def _segment(frame: bytes, ip: Packet, packet: int, time_ns: int) -> Segment | None:
-    sport, dport, sequence, acknowledged, offset, flags, _ = _TCP.unpack_from(frame, ip.at)
+    sport, dport, sequence, acknowledged, offset, flags = _TCP.unpack_from(frame, ip.at)
     payload = ip.at + (offset >> 4 << 2)
     if offset < 0x50 or payload > ip.stop:
         return None
     mss, stamp = _options(frame[ip.at + 20 : payload])
+    if mss is None and len(frame) < payload:
+        mss = 0
     source, destination = ip.ends()
     return Segment(
         packet, time_ns, Endpoint(source, sport), Endpoint(destination, dport), sequence, acknowledged, flags & 0x3F,

@@ -9,6 +9,7 @@ from rpcdiag.case import CaptureFacts, CaseFlow
 from rpcdiag.compare import clock as clocks
 from rpcdiag.compare import missed
 from rpcdiag.compare.datagrams import Meeting, Paired, Prints, arranged
+from rpcdiag.compare.doubt import weighed
 from rpcdiag.compare.order import Lost, Order, Passage
 from rpcdiag.compare.passage import Fate, fates
 from rpcdiag.compare.pieces import Udp
@@ -161,7 +162,8 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         order.learn(pair.first.ends, pair.second.ends, pieces)
     told = _Told(places)
     passages = _passages(recorded, clock)
-    judge = Judge(recorded.meeting, order, clock, recorded.udp, _passing(passages), one_clock=one_clock)
+    passing = _passing(passages)
+    judge = Judge(recorded.meeting, order, clock, recorded.udp, passing, one_clock=one_clock)
     datagrams = judge.judged()
     lost = [one for passage in passages for one in order.judged(passage)]
     undelivered = datagrams.undelivered
@@ -170,15 +172,16 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         remarks += stopped
     datagrams = datagrams._replace(undelivered=undelivered)
     lost, cut = _legible(places, recorded, lost)
-    remarks += cut
+    labels = places[0].label, places[1].label
+    lost, doubts = weighed(labels, order, recorded.udp, passages, lost, passing, one_clock=one_clock)
     unrecorded = sum(one.how == "unrecorded" for one in lost)
     common = bool(recorded.same) or bool(datagrams.deliveries)
-    asked = missed.Asked((places[0].label, places[1].label), recorded.udp, order, told.of)
+    asked = missed.Asked(labels, recorded.udp, order, told.of)
     differences: list[Difference] = []
     if common or one_clock:
         differences += _grouped(places, told, [one for one in lost if one.how != "unrecorded"])
         differences += missed.differences(asked, datagrams, undelivered)
-    differences += _icmp(places, recorded, told)
+    differences += _icmp(places, recorded, told, lost)
     differences += missed.errors(asked, undelivered, lambda at, ns: _beyond_edge(places, at, ns, clock))
     differences.sort(key=lambda one: (not one.matters, one.kind.startswith("made")))
     arrived = sum(fate.arrived for passage in passages for fate in passage.fates) + _delivered(datagrams)
@@ -186,6 +189,7 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         remarks.append("neither capture holds a conversation of the other")
     remarks += _beyond(places, order, passages)
     remarks += _told(places, recorded, passages, unrecorded)
+    remarks += cut + doubts
     remarks += missed.remarks(asked, undelivered, recorded.copies)
     return Comparison(
         mode=Mode.SIDES,
@@ -336,7 +340,7 @@ def _grouped(places: tuple[Place, Place], told: _Told, lost: Sequence[Lost]) -> 
     """One difference for each kind of segment, way and pair of ends."""
     groups: dict[tuple[object, ...], list[Lost]] = {}
     for one in lost:
-        key = one.how, one.at, one.side, kind(one.fate.one), one.talk.client.address, one.talk.server
+        key = one.how, one.at, one.side, kind(one.fate.one), one.talk.client.address, one.talk.server, one.proviso
         groups.setdefault(key, []).append(one)
     for group in groups.values():
         yield _difference(places, told, group)
@@ -372,6 +376,8 @@ def _difference(places: tuple[Place, Place], told: _Told, group: Sequence[Lost])
         edge = "last" if least > 0 else "first"
         when = "before" if least > 0 else "after"
         says += f" - unless {there} was not recording then: its {edge} packet is {_seconds(least)} {when}"
+    if head.proviso:
+        says += f" - {head.proviso}"
     pair = (packets[:MAX_PACKETS], ()) if at == 0 else ((), packets[:MAX_PACKETS])
     flows, rules = told.of(at, dict.fromkeys(one.talk.ends for one in group))
     return Difference(
@@ -380,8 +386,11 @@ def _difference(places: tuple[Place, Place], told: _Told, group: Sequence[Lost])
     )  # fmt: skip
 
 
-def _icmp(places: tuple[Place, Place], recorded: Recorded, told: _Told) -> list[Difference]:
-    """Errors about a conversation that only one place saw: of a device in between."""
+def _icmp(
+    places: tuple[Place, Place], recorded: Recorded, told: _Told, lost: Sequence[Lost]
+) -> list[Difference]:  # fmt: skip
+    """Errors that only one place saw, about a conversation of which the other lacks packets: of a device in between."""
+    hurt = {(one.at, *one.talk.ends) for one in lost if one.how in ("lost", "repeated")}
     senders = [{error.sender for one in place.flows() for error in one.flow.icmp} for place in places]
     ends = [{end.address for talk in side for end in talk.ends} for side in recorded.talks]
     found: dict[tuple[int, Address, Endpoint], Difference] = {}
@@ -390,6 +399,8 @@ def _icmp(places: tuple[Place, Place], recorded: Recorded, told: _Told) -> list[
             for error in one.flow.icmp:
                 key = at, error.sender, one.flow.server
                 if error.sender in senders[1 - at] or error.sender in ends[at] or key in found:
+                    continue
+                if (at, one.flow.client, one.flow.server) not in hurt:
                     continue
                 here, there = place.label, places[1 - at].label
                 says = (
@@ -458,13 +469,14 @@ def _told(
         hops = round(median(abs(one.first.ttl - one.second.ttl) for one in pairs))
         yield f"the TTL differs by {hops}: {hops} hop{'s' if hops != 1 else ''} between the two places"
     sizes = dict.fromkeys(
-        (one.first.mss, one.second.mss) for one in pairs if one.first.mss and one.second.mss != one.first.mss
+        (one.first.mss, one.second.mss) for one in pairs if one.first.mss and one.second.mss not in (0, one.first.mss)
     )
     for before, after in list(sizes)[:MAX_PORTS]:
         yield f"the largest segment size is rewritten: {before} at {places[0].label}, {after or 'none'} at {places[1].label}"
     drawn = [one for one in recorded.same if one.first.isn is not None and one.second.isn not in (None, one.first.isn)]
     if drawn:
-        yield f"a device between draws sequence numbers anew ({len(drawn)} conversation{'s' if len(drawn) > 1 else ''})"
+        many = f"{len(drawn)} conversation{'s' if len(drawn) > 1 else ''}"
+        yield f"a device between draws sequence numbers anew, or is a proxy with connections of its own ({many})"
     recut = sum(fate.recut for passage in passages for fate in passage.fates)
     if recut:
         yield f"{recut} segments were cut anew on the way, or by a network card; their bytes arrived"

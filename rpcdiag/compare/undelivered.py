@@ -95,7 +95,10 @@ class Judge:
                 for datagram in exchange.sent[side]:
                     if not self._is_copy(at, datagram):
                         found.append(self._missing(exchange, side, at, datagram))
-        return Datagrams(self._deliveries, found)
+        silent = {_way(one) for one in found if one.how == "unrecorded" and one.side == 0} - self._passing
+        return Datagrams(
+            self._deliveries, [one._replace(how="unrecorded") if _way(one) in silent else one for one in found]
+        )
 
     def _learn(self, pair: Paired, found: Sequence[Delivery]) -> None:
         for place, exchange in enumerate((pair.first, pair.second)):
@@ -236,6 +239,11 @@ class Judge:
                 if about and (one.kind, one.code) == REASSEMBLY[one.version] and one.ports is not None:
                     return one
         return None
+
+
+def _way(one: Undelivered) -> tuple[int, Address, Address]:
+    sender, receiver = one.ends
+    return one.at, sender.address, receiver.address
 
 
 def _when(one: Datagram) -> int:

@@ -249,7 +249,12 @@ def _clock_says(made: Comparison) -> str:
     if not clock.matches:
         return "both are of one clock"
     drift = f", and gains {clock.drift_ppm:.1f} ppm" if clock.drift_ppm else ""
-    low, high = clock.low_ns or 0, clock.high_ns or 0
+    if clock.low_ns is None or clock.high_ns is None:
+        return clean(
+            f"that of {second.label} is {clock.ns / 1e9:+.6f} s from that of {first.label}, give or take the time that packets "
+            f"take{drift} ({clock.matches} packets that are in both, all of one direction)"
+        )
+    low, high = clock.low_ns, clock.high_ns
     return clean(
         f"that of {second.label} is {clock.ns / 1e9:+.6f} s from that of {first.label} (between {low / 1e9:+.6f} and "
         f"{high / 1e9:+.6f} s{drift}; {clock.matches} packets that are in both)"
