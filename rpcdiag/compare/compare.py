@@ -37,13 +37,13 @@ def compare(
         if mode is Mode.WORKS and one_file:
             raise InputError(paths[0], "what works is compared with what does not in another capture: name two")
     why = "as asked for" if mode is not None else ""
+    recorded: sides.Recorded | None = None
     if mode is None:
-        mode, why = _told_apart(places)
+        mode, why, recorded = _told_apart(places)
     if mode is Mode.WORKS:
         return works.compare(places[0].diagnosis, places[1].diagnosis, why)._replace(cuts=cuts)
     chosen = _one_point(places[0]), _one_point(places[1])
-    recorded = sides.record(chosen)
-    return sides.compare(chosen, recorded, why, one_clock=one_file)._replace(cuts=cuts)
+    return sides.compare(chosen, recorded or sides.record(chosen), why, one_clock=one_file)._replace(cuts=cuts)
 
 
 def _diagnosed(path: str, engine: Engine | None) -> Diagnosis:
@@ -111,39 +111,51 @@ def _one_point(place: Place) -> Place:
 def _same_datagrams(meeting: Meeting) -> int:
     """Datagrams that can only be the same: by their IP ids, or, where there are none, in both directions."""
     found = 0
-    for _, pairs in meeting.certain():
+    for _, pairs in meeting.certain:
         numbered = sum(one.first.ip_id == one.second.ip_id != 0 for one in pairs)
         bare = [one for one in pairs if one.first.ip_id == one.second.ip_id == 0]
         found += numbered + (len(bare) if len({one.side for one in bare}) == 2 else 0)
     return found
 
 
-def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
+def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str, Recorded | None]:
     """The same packets at two places, or two recordings of the same thing."""
     numbers = [
         {(one.flow.isn, one.flow.server.port) for one in place.flows() if one.flow.isn is not None} for place in places
     ]
     shared = len(numbers[0] & numbers[1])
     if any(len(place.facts.points) > 1 for place in places):
-        return Mode.WORKS, "a capture has several capture points, and --points chooses none of them"
+        return Mode.WORKS, "a capture has several capture points, and --points chooses none of them", None
     if not all(place.facts.packets for place in places):
-        return Mode.SIDES, "a capture holds no packets"
+        return Mode.SIDES, "a capture holds no packets", None
     if shared:
-        return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
+        return (
+            Mode.SIDES,
+            f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both",
+            None,
+        )
     recorded = sides.record(places)
     same = [one for one in recorded.same if one.by in SURE]
     if same:
-        return Mode.SIDES, f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other"
+        return (
+            Mode.SIDES,
+            f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other",
+            recorded,
+        )
     datagrams = _same_datagrams(recorded.meeting)
     if datagrams >= AT_LEAST:
-        return Mode.SIDES, f"{datagrams} datagrams of one are in the other"
+        return Mode.SIDES, f"{datagrams} datagrams of one are in the other", recorded
     gap = _same_pace(recorded)
     if gap is not None:
-        return Mode.WORKS, (
-            f"no packet is in both captures; but their connections begin at the same times, {gap / 1e9:+.3f} s apart: if these "
-            "are two places of one path, with a proxy or new sequence numbers in between, say --as sides"
+        return (
+            Mode.WORKS,
+            (
+                f"no packet is in both captures; but their connections begin at the same times, {gap / 1e9:+.3f} s apart: if "
+                "these are two places of one path, with a proxy or new sequence numbers in between, say --as sides"
+            ),
+            None,
         )
-    return Mode.WORKS, "no packet is in both captures"
+    return Mode.WORKS, "no packet is in both captures", None
 
 
 def _same_pace(recorded: Recorded) -> int | None:

@@ -21,15 +21,19 @@ LEAST_PAYLOAD = 8  # bytes that tell something
 Ends = tuple[Endpoint, Endpoint]
 
 
-class Datagram(NamedTuple):
-    """One datagram at one place: its pieces in the order of the file."""
+class Datagram:
+    """One datagram at one place: its pieces in the order of the file; `first` has the ports, if it is here."""
 
-    pieces: list[Piece]
+    __slots__ = ("first", "pieces")
 
-    @property
-    def first(self) -> Piece | None:
-        """The piece that has the ports."""
-        return next((one for one in self.pieces if one.offset == 0), None)
+    def __init__(self, piece: Piece) -> None:
+        self.pieces = [piece]
+        self.first = None if piece.offset else piece
+
+    def add(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        if not piece.offset:
+            self.first = piece
 
     @property
     def time_ns(self) -> int:
@@ -50,8 +54,7 @@ class Datagram(NamedTuple):
     @property
     def length(self) -> int:
         """With its UDP header; 0 where the first piece is not here."""
-        first = self.first
-        return 0 if first is None else first.length
+        return 0 if self.first is None else self.first.length
 
     @property
     def fragmented(self) -> bool:
@@ -59,8 +62,7 @@ class Datagram(NamedTuple):
 
     @property
     def head(self) -> bytes:
-        first = self.first
-        return b"" if first is None else first.head
+        return b"" if self.first is None else self.first.head
 
     def spans(self) -> list[tuple[int, int]]:
         """Which bytes are here."""
@@ -74,6 +76,8 @@ class Datagram(NamedTuple):
 
     def beyond(self, other: "Datagram") -> list[Piece]:
         """The pieces with bytes that the other place has not."""
+        if len(self.pieces) == len(other.pieces) == 1 and self.pieces[0].size == other.pieces[0].size:
+            return [] if self.pieces[0].offset == other.pieces[0].offset else self.pieces
         there = other.spans()
         return [
             one
@@ -136,16 +140,16 @@ def arranged(pieces: Iterable[Piece], wanted: Mapping[Ends, object]) -> Sorted:
             copies += 1
             continue
         if not one.offset and not one.more:
-            found.append(Datagram([one]))
+            found.append(Datagram(one))
             continue
         key = one.source, one.destination, one.ip_id
         datagram, offsets = open_.get(key) or (None, set())
         if datagram is None or one.offset in offsets or one.time_ns - datagram.time_ns > TOGETHER_NS:
-            datagram = Datagram([one])
+            datagram = Datagram(one)
             open_[key] = datagram, {one.offset}
             found.append(datagram)
         else:
-            datagram.pieces.append(one)
+            datagram.add(one)
             offsets.add(one.offset)
     return _exchanges(found, wanted, copies)
 
@@ -197,7 +201,8 @@ class Prints:
 
 
 class Meeting:
-    """Exchanges of two places matched. `moved`: what an address at the first place reads at the second."""
+    """Exchanges of two places matched. `moved`: what an address at the first place reads at the second; `certain`: which
+    packets tell of the clocks, and of who is nearer."""
 
     def __init__(self, sides: tuple[Sorted, Sorted], prints: Prints, moved: Mapping[Address, Address]) -> None:
         self.sides, self.prints, self.moved = sides, prints, dict(moved)
@@ -208,6 +213,7 @@ class Meeting:
         if prints.telling:
             self._by_parts("ids", self._with_ids, lambda *_: True)
         self._weigh_ids()
+        self.certain = self._certain()
 
     def more(self, clock: Offset) -> None:
         """Further ones, by payload and time."""
@@ -224,9 +230,9 @@ class Meeting:
         self._by_parts("payload", self._plain, near)
         self._at_the_same_time(clock)
 
-    def certain(self) -> list[tuple[Paired, list[Pair[Piece]]]]:
+    def _certain(self) -> list[tuple[Paired, list[Pair[Piece]]]]:
         """Whole datagrams that can only be one another: ends or ids, and a payload that stands once at either place."""
-        found = []
+        found: list[tuple[Paired, list[Pair[Piece]]]] = []
         for pair in self.pairs:
             pieces: list[Pair[Piece]] = []
             if pair.by in ("ends", "ids"):

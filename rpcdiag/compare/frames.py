@@ -1,11 +1,11 @@
 """Every frame of a capture as it is, and where the IP packet in it begins."""
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
-from rpcdiag.model.packets import Address
+from rpcdiag.model.packets import Address, KnownIPv4, KnownIPv6
 from rpcdiag.sweep.columns import (
     BIG,
     BLOCK_LENGTH,
@@ -36,6 +36,7 @@ from rpcdiag.sweep.engine import Sweep
 from rpcdiag.sweep.records import MAX_RECORD, stamp_to_ns
 
 MAX_TAGS, MAX_EXTENSIONS = 8, 12
+MAX_ADDRESSES = 4096  # that are remembered
 TCP, UDP, ICMP, ICMP6, FRAGMENT = 6, 17, 1, 58, 44
 _IPV4 = Struct(">BBHHHBB2x4s4s")
 _IPV6 = Struct(">16s16s")
@@ -163,9 +164,13 @@ class Packet(NamedTuple):
         return not self.offset and not self.more
 
     def ends(self) -> tuple[Address, Address]:
-        if self.version == 4:
-            return IPv4Address(self.source), IPv4Address(self.destination)
-        return IPv6Address(self.source), IPv6Address(self.destination)
+        return _address(self.source), _address(self.destination)
+
+
+@lru_cache(maxsize=MAX_ADDRESSES)
+def _address(packed: bytes) -> Address:
+    number = int.from_bytes(packed, "big")
+    return KnownIPv4(number) if len(packed) == 4 else KnownIPv6(number)
 
 
 def packet_at(frame: bytes, ip: int) -> Packet | None:

@@ -186,7 +186,7 @@ def remarks(asked: Asked, undelivered: Sequence[Undelivered], copies: Sequence[i
             yield f"nothing says that the way of datagrams at {here} to {shown} leads past {there}: they are not compared"
         if copies[at]:
             yield f"{here} recorded {copies[at]} packets twice; each counts once"
-    if any(one.full for one in asked.udp):
+    if any(one.full_ns is not None for one in asked.udp):
         yield "there were more datagrams than are compared: the rest of these captures was not looked at"
 
 

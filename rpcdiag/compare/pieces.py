@@ -79,7 +79,7 @@ class Udp(NamedTuple):
     udp_ports: frozenset[int]
     others: int
     cut: int
-    full: bool
+    full_ns: int | None  # when there was no room for more
 
 
 class KeptPieces:
@@ -92,11 +92,11 @@ class KeptPieces:
         self._errors: list[Quote] = []
         self._ports: tuple[set[int], set[int]] = (set(), set())
         self._others = self._later = 0
-        self._full = False
+        self._full_ns: int | None = None
 
     def made(self) -> Udp:
         tcp, udp = map(frozenset, self._ports)
-        return Udp(self._pieces, self._errors, self.pieced, tcp, udp, self._others, self.cut, self._full)
+        return Udp(self._pieces, self._errors, self.pieced, tcp, udp, self._others, self.cut, self._full_ns)
 
     def note(self, port: int, *, udp: bool = False) -> None:
         """That a packet to or from this port is here."""
@@ -131,7 +131,8 @@ class KeptPieces:
     def _chosen(self, one: Piece) -> bool:
         if one.ports is None:
             self._later += 1
-            self._full = self._full or self._later > MAX_LATER
+            if self._later > MAX_LATER and self._full_ns is None:
+                self._full_ns = one.time_ns
             return self._later <= MAX_LATER
         service = next((port for port in one.ports if port in SERVICES), None)
         self.note(min(one.ports) if service is None else service, udp=True)
@@ -144,7 +145,7 @@ class KeptPieces:
 
     def _keep(self, piece: Piece) -> None:
         if len(self._pieces) >= MAX_PIECES:
-            self._full = True
+            self._full_ns = piece.time_ns if self._full_ns is None else self._full_ns
         else:
             self._pieces.append(piece)
 

@@ -48,10 +48,10 @@ class Segment(NamedTuple):
 
 
 class Segments(NamedTuple):
-    """What was kept, in the order of the file; `full` says that there was no room for more after the last."""
+    """What was kept, in the order of the file; `full_ns` is when there was no room for more, or None."""
 
     segments: list[Segment]
-    full: bool
+    full_ns: int | None
     udp: Udp
 
 
@@ -72,7 +72,7 @@ def read(
     reader = CaptureReader(path, Frames(kept.take))
     for _ in reader.events():
         pass
-    return Segments(kept.segments, kept.full, kept.udp.made())
+    return Segments(kept.segments, kept.full_ns, kept.udp.made())
 
 
 def points(path: str) -> dict[int, str]:
@@ -97,7 +97,7 @@ class _Kept:
         datagrams: Collection[tuple[Endpoint, Endpoint]],
     ) -> None:
         self.segments: list[Segment] = []
-        self.full = False
+        self.full_ns: int | None = None
         self.udp = KeptPieces(datagrams)
         self._point, self._isns, self._syns = point, frozenset(isns), 0
         self._parts = FragmentTable()  # of TCP
@@ -145,7 +145,7 @@ class _Kept:
                 return
             self._syns += 1
         if len(self.segments) >= MAX_SEGMENTS:
-            self.full = True
+            self.full_ns = segment.time_ns if self.full_ns is None else self.full_ns
             return
         self.segments.append(segment)
 

@@ -71,7 +71,7 @@ class Recorded(NamedTuple):
     talks: tuple[list[Talk], list[Talk]]
     same: tuple[Same, ...]
     clock: Offset
-    full: bool
+    full: tuple[int | None, int | None]  # when there was no room for more segments
     chosen: frozenset[int]  # ids of conversations that are compared; the others only tell of the clock
     udp: tuple[Udp, Udp]
     meeting: Meeting  # of the exchanges of datagrams
@@ -118,7 +118,7 @@ def record(places: tuple[Place, Place]) -> Recorded:
         (arranged(udp[0].pieces, over_udp), arranged(udp[1].pieces, over_udp)), prints, _moved(same)
     )  # fmt: skip
     packets: list[clocks.Pair[Any]] = [pair for one in same for pair in clocks.certain(one)]
-    packets += [pair for _, pairs in meeting.certain() for pair in pairs]
+    packets += [pair for _, pairs in meeting.certain for pair in pairs]
     clock = clocks.offset(packets)
     for _ in range(2):  # what is found by contents may tell the clock, and that which of equal ones is which
         more = by_contents(*both, same, clock.there if clock.ns is not None else None)
@@ -130,7 +130,7 @@ def record(places: tuple[Place, Place]) -> Recorded:
     for one in same:
         if id(one.first) in chosen or id(one.second) in chosen:
             chosen |= {id(one.first), id(one.second)}
-    full = got[0].full or got[1].full
+    full = got[0].full_ns, got[1].full_ns
     copies = tuple(copied + side.copies for (_, copied), side in zip(kept, meeting.sides, strict=True))
     return Recorded(both, tuple(same), clock, full, frozenset(chosen), udp, meeting, copies)
 
@@ -158,7 +158,7 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     elif clock.ns is None:
         remarks.append("no packet is in both captures, so how far their clocks are apart cannot be measured")
     order = Order(recorded.same)
-    for pair, pieces in recorded.meeting.certain():
+    for pair, pieces in recorded.meeting.certain:
         order.learn(pair.first.ends, pair.second.ends, pieces)
     told = _Told(places)
     passages = _passages(recorded, clock)
@@ -166,7 +166,9 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     judge = Judge(recorded.meeting, order, clock, recorded.udp, passing, one_clock=one_clock)
     datagrams = judge.judged()
     lost = [one for passage in passages for one in order.judged(passage)]
-    undelivered = datagrams.undelivered
+    lost = [one for one in lost if _had_room(recorded.full, one.at, one.fate.one.time_ns, clock)]
+    room = recorded.udp[0].full_ns, recorded.udp[1].full_ns
+    undelivered = [one for one in datagrams.undelivered if _had_room(room, one.at, one.datagram.time_ns, clock)]
     if not one_clock:
         lost, undelivered, stopped = _within(places, lost, undelivered, clock)
         remarks += stopped
@@ -289,6 +291,14 @@ def _within(
         for at, after in sorted(off)
     ]
     return _segments_within(edges, off), _datagrams_within(datagrams, off), told
+
+
+def _had_room(full: tuple[int | None, int | None], at: int, time_ns: int, clock: Offset) -> bool:
+    """Whether the packets of the other place were still kept when this one came by."""
+    until = full[1 - at]
+    if until is None:
+        return True
+    return clock.ns is not None and (clock.there if at == 0 else clock.back)(time_ns) < until - MOST_UNSURE_NS
 
 
 def _legible(
@@ -482,7 +492,7 @@ def _told(
         yield f"{recut} segments were cut anew on the way, or by a network card; their bytes arrived"
     if unrecorded:
         yield f"{unrecorded} packets are missing in one capture although they passed there: the capture dropped them"
-    if recorded.full:
+    if recorded.full != (None, None):
         yield "there were more packets than are compared: the rest of these captures was not looked at"
 
 

@@ -17,6 +17,8 @@ from rpcdiag.compare.talks import COPY_NS
 from rpcdiag.model.packets import Address, Endpoint
 
 ANSWER_NS = 15_000_000_000  # an answer that comes later is not to this question
+AGAIN_NS = 30_000_000_000  # who asks later asks anew
+LEAST_OF_RPC = 68  # bytes of a connectionless PDU up to its sequence number
 MAX_LOOKED_AT = 256  # datagrams before and after one
 REASSEMBLY = {4: (11, 1), 6: (3, 1)}  # time exceeded: fragments did not come. [RFC792], [RFC4443] 3.3
 
@@ -73,8 +75,8 @@ class Judge:
         self._deliveries = [(pair, meeting.deliveries(pair, clock)) for pair in meeting.pairs]
         self._alone = list(meeting.alone())
         self._prints = meeting.prints
-        self._answers: dict[tuple[int, Endpoint, Address], list[Datagram]] = {}
-        self._arrived: dict[tuple[object, ...], int] = {}
+        self._answers: dict[tuple[object, ...], list[int]] = {}  # times
+        self._arrived: dict[tuple[object, ...], list[int]] = {}
         self._whole: set[tuple[int, Address, Address]] = set()  # fragments behind a first one came through
         self._small: set[tuple[int, Address, Endpoint, Endpoint]] = set()
         self._copies: tuple[dict[object, list[int]], dict[object, list[int]]] = ({}, {})
@@ -82,8 +84,8 @@ class Judge:
             self._learn(pair, found)
         for place, one in self._alone:
             self._index(place, one)
-        for answers in self._answers.values():
-            answers.sort(key=_when)
+        for times in (*self._answers.values(), *self._arrived.values()):
+            times.sort()
 
     def judged(self) -> Datagrams:
         found: list[Undelivered] = []
@@ -112,14 +114,16 @@ class Judge:
                 self._copies[place].setdefault(self._copy(datagram), []).append(datagram.time_ns)
                 key = self._question(place, exchange, one.side, datagram)
                 if not one.here.beyond(one.there) and not one.there.beyond(one.here):
-                    self._arrived[key] = max(datagram.time_ns, self._arrived.get(key, 0))
+                    self._arrived.setdefault(key, []).append(datagram.time_ns)
                     if datagram.fragmented and len(datagram.pieces) > 1:
                         self._whole.add((place, sender.address, receiver.address))
 
     def _index(self, place: int, exchange: Exchange) -> None:
         for side in (0, 1):
             receiver, sender = exchange.ends[1 - side], exchange.ends[side]
-            self._answers.setdefault((place, receiver, sender.address), []).extend(exchange.sent[side])
+            for one in exchange.sent[side]:
+                key = place, receiver, sender.address, _about(exchange, one)
+                self._answers.setdefault(key, []).append(one.time_ns)
 
     def _copy(self, datagram: Datagram) -> object:
         return self._prints.of(datagram), datagram.ip_id
@@ -185,8 +189,9 @@ class Judge:
             return "unrecorded"
         if not passes and not self._leads_past(at, sender.address, receiver.address):
             return "elsewhere"
-        key = self._question(at, exchange, side, datagram)
-        if self._arrived.get(key, 0) > datagram.time_ns:
+        times = self._arrived.get(self._question(at, exchange, side, datagram), [])
+        again = bisect_right(times, datagram.time_ns)
+        if again < len(times) and times[again] - datagram.time_ns <= AGAIN_NS:
             return "repeated"
         if side == 1 and not self._asked_again(exchange, datagram):
             return "unrecorded"  # who gets no answer asks again
@@ -195,12 +200,9 @@ class Judge:
     def _answered(self, exchange: Exchange, at: int, datagram: Datagram) -> bool:
         """Whether somebody answered it, at the port that it came from."""
         client, server = exchange.ends
-        answers = self._answers.get((at, client, server.address), [])
-        since = bisect_left(answers, datagram.time_ns, key=_when)
-        return any(
-            other.time_ns - datagram.time_ns <= ANSWER_NS and _is_answer(exchange, datagram, other)
-            for other in answers[since : since + MAX_LOOKED_AT]
-        )
+        times = self._answers.get((at, client, server.address, _about(exchange, datagram)), [])
+        since = bisect_left(times, datagram.time_ns)
+        return since < len(times) and times[since] - datagram.time_ns <= ANSWER_NS
 
     def _asked_again(self, exchange: Exchange, answer: Datagram) -> bool:
         """Whether the client had asked that before, or asked it again, as nobody does who got the answer."""
@@ -250,9 +252,9 @@ def _when(one: Datagram) -> int:
     return one.time_ns
 
 
-def _is_answer(exchange: Exchange, question: Datagram, answer: Datagram) -> bool:
+def _about(exchange: Exchange, one: Datagram) -> bytes:
+    """What a question and its answer have in common. [RFC1035] 4.1.1, [C706] 12.5.1"""
     if exchange.server.port == 53:
-        return question.head[:2] == answer.head[:2]
-    if question.head[:1] == answer.head[:1] == b"\x04" and min(len(question.head), len(answer.head)) >= 68:
-        return question.head[40:56] == answer.head[40:56] and question.head[64:68] == answer.head[64:68]
-    return True
+        return one.head[:2]
+    head = one.head
+    return head[40:56] + head[64:68] if head[:1] == b"\x04" and len(head) >= LEAST_OF_RPC else b""
