@@ -24,6 +24,10 @@ NO_PORTS = (
     "drops them, and with them the whole datagram"
 )
 BY_CHANCE = "it was one datagram, which may be chance: " + NO_PORTS
+TELL_APART = (
+    "a capture without a filter by port, or with 'or (ip[6:2] & 0x1fff != 0)' added to it, tells whether the firewall drops "
+    "them or the filter did"
+)
 WHOLLY = "datagrams to that port which fit into one packet pass: what drops these drops fragments"
 PASS_THEM = (
     "likely: let the firewall put fragments together (virtual reassembly), or let fragments of this traffic pass"
@@ -152,7 +156,7 @@ def _pieces(asked: Asked, group: Sequence[Undelivered]) -> tuple[str, str | None
                 f"{there} holds no fragment behind a first one at all, as after a capture filter by port, which never lets "
                 "them in"
             )
-            return f"possibly {name}: {seen} - or not recorded there: {filtered}", NO_PORTS, _remedies(head)
+            return f"possibly {name}: {seen} - or not recorded there: {filtered}", TELL_APART, ()
     if head.what == "fragment":
         return f"{name}: {seen}", None, ()
     return f"{name}: {seen}", NO_PORTS if len(group) >= SEVERAL or said else BY_CHANCE, _remedies(head)
@@ -179,7 +183,8 @@ def remarks(asked: Asked, undelivered: Sequence[Undelivered], copies: Sequence[i
         pieces = sum(one.how == "unrecorded" and one.what != "datagram" for one in mine)
         if pieces:
             filtered = "" if asked.udp[1 - at].pieced else ": a capture filter by port never lets them in"
-            yield f"fragments of {pieces} datagrams that arrived are not in {there}{filtered}"
+            many = f"{pieces} datagrams" if pieces > 1 else "a datagram"
+            yield f"fragments of {many} that arrived are not in {there}{filtered}"
         where = dict.fromkeys(str(one.ends[1]) for one in mine if one.how == "elsewhere")
         if where:
             shown = ", ".join(list(where)[:MAX_HOSTS]) + (", ..." if len(where) > MAX_HOSTS else "")
