@@ -4,6 +4,7 @@ UDP has no sequence numbers. What tells a datagram is its ends, its IP id, its p
 alone is no proof, for who gets no answer sends the same again, and a resolver asks several servers the same.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -79,11 +80,13 @@ class Datagram:
         if len(self.pieces) == len(other.pieces) == 1 and self.pieces[0].size == other.pieces[0].size:
             return [] if self.pieces[0].offset == other.pieces[0].offset else self.pieces
         there = other.spans()
-        return [
-            one
-            for one in self.pieces
-            if not any(start <= one.offset and one.offset + one.size <= end for start, end in there)
-        ]
+        starts = [start for start, _ in there]
+        found = []
+        for one in self.pieces:
+            place = bisect_right(starts, one.offset) - 1
+            if place < 0 or one.offset + one.size > there[place][1]:
+                found.append(one)
+        return found
 
 
 class Exchange:
@@ -291,11 +294,16 @@ class Meeting:
                     table[key] = None if key in table else one
             tables.append(table)
         taken: set[int] = set()
+        refused: set[tuple[int, int]] = set()
         for key, ours in tables[0].items():
             theirs = tables[1].get(key)
-            if ours is None or theirs is None or taken & {id(ours), id(theirs)} or not fits(ours, theirs):
+            if ours is None or theirs is None or taken & {id(ours), id(theirs)}:
                 continue
-            taken |= {id(ours), id(theirs)}
+            both = id(ours), id(theirs)
+            if both in refused or not fits(ours, theirs):
+                refused.add(both)
+                continue
+            taken |= {*both}
             self._meet(ours, theirs, by)
         self._drop_taken()
 

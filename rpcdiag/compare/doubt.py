@@ -138,10 +138,10 @@ def _elsewhere(order: Order, udp: tuple[Udp, Udp], one: Lost, passing: set[Way],
     if answered:
         held = one_clock or could_hold(udp[1 - one.at], talk.server.port)
         return any(segment.size for segment in talk.sent[1]) or not known or not held
-    return known is None and not one_clock and _neighbours(talk.client.address, talk.server.address)
+    return known is None and not one_clock and neighbours(talk.client.address, talk.server.address)
 
 
-def _neighbours(one: Address, other: Address) -> bool:
+def neighbours(one: Address, other: Address) -> bool:
     """Whether they are likely in one network, between which there is no firewall."""
     if one.version != other.version:
         return False

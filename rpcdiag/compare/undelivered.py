@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rpcdiag.compare.datagrams import Datagram, Delivery, Exchange, Meeting, Paired
+from rpcdiag.compare.doubt import neighbours
 from rpcdiag.compare.order import Order
 from rpcdiag.compare.pieces import SERVICES, Piece, Quote, Udp
 from rpcdiag.compare.result import Offset
@@ -79,6 +80,12 @@ class Judge:
         self._arrived: dict[tuple[object, ...], list[int]] = {}
         self._whole: set[tuple[int, Address, Address]] = set()  # fragments behind a first one came through
         self._small: set[tuple[int, Address, Endpoint, Endpoint]] = set()
+        self._complaints: dict[object, Quote] = {}  # that fragments did not come, by whose, and by IP id
+        for error in udp[1].errors + udp[0].errors:
+            if (error.kind, error.code) == REASSEMBLY[error.version] and error.ports is not None:
+                self._complaints[error.source, error.destination] = error
+                if error.ip_id:
+                    self._complaints[error.ip_id] = error
         self._copies: tuple[dict[object, list[int]], dict[object, list[int]]] = ({}, {})
         for pair, found in self._deliveries:
             self._learn(pair, found)
@@ -172,7 +179,7 @@ class Judge:
         only_first = there.spans()[0][0] == 0 and len(there.spans()) == 1 and there.length > there.spans()[0][1]
         first_only = only_first and len(there.pieces) == 1
         pattern = first_only and (at, sender.address, receiver.address) not in self._whole
-        said = self._said(exchange, side, at, datagram)
+        said = self._said(exchange, side, datagram)
         if how == "lost" and not said and not self._one_clock and not self._udp[1 - at].pieced:
             how = "possible"
         what = "fragments" if pattern else "fragment"
@@ -222,7 +229,7 @@ class Judge:
         before = self._order.of_host(at, sender)
         if beyond is not None:
             return beyond != at and before in (None, at)
-        return self._one_clock and before in (None, at)
+        return self._one_clock and before in (None, at) and not neighbours(sender, receiver)
 
     def _could_hold(self, place: int, port: int) -> bool:
         """Whether a capture holds datagrams of this port, or others that nobody filters for."""
@@ -231,16 +238,9 @@ class Judge:
             return False
         return port in udp.udp_ports or udp.others > 0 or bool(udp.udp_ports - SERVICES.keys())
 
-    def _said(self, exchange: Exchange, side: int, at: int, datagram: Datagram) -> Quote | None:
+    def _said(self, exchange: Exchange, side: int, datagram: Datagram) -> Quote | None:
         sender, receiver = directed(exchange, side)
-        for place in (at, 1 - at):
-            for one in self._udp[place].errors:
-                about = (one.source, one.destination) == (sender.address, receiver.address) or (
-                    datagram.ip_id and one.ip_id == datagram.ip_id
-                )
-                if about and (one.kind, one.code) == REASSEMBLY[one.version] and one.ports is not None:
-                    return one
-        return None
+        return self._complaints.get((sender.address, receiver.address)) or self._complaints.get(datagram.ip_id or None)
 
 
 def _way(one: Undelivered) -> tuple[int, Address, Address]:

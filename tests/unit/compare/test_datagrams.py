@@ -512,6 +512,20 @@ def test_a_capture_of_one_direction(tmp_path: File) -> None:
     assert compare([str(tmp_path / "a.pcap"), str(tmp_path / "b.pcap")]).differences == ()
 
 
+def test_before_and_behind_a_translation_at_one_place(tmp_path: File) -> None:
+    story = Story()
+    story.ticket()
+    story.resolve("same.example", 5)
+    lost = [number for asked in story.tries(story.udp(SERVER, 88), kerberos.as_req()) for number in asked]
+    story.end()
+    inner = sides(story.recording, CLIENT, Path(lost_to_b=lost))
+    outer = sides(story.recording, CLIENT, Path(lost_to_b=lost, offset_ns=20_000, hops=2, ends=INSIDE))
+    (tmp_path / "a.pcap").write_bytes(inner.a)
+    (tmp_path / "b.pcap").write_bytes(inner.b + outer.b[24:])
+    made = compare([str(tmp_path / "a.pcap"), str(tmp_path / "b.pcap")])
+    assert [(one.kind, one.packets[0]) for one in made.differences] == [("lost-datagram", tuple(lost))]
+
+
 def test_answers_that_a_device_rewrites(tmp_path: File) -> None:
     """An address in the answer of a resolver is translated too: the IP id is the same, the payload is not."""
     story = Story()
