@@ -79,7 +79,6 @@ class Judge:
         self._answers: dict[tuple[object, ...], list[int]] = {}  # times
         self._arrived: dict[tuple[object, ...], list[int]] = {}
         self._whole: set[tuple[int, Address, Address]] = set()  # fragments behind a first one came through
-        self._small: set[tuple[int, Address, Endpoint, Endpoint]] = set()
         self._complaints: dict[object, Quote] = {}  # that fragments did not come, by whose, and by IP id
         for error in udp[1].errors + udp[0].errors:
             if (error.kind, error.code) == REASSEMBLY[error.version] and error.ports is not None:
