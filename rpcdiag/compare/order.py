@@ -95,6 +95,7 @@ class Order:
 
     def judged(self, passage: Passage) -> Iterable[Lost]:
         """What did not arrive."""
+        answered = {fate.side for fate in passage.fates if fate.arrived}
         for fate in passage.fates:
             if fate.arrived:
                 continue
@@ -109,7 +110,10 @@ class Order:
             if leaves == at:
                 how = "repeated" if fate.repeated else "unrecorded" if fate.acknowledged else "lost"
             else:
-                how = "made" if kind(fate.one) in ("RST", "SYN-ACK", "FIN") and not fate.repeated else "unrecorded"
+                what = kind(fate.one)
+                own = (what == "SYN-ACK" and fate.side in answered) or (what == "FIN" and fate.acknowledged)
+                made = what in ("RST", "SYN-ACK", "FIN") and not own and not fate.repeated
+                how = "made" if made else "unrecorded"  # who sends more, or is told that it came, sent it
             yield Lost(talk, fate.side, at, fate, how)
 
 

@@ -256,6 +256,17 @@ def test_what_there_was_no_room_for_is_not_lost(tmp_path: File, monkeypatch: pyt
     assert any("the rest of these captures was not looked at" in one for one in made.remarks)
 
 
+@pytest.mark.parametrize("flags", [0x12, 0x11], ids=["SYN-ACK", "FIN"])
+def test_what_a_capture_missed_of_a_connection_that_goes_on_was_not_made_in_between(tmp_path: File, flags: int) -> None:
+    recording, _ = _recording()
+    host = bytes((10, 6, 0, 20))
+    missed = [n for n, one in enumerate(recording.frames, 1) if one.data[26:30] == host and one.data[47] == flags]
+    both = sides(recording, CLIENT, Path(lost_to_b=missed[:2]))
+    made = _of(tmp_path, both.a, both.b)
+    assert made.differences == ()
+    assert any("2 packets are missing in one capture" in one for one in made.remarks)
+
+
 def test_headers_that_are_cut_are_not_lost(tmp_path: File) -> None:
     recording, syns = _recording()
     both = sides(recording, CLIENT, Path(lost_to_b=syns, snaplen=44))
