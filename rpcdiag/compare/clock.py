@@ -6,8 +6,9 @@ come back larger. So the two directions bound it, as rows of a log bound that of
 
 from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from rpcdiag.compare.pieces import Piece
 from rpcdiag.compare.result import Offset
 from rpcdiag.compare.segments import Segment
 from rpcdiag.compare.talks import MASK, Same, kind
@@ -20,17 +21,20 @@ _Table = dict[object, Segment | None]
 NONE = Offset(None, None, None, 0, 0.0, 0)
 
 
-class Pair(NamedTuple):
+One = TypeVar("One", Segment, Piece)
+
+
+class Pair(NamedTuple, Generic[One]):
     """One packet at both places, from the client (0) or the server (1)."""
 
-    first: Segment
-    second: Segment
+    first: One
+    second: One
     side: int
 
 
-def certain(same: Same) -> list[Pair]:
+def certain(same: Same) -> list[Pair[Segment]]:
     """Packets of a conversation that can only be one another: what tells them stands once at either place."""
-    found: list[Pair] = []
+    found: list[Pair[Segment]] = []
     for side in (0, 1):
         began = bases(same, side)
         tables: tuple[tuple[_Table, _Table], ...] = (({}, {}), ({}, {}))  # with the IP id, and without
@@ -57,7 +61,7 @@ def bases(same: Same, side: int) -> tuple[int, int]:
     return (0, 0) if one is None or other is None else (one, other)
 
 
-def offset(pairs: Sequence[Pair]) -> Offset:
+def offset(pairs: Sequence[Pair[Any]]) -> Offset:
     """The offset that the packets agree on."""
     if not pairs:
         return NONE
@@ -77,10 +81,11 @@ def offset(pairs: Sequence[Pair]) -> Offset:
         if max(coming) <= min(going):
             low, high = max(coming), min(going)
             middle = (low + high) // 2  # as far from one as from the other
-    return Offset(middle, low, high, len(kept), drift, at)
+    one_way = not sides[0] or not sides[1]  # what they take is not known
+    return Offset(middle, None if one_way else low, None if one_way else high, len(kept), drift, at)
 
 
-def _drift(pairs: Sequence[Pair]) -> tuple[float, int]:
+def _drift(pairs: Sequence[Pair[Any]]) -> tuple[float, int]:
     """How fast the offset grows, in millionths, and the time that it is told for."""
     ordered = sorted(pairs, key=lambda one: one.first.time_ns)
     third = len(ordered) // 3

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.capture.choice import Engine
 from rpcdiag.compare import sides, works
+from rpcdiag.compare.datagrams import Meeting
 from rpcdiag.compare.result import Comparison, Mode
 from rpcdiag.compare.segments import points as described
-from rpcdiag.compare.sides import Place
+from rpcdiag.compare.sides import Place, Recorded
 from rpcdiag.errors import InputError, RpcdiagError
 
 MAX_NAMES = 8
+AT_LEAST = 2  # datagrams in common
+SEVERAL, LONG_NS, PACE_NS = 3, 1_000_000_000, 20_000_000  # connections, from the first to the last, difference
 SURE = frozenset({"numbers", "ends", "ids", "stamp"})  # what packets have in common only where they are the same
 
 
@@ -34,13 +37,13 @@ def compare(
         if mode is Mode.WORKS and one_file:
             raise InputError(paths[0], "what works is compared with what does not in another capture: name two")
     why = "as asked for" if mode is not None else ""
+    recorded: sides.Recorded | None = None
     if mode is None:
-        mode, why = _told_apart(places)
+        mode, why, recorded = _told_apart(places)
     if mode is Mode.WORKS:
         return works.compare(places[0].diagnosis, places[1].diagnosis, why)._replace(cuts=cuts)
     chosen = _one_point(places[0]), _one_point(places[1])
-    recorded = sides.record(chosen)
-    return sides.compare(chosen, recorded, why, one_clock=one_file)._replace(cuts=cuts)
+    return sides.compare(chosen, recorded or sides.record(chosen), why, one_clock=one_file)._replace(cuts=cuts)
 
 
 def _diagnosed(path: str, engine: Engine | None) -> Diagnosis:
@@ -105,19 +108,68 @@ def _one_point(place: Place) -> Place:
     return place
 
 
-def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str]:
+def _same_datagrams(meeting: Meeting) -> int:
+    """Datagrams that can only be the same: by their IP ids, or, where there are none, in both directions."""
+    found = 0
+    for _, pairs in meeting.certain:
+        numbered = sum(one.first.ip_id == one.second.ip_id != 0 for one in pairs)
+        bare = [one for one in pairs if one.first.ip_id == one.second.ip_id == 0]
+        found += numbered + (len(bare) if len({one.side for one in bare}) == 2 else 0)
+    return found
+
+
+def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str, Recorded | None]:
     """The same packets at two places, or two recordings of the same thing."""
     numbers = [
         {(one.flow.isn, one.flow.server.port) for one in place.flows() if one.flow.isn is not None} for place in places
     ]
     shared = len(numbers[0] & numbers[1])
     if any(len(place.facts.points) > 1 for place in places):
-        return Mode.WORKS, "a capture has several capture points, and --points chooses none of them"
+        return Mode.WORKS, "a capture has several capture points, and --points chooses none of them", None
     if not all(place.facts.packets for place in places):
-        return Mode.SIDES, "a capture holds no packets"
+        return Mode.SIDES, "a capture holds no packets", None
     if shared:
-        return Mode.SIDES, f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both"
-    same = [one for one in sides.record(places).same if one.by in SURE]
+        return (
+            Mode.SIDES,
+            f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both",
+            None,
+        )
+    recorded = sides.record(places)
+    same = [one for one in recorded.same if one.by in SURE]
     if same:
-        return Mode.SIDES, f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other"
-    return Mode.WORKS, "no packet is in both captures"
+        return (
+            Mode.SIDES,
+            f"{len(same)} connection{'s of one are' if len(same) > 1 else ' of one is'} in the other",
+            recorded,
+        )
+    datagrams = _same_datagrams(recorded.meeting)
+    if datagrams >= AT_LEAST:
+        return Mode.SIDES, f"{datagrams} datagrams of one are in the other", recorded
+    gap = _same_pace(recorded)
+    if gap is not None:
+        return (
+            Mode.WORKS,
+            (
+                f"no packet is in both captures; but their connections begin at the same times, {gap / 1e9:+.3f} s apart: if "
+                "these are two places of one path, with a proxy or new sequence numbers in between, say --as sides"
+            ),
+            None,
+        )
+    return Mode.WORKS, "no packet is in both captures", None
+
+
+def _same_pace(recorded: Recorded) -> int | None:
+    """How far apart the connections of both begin, where that is the same for all: that proves nothing, and is a hint."""
+    starts: dict[int, tuple[list[int], list[int]]] = {}
+    for place, side in enumerate(recorded.talks):
+        for one in side:
+            starts.setdefault(one.server.port, ([], []))[place].append(one.first.time_ns)
+    same = [
+        (here, there)
+        for ours, theirs in starts.values()
+        if len(ours) == len(theirs)
+        for here, there in zip(ours, theirs, strict=True)
+    ]
+    gaps = [there - here for here, there in same]
+    long = bool(same) and max(same)[0] - min(same)[0] >= LONG_NS
+    return sum(gaps) // len(gaps) if len(gaps) >= SEVERAL and long and max(gaps) - min(gaps) <= PACE_NS else None

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rpcdiag.compare import clock as clocks
 from rpcdiag.compare.clock import Pair
 from rpcdiag.compare.passage import Fate
 from rpcdiag.compare.talks import Same, Talk, kind
-from rpcdiag.model.packets import Address
+from rpcdiag.model.packets import Address, Endpoint
+
+Ends = tuple[Endpoint, Endpoint]
 
 
 class Lost(NamedTuple):
@@ -20,6 +22,7 @@ class Lost(NamedTuple):
     fate: Fate
     how: str  # lost, repeated, made, unrecorded
     edge_ns: int = 0  # after the last packet of the other capture, or (negative) before its first
+    proviso: str | None = None
 
 
 class Passage(NamedTuple):
@@ -48,23 +51,33 @@ class Order:
     def __init__(self, same: Sequence[Same]) -> None:
         self._of_pair: dict[tuple[int, Address, Address], int] = {}
         self._of_host: dict[tuple[int, Address], int] = {}
-        votes = [0, 0]
+        self._votes = [0, 0]
         for one in same:
-            near = _nearer([*clocks.certain(one)])
-            if near is None:
-                continue
-            votes[near] += 1
-            for place, talk in enumerate((one.first, one.second)):
-                client, server = talk.client.address, talk.server.address
-                self._of_pair[place, client, server] = near
-                self._of_host.setdefault((place, client), near)
-                self._of_host.setdefault((place, server), 1 - near)
-        self.known = bool(votes[0] or votes[1])
-        self._usual = int(votes[1] > votes[0])
+            self.learn(one.first.ends, one.second.ends, clocks.certain(one))
+
+    def learn(self, first: Ends, second: Ends, pairs: Sequence[Pair[Any]]) -> None:
+        """What packets of one conversation say that both places have."""
+        near = _nearer(pairs)
+        if near is None:
+            return
+        self._votes[near] += 1
+        for place, ends in enumerate((first, second)):
+            client, server = ends[0].address, ends[1].address
+            self._of_pair[place, client, server] = near
+            self._of_host.setdefault((place, client), near)
+            self._of_host.setdefault((place, server), 1 - near)
+
+    @property
+    def known(self) -> bool:
+        return any(self._votes)
 
     def near(self, talk: Talk, place: int) -> int:
         """The place that is nearer to the client."""
-        client, server = talk.client.address, talk.server.address
+        near = self.nearer(talk.client.address, talk.server.address, place)
+        return int(self._votes[1] > self._votes[0]) if near is None else near
+
+    def nearer(self, client: Address, server: Address, place: int) -> int | None:
+        """The same of two hosts, as `place` names them; None where no packet tells."""
         near = self._of_pair.get((place, client, server))
         if near is None:
             reverse = self._of_pair.get((place, server, client))
@@ -74,10 +87,15 @@ class Order:
         if near is None:
             other = self._of_host.get((place, server))
             near = None if other is None else 1 - other
-        return self._usual if near is None else near
+        return near
+
+    def of_host(self, place: int, address: Address) -> int | None:
+        """The place that is nearer to a host, as far as its own packets tell."""
+        return self._of_host.get((place, address))
 
     def judged(self, passage: Passage) -> Iterable[Lost]:
         """What did not arrive."""
+        answered = {fate.side for fate in passage.fates if fate.arrived}
         for fate in passage.fates:
             if fate.arrived:
                 continue
@@ -92,11 +110,14 @@ class Order:
             if leaves == at:
                 how = "repeated" if fate.repeated else "unrecorded" if fate.acknowledged else "lost"
             else:
-                how = "made" if kind(fate.one) in ("RST", "SYN-ACK", "FIN") and not fate.repeated else "unrecorded"
+                what = kind(fate.one)
+                own = (what == "SYN-ACK" and fate.side in answered) or (what == "FIN" and fate.acknowledged)
+                made = what in ("RST", "SYN-ACK", "FIN") and not own and not fate.repeated
+                how = "made" if made else "unrecorded"  # who sends more, or is told that it came, sent it
             yield Lost(talk, fate.side, at, fate, how)
 
 
-def _nearer(pairs: Sequence[Pair]) -> int | None:
+def _nearer(pairs: Sequence[Pair[Any]]) -> int | None:
     """The place nearer to the client."""
     for side in (0, 1):
         falls = [one.first.ttl - one.second.ttl for one in pairs if one.side == side]

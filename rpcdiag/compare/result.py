@@ -38,7 +38,8 @@ class Difference(NamedTuple):
     """One way in which they differ; packets are numbers in the first and the second capture.
 
     `matters` is False where it explains no failure: another dynamic port, a packet that was sent again and then arrived.
-    `rules` are those whose findings speak of these flows: in the second capture, for `sides` in either.
+    `rules` are those whose findings speak of these flows: in the second capture, for `sides` in either. `means` explains
+    it, and `remedies` are what would likely help, where that can be said.
     """
 
     kind: str
@@ -50,6 +51,8 @@ class Difference(NamedTuple):
     server: str | None = None
     rules: tuple[str, ...] = ()
     times: int = 1  # packets of which it is told
+    means: str | None = None
+    remedies: tuple[str, ...] = ()
 
 
 class Rung(NamedTuple):
@@ -63,7 +66,7 @@ class Rung(NamedTuple):
 class Offset(NamedTuple):
     """What the clock of the second capture is ahead of the first; it lies between `low_ns` and `high_ns`.
 
-    All are None where nothing that both recorded tells. `drift_ppm`: how fast that grows.
+    All are None where nothing that both recorded tells, the bounds also where all went one way. `drift_ppm`: how fast that grows.
     """
 
     ns: int | None

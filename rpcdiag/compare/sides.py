@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import CaptureFacts, CaseFlow
 from rpcdiag.compare import clock as clocks
+from rpcdiag.compare import missed
+from rpcdiag.compare.datagrams import Meeting, Paired, Prints, arranged
+from rpcdiag.compare.doubt import weighed
 from rpcdiag.compare.order import Lost, Order, Passage
 from rpcdiag.compare.passage import Fate, fates
+from rpcdiag.compare.pieces import Udp
 from rpcdiag.compare.result import Comparison, Difference, Mode, Offset, Rung, Side, Translation, rules_of
 from rpcdiag.compare.segments import read
-from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, talks
+from rpcdiag.compare.talks import Same, Talk, by_contents, in_common, kind, once, talks
+from rpcdiag.compare.undelivered import Datagrams, Judge, Undelivered
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.flows.flow import UDP
 from rpcdiag.model.packets import Address, Endpoint
@@ -45,6 +50,16 @@ class Place(NamedTuple):
             and one.flow.transport != UDP
         ]
 
+    def datagram_flows(self) -> list[CaseFlow]:
+        """The flows of the place that are RPC over UDP."""
+        return [
+            one
+            for one in self.diagnosis.case.flows
+            if one.flow.capture == self.facts.number
+            and (self.point is None or one.flow.point == self.point)
+            and one.flow.transport == UDP
+        ]
+
     def side(self) -> Side:
         facts = self.facts
         return Side(self.label, facts.path, self.name, facts.packets, facts.first_ns, facts.last_ns)
@@ -56,8 +71,11 @@ class Recorded(NamedTuple):
     talks: tuple[list[Talk], list[Talk]]
     same: tuple[Same, ...]
     clock: Offset
-    full: bool
+    full: tuple[int | None, int | None]  # when there was no room for more segments
     chosen: frozenset[int]  # ids of conversations that are compared; the others only tell of the clock
+    udp: tuple[Udp, Udp]
+    meeting: Meeting  # of the exchanges of datagrams
+    copies: tuple[int, ...]  # packets that a place recorded twice
 
 
 class _Told:
@@ -67,7 +85,7 @@ class _Told:
         self._flows: tuple[dict[_Ends, list[str]], dict[_Ends, list[str]]] = ({}, {})
         self._findings: tuple[dict[str, list[Finding]], dict[str, list[Finding]]] = ({}, {})
         for place, flows, findings in zip(places, self._flows, self._findings, strict=True):
-            for one in place.flows():
+            for one in place.flows() + place.datagram_flows():
                 flows.setdefault((one.flow.client, one.flow.server), []).append(one.id)
             for finding in place.diagnosis.findings:
                 for id in finding.flows:
@@ -89,20 +107,41 @@ def record(places: tuple[Place, Place]) -> Recorded:
     flows = [place.flows() for place in places]
     wanted = {(one.flow.client, one.flow.server) for side in flows for one in side}
     isns = {one.flow.isn for side in flows for one in side if one.flow.isn is not None}
-    got = [read(place.facts.path, place.point, wanted, isns) for place in places]
-    both = talks(got[0].segments, wanted), talks(got[1].segments, wanted)
+    over_udp = {(one.flow.client, one.flow.server): None for place in places for one in place.datagram_flows()}
+    got = [read(place.facts.path, place.point, wanted, isns, over_udp) for place in places]
+    kept = [once(one.segments) for one in got]
+    both = talks(kept[0][0], wanted), talks(kept[1][0], wanted)
     same = in_common(*both)
-    clock = clocks.offset([pair for one in same for pair in clocks.certain(one)])
+    udp = got[0].udp, got[1].udp
+    prints = Prints(side.pieces for side in udp)
+    meeting = Meeting(
+        (arranged(udp[0].pieces, over_udp), arranged(udp[1].pieces, over_udp)), prints, _moved(same)
+    )  # fmt: skip
+    packets: list[clocks.Pair[Any]] = [pair for one in same for pair in clocks.certain(one)]
+    packets += [pair for _, pairs in meeting.certain for pair in pairs]
+    clock = clocks.offset(packets)
     for _ in range(2):  # what is found by contents may tell the clock, and that which of equal ones is which
         more = by_contents(*both, same, clock.there if clock.ns is not None else None)
         same += more
         if more and clock.ns is None:
             clock = clocks.offset([pair for one in more for pair in clocks.certain(one)])
+    meeting.more(clock)
     chosen = {id(one) for side in both for one in side if one.ends in wanted or one.isn in isns}
     for one in same:
         if id(one.first) in chosen or id(one.second) in chosen:
             chosen |= {id(one.first), id(one.second)}
-    return Recorded(both, tuple(same), clock, got[0].full or got[1].full, frozenset(chosen))
+    full = got[0].full_ns, got[1].full_ns
+    copies = tuple(copied + side.copies for (_, copied), side in zip(kept, meeting.sides, strict=True))
+    return Recorded(both, tuple(same), clock, full, frozenset(chosen), udp, meeting, copies)
+
+
+def _moved(same: Iterable[Same]) -> dict[Address, Address]:
+    """What addresses at the first place read at the second, as TCP says."""
+    found: dict[Address, Address] = {}
+    for one in same:
+        for here, there in zip(one.first.ends, one.second.ends, strict=True):
+            found.setdefault(here.address, there.address)
+    return found
 
 
 def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_clock: bool) -> Comparison:
@@ -119,24 +158,41 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
     elif clock.ns is None:
         remarks.append("no packet is in both captures, so how far their clocks are apart cannot be measured")
     order = Order(recorded.same)
+    for pair, pieces in recorded.meeting.certain:
+        order.learn(pair.first.ends, pair.second.ends, pieces)
     told = _Told(places)
     passages = _passages(recorded, clock)
+    passing = _passing(passages)
+    judge = Judge(recorded.meeting, order, clock, recorded.udp, passing, one_clock=one_clock)
+    datagrams = judge.judged()
     lost = [one for passage in passages for one in order.judged(passage)]
+    lost = [one for one in lost if _had_room(recorded.full, one.at, one.fate.one.time_ns, clock)]
+    room = recorded.udp[0].full_ns, recorded.udp[1].full_ns
+    undelivered = [one for one in datagrams.undelivered if _had_room(room, one.at, one.datagram.time_ns, clock)]
     if not one_clock:
-        lost, stopped = _within(places, lost, clock)
+        lost, undelivered, stopped = _within(places, lost, undelivered, clock)
         remarks += stopped
+    datagrams = datagrams._replace(undelivered=undelivered)
+    lost, cut = _legible(places, recorded, lost)
+    labels = places[0].label, places[1].label
+    lost, doubts = weighed(labels, order, recorded.udp, passages, lost, passing, one_clock=one_clock)
     unrecorded = sum(one.how == "unrecorded" for one in lost)
-    common = bool(recorded.same)
-    differences = (
-        list(_grouped(places, told, [one for one in lost if one.how != "unrecorded"])) if common or one_clock else []
-    )
-    differences += _icmp(places, recorded, told)
+    common = bool(recorded.same) or bool(datagrams.deliveries)
+    asked = missed.Asked(labels, recorded.udp, order, told.of)
+    differences: list[Difference] = []
+    if common or one_clock:
+        differences += _grouped(places, told, [one for one in lost if one.how != "unrecorded"])
+        differences += missed.differences(asked, datagrams, undelivered)
+    differences += _icmp(places, recorded, told, lost)
+    differences += missed.errors(asked, undelivered, lambda at, ns: _beyond_edge(places, at, ns, clock))
     differences.sort(key=lambda one: (not one.matters, one.kind.startswith("made")))
-    arrived = sum(fate.arrived for passage in passages for fate in passage.fates)
+    arrived = sum(fate.arrived for passage in passages for fate in passage.fates) + _delivered(datagrams)
     if not differences and not common:
         remarks.append("neither capture holds a conversation of the other")
     remarks += _beyond(places, order, passages)
     remarks += _told(places, recorded, passages, unrecorded)
+    remarks += cut + doubts
+    remarks += missed.remarks(asked, undelivered, recorded.copies)
     return Comparison(
         mode=Mode.SIDES,
         why=why,
@@ -145,11 +201,34 @@ def compare(places: tuple[Place, Place], recorded: Recorded, why: str, *, one_cl
         verdict=_verdict(places, differences, common, arrived),
         differences=tuple(differences[:MAX_DIFFERENCES]),
         more=max(0, len(differences) - MAX_DIFFERENCES),
-        rungs=tuple(_ladder(order, passages, lost)[:MAX_RUNGS]),
+        rungs=tuple(_both_ladders(_ladder(order, passages, lost, clock), missed.ladder(asked, datagrams, clock))),
         remarks=tuple(remarks),
         same=arrived,
         clock=clock,
         translations=tuple(_translations(recorded)),
+    )
+
+
+def _passing(passages: Iterable[Passage]) -> set[tuple[int, Address, Address]]:
+    """Places and hosts of TCP packets from one to the other that are in both."""
+    found: set[tuple[int, Address, Address]] = set()
+    for passage in passages:
+        if passage.first is None or passage.second is None:
+            continue
+        for side in {fate.side for fate in passage.fates if fate.here is not None and fate.there is not None}:
+            for place, talk in enumerate((passage.first, passage.second)):
+                ends = talk.ends if side == 0 else talk.ends[::-1]
+                found.add((place, ends[0].address, ends[1].address))
+    return found
+
+
+def _delivered(datagrams: Datagrams) -> int:
+    """Packets of datagrams that are in both."""
+    return sum(
+        len(one.here.pieces) - len(one.here.beyond(one.there))
+        for _, deliveries in datagrams.deliveries
+        for one in deliveries
+        if one.here is not None and one.there is not None
     )
 
 
@@ -179,30 +258,64 @@ def _passages(recorded: Recorded, clock: Offset) -> list[Passage]:
     return sorted(found, key=began)
 
 
-def _beyond_edge(places: tuple[Place, Place], lost: Lost, clock: Offset) -> int:
-    """How long before the other capture's first packet, or after its last, the segment should have come by; else 0."""
-    other = places[1 - lost.at].facts
+def _beyond_edge(places: tuple[Place, Place], at: int, time_ns: int, clock: Offset) -> int:
+    """How long before the other capture's first packet, or after its last, what `at` saw should have come by; else 0."""
+    other = places[1 - at].facts
     if other.first_ns is None or other.last_ns is None or clock.ns is None:
         return 0
-    when = clock.there(lost.fate.one.time_ns) if lost.at == 0 else clock.back(lost.fate.one.time_ns)
+    when = clock.there(time_ns) if at == 0 else clock.back(time_ns)
     unsure = min(((clock.high_ns or 0) - (clock.low_ns or 0)) // 2, MOST_UNSURE_NS)
     if when - unsure < other.first_ns:
         return min(-1, when - other.first_ns)
     return max(1, when - other.last_ns) if when + unsure > other.last_ns else 0
 
 
-def _within(places: tuple[Place, Place], lost: Sequence[Lost], clock: Offset) -> tuple[list[Lost], list[str]]:
+def _within(
+    places: tuple[Place, Place], lost: Sequence[Lost], undelivered: Sequence[Undelivered], clock: Offset
+) -> tuple[list[Lost], list[Undelivered], list[str]]:
     """Without what the other place cannot have recorded any more, or not yet.
 
     A file does not say how long nothing came. What the far end sent passed the other place: where that is not in its
     file either, it was not recording. Where there is no such packet, what was tried again and again counts as lost.
     """
-    edges = [(one, _beyond_edge(places, one, clock)) for one in lost]
+    edges = [(one, _beyond_edge(places, one.at, one.fate.one.time_ns, clock)) for one in lost]
+    datagrams = [(one, _beyond_edge(places, one.at, one.pieces[0].time_ns, clock)) for one in undelivered]
     off = {
         (one.at, gap > 0)
         for one, gap in edges
         if gap and one.how in ("made", "unrecorded") and kind(one.fate.one) not in ("RST", "FIN")
-    }
+    } | {(one.at, gap > 0) for one, gap in datagrams if gap and one.how == "unrecorded"}
+    told = [
+        f"{places[1 - at].label} recorded nothing {'after its last' if after else 'before its first'} packet: what "
+        f"{places[at].label} saw {'then' if after else 'until then'} is not compared"
+        for at, after in sorted(off)
+    ]
+    return _segments_within(edges, off), _datagrams_within(datagrams, off), told
+
+
+def _had_room(full: tuple[int | None, int | None], at: int, time_ns: int, clock: Offset) -> bool:
+    """Whether the packets of the other place were still kept when this one came by."""
+    until = full[1 - at]
+    if until is None:
+        return True
+    return clock.ns is not None and (clock.there if at == 0 else clock.back)(time_ns) < until - MOST_UNSURE_NS
+
+
+def _legible(
+    places: tuple[Place, Place], recorded: Recorded, lost: Sequence[Lost]
+) -> tuple[list[Lost], list[str]]:  # fmt: skip
+    """Without what the other place may have, but cut within its headers."""
+    cut = [udp.cut for udp in recorded.udp]
+    kept = [one for one in lost if not cut[1 - one.at]]
+    told = [
+        f"{cut[at]} packets of {places[at].label} are cut within their headers: what is not there is not taken for lost"
+        for at in (0, 1)
+        if cut[at]
+    ]
+    return kept, told
+
+
+def _segments_within(edges: Sequence[tuple[Lost, int]], off: set[tuple[int, bool]]) -> list[Lost]:
     tries: dict[tuple[object, ...], int] = {}
     for one, gap in edges:
         if gap:
@@ -215,19 +328,29 @@ def _within(places: tuple[Place, Place], lost: Sequence[Lost], clock: Offset) ->
         telling = what in ("SYN", "SYN-ACK", "RST") or (what == "segment" and again)
         if not gap or ((one.at, gap > 0) not in off and telling and one.how != "unrecorded"):
             kept.append(one._replace(edge_ns=gap))
-    told = [
-        f"{places[1 - at].label} recorded nothing {'after its last' if after else 'before its first'} packet: what "
-        f"{places[at].label} saw {'then' if after else 'until then'} is not compared"
-        for at, after in sorted(off)
-    ]
-    return kept, told
+    return kept
+
+
+def _datagrams_within(edges: Sequence[tuple[Undelivered, int]], off: set[tuple[int, bool]]) -> list[Undelivered]:
+    tries: dict[tuple[object, ...], int] = {}
+    for one, gap in edges:
+        if gap:
+            key = one.at, one.side, one.exchange.client.address, one.exchange.server
+            tries[key] = tries.get(key, 0) + 1
+    kept = []
+    for one, gap in edges:
+        again = tries.get((one.at, one.side, one.exchange.client.address, one.exchange.server), 0) > 1
+        telling = one.what == "datagram" and one.how in ("lost", "possible") and again
+        if not gap or ((one.at, gap > 0) not in off and telling):
+            kept.append(one._replace(edge_ns=gap))
+    return kept
 
 
 def _grouped(places: tuple[Place, Place], told: _Told, lost: Sequence[Lost]) -> Iterable[Difference]:
     """One difference for each kind of segment, way and pair of ends."""
     groups: dict[tuple[object, ...], list[Lost]] = {}
     for one in lost:
-        key = one.how, one.at, one.side, kind(one.fate.one), one.talk.client.address, one.talk.server
+        key = one.how, one.at, one.side, kind(one.fate.one), one.talk.client.address, one.talk.server, one.proviso
         groups.setdefault(key, []).append(one)
     for group in groups.values():
         yield _difference(places, told, group)
@@ -263,6 +386,8 @@ def _difference(places: tuple[Place, Place], told: _Told, group: Sequence[Lost])
         edge = "last" if least > 0 else "first"
         when = "before" if least > 0 else "after"
         says += f" - unless {there} was not recording then: its {edge} packet is {_seconds(least)} {when}"
+    if head.proviso:
+        says += f" - {head.proviso}"
     pair = (packets[:MAX_PACKETS], ()) if at == 0 else ((), packets[:MAX_PACKETS])
     flows, rules = told.of(at, dict.fromkeys(one.talk.ends for one in group))
     return Difference(
@@ -271,8 +396,11 @@ def _difference(places: tuple[Place, Place], told: _Told, group: Sequence[Lost])
     )  # fmt: skip
 
 
-def _icmp(places: tuple[Place, Place], recorded: Recorded, told: _Told) -> list[Difference]:
-    """Errors about a conversation that only one place saw: of a device in between."""
+def _icmp(
+    places: tuple[Place, Place], recorded: Recorded, told: _Told, lost: Sequence[Lost]
+) -> list[Difference]:  # fmt: skip
+    """Errors that only one place saw, about a conversation of which the other lacks packets: of a device in between."""
+    hurt = {(one.at, *one.talk.ends) for one in lost if one.how in ("lost", "repeated")}
     senders = [{error.sender for one in place.flows() for error in one.flow.icmp} for place in places]
     ends = [{end.address for talk in side for end in talk.ends} for side in recorded.talks]
     found: dict[tuple[int, Address, Endpoint], Difference] = {}
@@ -281,6 +409,8 @@ def _icmp(places: tuple[Place, Place], recorded: Recorded, told: _Told) -> list[
             for error in one.flow.icmp:
                 key = at, error.sender, one.flow.server
                 if error.sender in senders[1 - at] or error.sender in ends[at] or key in found:
+                    continue
+                if (at, one.flow.client, one.flow.server) not in hurt:
                     continue
                 here, there = place.label, places[1 - at].label
                 says = (
@@ -311,9 +441,7 @@ def _verdict(places: tuple[Place, Place], differences: Sequence[Difference], com
     if not common:
         return "the two captures have nothing in common: no conversation of one is in the other"
     if not arrived:
-        return (
-            "the same packets are in both captures, but none of a TCP connection that carries RPC, so none is compared"
-        )
+        return "the same packets are in both captures, but none of a TCP connection that carries RPC, nor a datagram, so none is compared"
     return f"nothing was lost between {places[0].label} and {places[1].label}: {arrived} packets were seen at both"
 
 
@@ -351,57 +479,68 @@ def _told(
         hops = round(median(abs(one.first.ttl - one.second.ttl) for one in pairs))
         yield f"the TTL differs by {hops}: {hops} hop{'s' if hops != 1 else ''} between the two places"
     sizes = dict.fromkeys(
-        (one.first.mss, one.second.mss) for one in pairs if one.first.mss and one.second.mss != one.first.mss
+        (one.first.mss, one.second.mss) for one in pairs if one.first.mss and one.second.mss not in (0, one.first.mss)
     )
     for before, after in list(sizes)[:MAX_PORTS]:
         yield f"the largest segment size is rewritten: {before} at {places[0].label}, {after or 'none'} at {places[1].label}"
     drawn = [one for one in recorded.same if one.first.isn is not None and one.second.isn not in (None, one.first.isn)]
     if drawn:
-        yield f"a device between draws sequence numbers anew ({len(drawn)} conversation{'s' if len(drawn) > 1 else ''})"
+        many = f"{len(drawn)} conversation{'s' if len(drawn) > 1 else ''}"
+        yield f"a device between draws sequence numbers anew, or is a proxy with connections of its own ({many})"
     recut = sum(fate.recut for passage in passages for fate in passage.fates)
     if recut:
         yield f"{recut} segments were cut anew on the way, or by a network card; their bytes arrived"
     if unrecorded:
         yield f"{unrecorded} packets are missing in one capture although they passed there: the capture dropped them"
-    if recorded.full:
+    if recorded.full != (None, None):
         yield "there were more packets than are compared: the rest of these captures was not looked at"
-    if any(one.flow.transport == UDP for place in places for one in place.diagnosis.case.flows):
-        yield "RPC over UDP is not compared packet by packet"
 
 
 def _translations(recorded: Recorded) -> Iterable[Translation]:
     """Ends that read differently."""
-    groups: dict[tuple[str, Address, Address], list[tuple[Endpoint, Endpoint, Same]]] = {}
-    for one in recorded.same:
+    groups: dict[tuple[str, Address, Address], list[tuple[Endpoint, Endpoint, tuple[int, int]]]] = {}
+    pairs: list[Same | Paired] = [*recorded.same, *(one for one in recorded.meeting.pairs if one.by != "time")]
+    for one in pairs:
+        packets = one.first.first.packet, one.second.first.packet
         for whose, here, there in (
             ("client", one.first.client, one.second.client), ("server", one.first.server, one.second.server),
         ):  # fmt: skip
             if here != there:
-                groups.setdefault((whose, here.address, there.address), []).append((here, there, one))
+                groups.setdefault((whose, here.address, there.address), []).append((here, there, packets))
     for (whose, before, after), group in groups.items():
         ports = dict.fromkeys((here.port, there.port) for here, there, _ in group if here.port != there.port)
-        shown = [(one.first.first.packet, one.second.first.packet) for _, _, one in group[:MAX_PACKETS]]
+        shown = [packets for _, _, packets in group[:MAX_PACKETS]]
         yield Translation(
             whose, str(before), str(after), tuple(ports)[:MAX_PORTS], len(group),
             (tuple(one for one, _ in shown), tuple(other for _, other in shown)),
         )  # fmt: skip
 
 
-def _ladder(order: Order, passages: Sequence[Passage], lost: Sequence[Lost]) -> list[Rung]:
+def _ladder(
+    order: Order, passages: Sequence[Passage], lost: Sequence[Lost], clock: Offset
+) -> list[tuple[int, list[Rung]]]:
     """The conversations with a loss, and the first few without."""
     how = {id(one.fate): one.how for one in lost}
-    rungs: list[Rung] = []
-    quiet = 0
+    found: list[tuple[int, list[Rung]]] = []
+    quiet = rows = 0
     for passage in passages:
         if not any(id(fate) in how for fate in passage.fates):
             quiet += 1
             if quiet > MAX_QUIET:
                 continue
-        rungs.append(Rung(_ends(passage.first), "", _ends(passage.second)))
-        rungs += _rungs(order, passage, how)
-        if len(rungs) >= MAX_RUNGS:
+        rungs = [Rung(_ends(passage.first), "", _ends(passage.second)), *_rungs(order, passage, how)]
+        first = passage.talk.first.time_ns
+        found.append((first if passage.first is not None else clock.back(first), rungs))
+        rows += len(rungs)
+        if rows >= MAX_RUNGS:
             break
-    return rungs
+    return found
+
+
+def _both_ladders(one: list[tuple[int, list[Rung]]], other: list[tuple[int, list[Rung]]]) -> list[Rung]:
+    """By time."""
+    ordered = sorted(one + other, key=lambda part: part[0])
+    return [rung for _, rungs in ordered for rung in rungs][:MAX_RUNGS]
 
 
 def _ends(talk: Talk | None) -> str | None:

@@ -10,7 +10,30 @@ from rpcdiag.model.packets import Endpoint
 MASK = 0xFFFFFFFF
 ALIKE = 4  # segments whose IP ids do not agree by chance
 OPENING = 2  # segments with payload by which a conversation is known whose numbers were rewritten
+COPY_NS = 20_000_000  # a packet recorded twice, on its way in and out; who repeats waits longer
+BARE_COPY_NS = 1_000_000  # where no IP id tells
 SAME_TIME_NS = 1_000_000_000
+
+
+def once(segments: Sequence[Segment]) -> tuple[list[Segment], int]:
+    """Without those that were recorded twice, as on a switch that mirrors what comes in and what goes out; how many.
+
+    A segment that is sent again has another IP id. Where there are none (IPv6), the rest is believed only of a place
+    at which much is there twice: acknowledgements may be alike.
+    """
+    seen: dict[Hashable, int] = {}
+    again: list[bool] = []
+    bare = 0
+    for one in segments:
+        what = one[2:8] + one[9:]  # all but number, time and TTL
+        before, seen[what] = seen.get(what), one.time_ns
+        gap = COPY_NS + 1 if before is None else abs(one.time_ns - before)
+        again.append(gap <= (COPY_NS if one.ip_id else BARE_COPY_NS))
+        bare += not one.ip_id
+    copies = sum(found for found, one in zip(again, segments, strict=True) if not one.ip_id)
+    believed = copies * 3 >= bare
+    kept = [one for one, found in zip(segments, again, strict=True) if not found or (not one.ip_id and not believed)]
+    return kept, len(segments) - len(kept)
 
 
 class Talk:

@@ -103,6 +103,8 @@ def _difference(one: Difference) -> dict[str, Any]:
         "packets": [list(some) for some in one.packets],
         "flows": list(one.flows),
         "rules": list(one.rules),
+        "means": one.means,
+        "remedies": list(one.remedies),
     }
 
 
@@ -164,6 +166,7 @@ SCHEMA = {
             _object(
                 kind=_TEXT, says=_TEXT, matters={"type": "boolean"}, count={"type": "integer"}, client=_MAYBE_TEXT,
                 server=_MAYBE_TEXT, packets=_TWO_LISTS, flows=_array(_MAYBE_TEXT), rules=_array(_TEXT),
+                means=_MAYBE_TEXT, remedies=_array(_TEXT),
             )
         ),
         more_differences={"type": "integer"},
@@ -220,6 +223,10 @@ def as_text(made: Comparison, style: Style, width: int) -> Iterator[str]:
 
 
 def _rules(style: Style, one: Difference, width: int) -> Iterator[str]:
+    if one.means:
+        yield from _labelled(style, "", f"that means: {_bounded(one.means)}", width)
+    for remedy in one.remedies:
+        yield from _labelled(style, "", _bounded(remedy), width)
     if one.rules:
         yield from _labelled(style, "", f"found there: {', '.join(one.rules)}", width)
 
@@ -239,7 +246,12 @@ def _clock_says(made: Comparison) -> str:
     if not clock.matches:
         return "both are of one clock"
     drift = f", and gains {clock.drift_ppm:.1f} ppm" if clock.drift_ppm else ""
-    low, high = clock.low_ns or 0, clock.high_ns or 0
+    if clock.low_ns is None or clock.high_ns is None:
+        return clean(
+            f"that of {second.label} is {clock.ns / 1e9:+.6f} s from that of {first.label}, give or take the time that packets "
+            f"take{drift} ({clock.matches} packets that are in both, all of one direction)"
+        )
+    low, high = clock.low_ns, clock.high_ns
     return clean(
         f"that of {second.label} is {clock.ns / 1e9:+.6f} s from that of {first.label} (between {low / 1e9:+.6f} and "
         f"{high / 1e9:+.6f} s{drift}; {clock.matches} packets that are in both)"
@@ -318,6 +330,12 @@ def as_markdown(made: Comparison) -> Iterator[str]:
             packets = " / ".join(names.numbers(some) or "-" for some in each.packets)
             rules = _escaped(", ".join(each.rules)) or "-"
             yield f"| {number} | {each.kind} | {_escaped(_bounded(each.says))} | {packets} | {rules} |"
+    for each in made.differences[:MAX_TOLD]:
+        if each.means or each.remedies:
+            yield ""
+            yield _escaped(_sentence(each.means or each.kind))
+            yield ""
+            yield from (f"- {_escaped(_bounded(one))}" for one in each.remedies)
     for remark in made.remarks:
         yield ""
         yield _escaped(_sentence(remark))

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.layers.l2 import Ether
 
 from tests.build.containers import Frame, Interface, pcap, pcapng
@@ -202,6 +202,42 @@ def pieces(
     for place, piece in enumerate(fragment(whole, fragsize=1480)):
         if place not in lost:
             recording.add(piece)
+
+
+class Udp:
+    """Datagrams between two ends, each with an IP id of its own; every method returns the numbers of its packets."""
+
+    def __init__(
+        self, recording: Recording, client: str, client_port: int, server: str, server_port: int, *, size: int = 1480,
+    ) -> None:  # fmt: skip
+        self.recording, self.size = recording, size
+        self.ends = ((client, client_port), (server, server_port))
+
+    def ask(self, data: bytes, *, ip_id: int | None = None) -> list[int]:
+        return self._send(0, data, ip_id)
+
+    def answer(self, data: bytes, *, ip_id: int | None = None) -> list[int]:
+        return self._send(1, data, ip_id)
+
+    def _send(self, side: int, data: bytes, ip_id: int | None) -> list[int]:
+        (source, sport), (destination, dport) = self.ends[side], self.ends[1 - side]
+        number = (0x5000 + 0x4000 * side + self.recording.number) & 0xFFFF if ip_id is None else ip_id
+        udp = UDP(sport=sport, dport=dport) / data
+        whole: object
+        if ":" in source:
+            whole = IPv6(src=source, dst=destination, hlim=128)
+            if len(data) + 8 > self.size:
+                made = fragment6(whole / IPv6ExtHdrFragment(id=number) / udp, self.size + 40)
+                return [self.recording.add(one) for one in made]
+            return [self.recording.add(whole / udp)]
+        whole = IP(src=source, dst=destination, id=number, ttl=128) / udp
+        return [self.recording.add(piece) for piece in fragment(whole, fragsize=self.size)]
+
+    def error(self, about: int, sender: str, kind: int = 3, code: int = 3) -> int:
+        """An ICMP error about the datagram in packet `about`."""
+        quoted = self.recording.frames[about - 1].data[14 : 14 + 28]
+        client = self.ends[0][0]
+        return self.recording.add(IP(src=sender, dst=client, ttl=128, id=11) / ICMP(type=kind, code=code) / quoted)
 
 
 def esp(recording: Recording, source: str, destination: str, size: int = 60) -> int:

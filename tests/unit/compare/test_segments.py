@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpcdiag.compare.segments import ACK, SYN, decode, points, read
+from rpcdiag.compare.segments import ACK, SYN, _Kept, decode, points, read
 from rpcdiag.errors import Truncated
 from rpcdiag.model.packets import Endpoint
 from tests.build.containers import NULL, RAW, SLL, SLL2, Frame, Interface, pcap, pcapng
 from tests.build.conversation import Recording, Tcp
+from tests.build.frames import ethernet, ip
 from tests.build.story import START
 
 CLIENT, SERVER = "10.5.0.10", "10.6.0.20"
@@ -58,7 +59,7 @@ def test_frames_that_were_cut(link: str) -> None:
         except Truncated:
             ends.append(length)
         else:
-            assert one is None or length >= len(frame) - 12  # options and checksum may be missing
+            assert one is None or length >= len(frame) - 14  # options, window and checksum may be missing
     assert ends
 
 
@@ -76,6 +77,36 @@ def test_any_bytes_are_decoded_or_truncated(data: bytes, link: int, kept: int) -
         except Truncated:
             continue
         assert one is None or len(one.head) <= len(frame)
+
+
+UDP = ip(CLIENT, SERVER, 17, pack(">HHHH", 5000, 88, 8 + 600, 0) + bytes(range(64)), fragment=0x2000)
+LATER = ip(CLIENT, SERVER, 17, bytes(64), fragment=9)
+ERROR = ip(SERVER, CLIENT, 1, bytes((3, 3)) + bytes(6) + UDP[:28])
+SIX = ip("2001:db8::1", "2001:db8::2", 17, UDP[20:], first=44, extensions=pack(">BBHI", 17, 0, 1, 7))
+
+
+@given(st.binary(max_size=120), st.sampled_from([UDP, LATER, ERROR, SIX, BODY]), st.integers(0, 80), st.booleans())
+def test_any_bytes_are_kept_or_counted(data: bytes, good: bytes, size: int, tagged: bool) -> None:
+    kept = _Kept(None, [], [], [])
+    kept.take(ethernet(good[:size] + data, tags=(0x8100,) if tagged else ()) if size else data, 1, 1, 0, 0)
+    made = kept.udp.made()
+    assert len(made.pieces) + len(made.errors) + made.cut + len(kept.segments) <= 1
+
+
+def test_datagrams_and_errors_about_them() -> None:
+    kept = _Kept(None, [], [], [])
+    for number, one in enumerate((UDP, LATER, ERROR, SIX), 1):
+        kept.take(ethernet(one), 1, number, number, 0)
+    made = kept.udp.made()
+    assert [(one.packet, one.offset, one.more, one.ports) for one in made.pieces] == [
+        (1, 0, True, (5000, 88)),
+        (2, 72, False, None),
+        (4, 0, True, (5000, 88)),
+    ]
+    assert [one.length for one in made.pieces] == [608, 0, 608]
+    (error,) = made.errors
+    assert (str(error.sender), error.kind, error.code, error.ports) == (SERVER, 3, 3, (5000, 88))
+    assert (made.pieced, made.udp_ports, made.others, made.cut) == (1, frozenset({88}), 1, 0)
 
 
 def test_what_is_chosen_is_kept_and_syns_of_others(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rpcdiag.ui.cli import main
 from rpcdiag.ui.compare import SCHEMA, as_json, as_markdown, as_text
 from tests.build.two_sides import Path as Between
 from tests.build.two_sides import sides
+from tests.unit.compare.test_datagrams import Story, _in_pieces
 from tests.unit.compare.test_sides import CLIENT, _failing
 from tests.unit.compare.test_works import Made, _good
 
@@ -55,6 +56,25 @@ def test_json_keeps_to_its_schema(capfdbinary: pytest.CaptureFixture[bytes], bot
     jsonschema.validate(document, SCHEMA)
     assert (code, document["kind"], document["mode"], document["why"]) == (1, "compare", mode, "as asked for")
     assert _said(capfdbinary, *both, "--as", mode, "-T", "json")[1] == out
+
+
+def test_fragments_are_explained_and_remedied(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
+    story = Story()
+    later = _in_pieces(story)
+    story.compared(tmp_path, Between(lost_to_b=later, offset_ns=37_000_000_000))
+    both = str(tmp_path / "a.pcap"), str(tmp_path / "b.pcap")
+    _, out, _ = _said(capfdbinary, *both)
+    plain = " ".join(out.split())
+    assert "FIRST Fragments after the first never reached the other side: of 3 Kerberos datagrams" in plain
+    assert "that means: fragments behind the first have no ports" in plain
+    assert "likely: have Kerberos use TCP, if TCP port 88 is open: MaxPacketSize 1" in plain
+    assert f"fragment #{later[0]} --x -" in plain
+    document = json.loads(_said(capfdbinary, *both, "-T", "json")[1])
+    jsonschema.validate(document, SCHEMA)
+    (one,) = document["differences"]
+    assert (one["kind"], one["packets"][0], len(one["remedies"])) == ("lost-fragments", later, 2)
+    _, table, _ = _said(capfdbinary, *both, "-T", "md")
+    assert "\n- likely: let the firewall put fragments together" in table
 
 
 def test_markdown_is_a_table(capfdbinary: pytest.CaptureFixture[bytes], both: tuple[str, str]) -> None:
