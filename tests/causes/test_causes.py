@@ -4,27 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag import plugins
-from rpcdiag.analysis import analyze
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Severity
-from tests.build.conversation import Recording
-from tests.build.story import START
-from tests.causes.shown_cause import Shown
+from tests.causes.shown_cause import Shown, all_shown, diagnose
 
-SHOWN: list[Shown] = [one for several in plugins.discover("tests.causes.shown", "SHOWN") for one in several]
+SHOWN = all_shown()
 
 
 def _found(folder: Path, shown: Shown) -> tuple[Finding, ...]:
-    recording = Recording(START)
-    log = shown.build(recording)
-    capture = folder / "capture.pcapng"
-    capture.write_bytes(recording.pcapng())
-    given = []
-    if log is not None:
-        (folder / shown.log).write_text(log, encoding="utf-8")
-        given = [str(folder / shown.log)]
-    diagnosis = analyze([str(capture)], given)
+    diagnosis = diagnose(folder, shown)
     assert not diagnosis.troubles
     assert diagnosis.case.accounting.sums_hold
     return diagnosis.findings
