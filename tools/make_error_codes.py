@@ -5,8 +5,10 @@
 With --check nothing is written; the exit code says whether the guide is up to date.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +76,24 @@ def _grouped() -> list[tuple[Meaning, list[str]]]:
     return list(found.values())
 
 
+@cache
+def _anchors() -> dict[int, str]:
+    """Of each code, the place of the heading under which it stands, as mkdocs names it."""
+    found = {}
+    for meaning, codes in _grouped():
+        plain = re.sub(r"[^\w\s-]", "", codes[0]).strip().lower()
+        slug = re.sub(r"[-\s]+", "-", plain)
+        for code, known in BY_CODE.items():
+            if known is meaning:
+                found.update(dict.fromkeys(status.relatives(code), slug))
+    return found
+
+
+def anchor(code: int) -> str | None:
+    """The place in the guide where the code is explained; None where it is not."""
+    return _anchors().get(code)
+
+
 def _name(code: int) -> str:
     long = max(status.relatives(code))
     short = f"{min(status.relatives(code))} = " if code < 0x10000 else ""
@@ -87,7 +107,8 @@ def _about(meaning: Meaning, codes: list[str]) -> Iterator[str]:
         yield "Also " + ", ".join(codes[1:]) + ".\n"
     yield f"{meaning.says} {meaning.says_not}\n"
     for number, picture in enumerate(meaning.pictures, start=1):
-        yield f"{number}. **{picture.title}**: {picture.looks}."
+        rules = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in picture.rules)
+        yield f"{number}. **{picture.title}**: {picture.looks}." + (f" ({rules})" if rules else "")
     if meaning.pictures:
         yield ""
     yield f"What decides: {meaning.decides}\n"

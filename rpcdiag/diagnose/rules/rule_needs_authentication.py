@@ -5,6 +5,7 @@ clear that was refused.
 Because: Windows Firewall knows the other computer and user from IPsec only; without a connection security rule on both
 sides there is none, and the rule never matches.
 Not this: a flow that opened; a rule without authentication that lets it in as well.
+Needs: a policy with the rules of the server's firewall (`--policy`), and a connection that did not open.
 """
 
 from collections.abc import Iterator
