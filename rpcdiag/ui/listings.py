@@ -112,11 +112,10 @@ def interfaces(text: str | None) -> Iterator[str]:
 
 
 def schema(what: str = "json") -> Iterator[str]:
-    """Of the JSON document, of a line of NDJSON, or of the tables of CSV and Parquet."""
-    from rpcdiag.report.schema import SCHEMA, line_schema
-    from rpcdiag.report.tables import described
+    """Of the JSON document, of a line of NDJSON, of the tables of CSV and Parquet, or of what another command writes."""
+    from rpcdiag.ui.schemas import SCHEMAS
 
-    yield json.dumps({"ndjson": line_schema, "tables": described}.get(what, lambda: SCHEMA)(), indent=1)
+    yield json.dumps(SCHEMAS[what](), indent=1)
 
 
 def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:
