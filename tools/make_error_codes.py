@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from rpcdiag.dissect import status  # noqa: E402  of this checkout
+from rpcdiag.diagnose.judge import rules as all_rules  # noqa: E402  of this checkout
+from rpcdiag.dissect import status  # noqa: E402
 from rpcdiag.ui.explain import capturing, data, events  # noqa: E402
 from rpcdiag.ui.explain.causes import BY_CODE, BY_SYMBOL, Meaning  # noqa: E402
 
@@ -102,12 +103,13 @@ def _name(code: int) -> str:
 
 
 def _about(meaning: Meaning, codes: list[str]) -> Iterator[str]:
+    known = {rule.id for rule in all_rules()}
     yield f"### {codes[0]}\n"
     if codes[1:]:
         yield "Also " + ", ".join(codes[1:]) + ".\n"
     yield f"{meaning.says} {meaning.says_not}\n"
     for number, picture in enumerate(meaning.pictures, start=1):
-        rules = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in picture.rules)
+        rules = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in picture.rules if rule in known)
         yield f"{number}. **{picture.title}**: {picture.looks}." + (f" ({rules})" if rules else "")
     if meaning.pictures:
         yield ""

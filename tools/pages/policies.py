@@ -109,7 +109,8 @@ def _product(one: Product) -> Iterator[str]:
             yield ""
             yield f"`{option.name}`: {escaped(option.says)}"
             yield ""
-            yield from table(("parameter", "value", "what that is", "how sure", "known from"), _parameters(option.changes))
+            rows = ((name, value, *known) for name, value, _, *known in _parameters(option.changes))
+            yield from table(("parameter", "value", "how sure", "known from"), rows)
     yield ""
     yield "All products: [the guide](../policies.md). On a terminal: `rpcdiag policies " + one.id + "`."
 

@@ -97,7 +97,8 @@ def _page(rule: Rule) -> Iterator[str]:
     yield ""
     yield f"**{escaped(rule.title)}.** {linked(escaped(' '.join(first.splitlines())))}"
     yield ""
-    yield from told(rest, linked)
+    *said, _ = told(rest, linked)  # without the empty line behind it: what follows is of the same list
+    yield from said
     yield from _facts(rule)
     yield ""
     yield "## What the report says"
@@ -179,6 +180,9 @@ def _example(one: Found) -> Iterator[str]:
         if not skip:
             kept.append(line)
     yield from block("text", kept)
+    if one.finding.next_observation and one.told[0].startswith("NOTE"):  # the report leaves it out
+        yield ""
+        yield f"**Look here next**: {escaped(one.finding.next_observation)}"
 
 
 def _remedies(best: Found, examples: Iterable[Found]) -> Iterator[str]:
@@ -187,12 +191,12 @@ def _remedies(best: Found, examples: Iterable[Found]) -> Iterator[str]:
     for one in examples:
         for remedy in one.remedies:
             known.setdefault(remedy.id, remedy)
-    if best.remedies:
+    if any(line.startswith("CURE") for line in best.told):
         known.pop(best.remedies[0].id)
     if not known:
         return
     yield ""
-    yield "## Other changes"
+    yield "## Changes" if len(known) == len({remedy.id for one in examples for remedy in one.remedies}) else "## Other changes"
     yield ""
     yield "Which of them is offered depends on the firewall, the service and what the log says. The narrowest first; addresses"
     yield "are those of the captures below. `-T json` has the commands of each."
