@@ -7,7 +7,6 @@ before, so that no cell holds a line break.
 """
 
 import re
-
 from collections.abc import Iterable, Iterator
 
 from rpcdiag.report.names import clean

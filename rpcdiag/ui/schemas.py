@@ -154,7 +154,9 @@ def _doctor() -> Schema:
     return _document(
         "rpcdiag doctor",
         checks=_list(
-            _object(name=_TEXT, needed_for=_TEXT, state={"enum": ["ok", "missing", "unknown"]}, says=_TEXT, mend=_MAYBE_TEXT)
+            _object(
+                name=_TEXT, needed_for=_TEXT, state={"enum": ["ok", "missing", "unknown"]}, says=_TEXT, mend=_MAYBE_TEXT
+            )
         ),
     )
 
@@ -231,10 +233,12 @@ def _live() -> Schema:
 
 
 def _tail() -> Schema:
+    handed: dict[str, Schema] = {
+        "port": _COUNT, "told": _TEXT, "for": _TEXT, "time_ns": _MAYBE_NUMBER, "packet": _MAYBE_NUMBER,
+        "capture": _MAYBE_TEXT,
+    }  # fmt: skip
     history = _object(
-        {"capture": _MAYBE_TEXT},
-        **{"port": _COUNT, "told": _TEXT, "for": _TEXT, "time_ns": _MAYBE_NUMBER, "packet": _MAYBE_NUMBER},
-        to_this_client=_FLAG, more=_COUNT, before_ns=_or_null(_list(_MAYBE_NUMBER)), says=_TEXT,
+        **handed, to_this_client=_FLAG, more=_COUNT, before_ns=_or_null(_list(_MAYBE_NUMBER)), says=_TEXT,
         clock_assumed={"type": ["boolean", "null"]},
     )  # fmt: skip
     numbers = ("resolution_ns", "sequence", "ip_id", "ttl", "code", "pid", "event", "lost")
@@ -244,8 +248,8 @@ def _tail() -> Schema:
         "translated_destination",
     )  # fmt: skip
     ports = ("source_port", "destination_port", "translated_source_port", "translated_destination_port")
-    entry = {
-        **dict.fromkeys(texts, _TEXT), **dict.fromkeys(numbers, {"type": "integer"}), **dict.fromkeys(ports, _PORT),
+    entry: dict[str, Schema] = {
+        **dict.fromkeys(texts, _TEXT), **dict.fromkeys(numbers, _TIME), **dict.fromkeys(ports, _PORT),
         "history": history,
     }  # fmt: skip
     return _one_of(
@@ -264,7 +268,7 @@ def _tail() -> Schema:
     )  # fmt: skip
 
 
-SCHEMAS: dict[str, Callable[[], Schema]] = {
+SCHEMAS: dict[str, Callable[[], Any]] = {
     "json": lambda: SCHEMA,
     "ndjson": line_schema,
     "tables": described,

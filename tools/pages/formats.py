@@ -1,6 +1,7 @@
 """A page for each log format: how it is told, rows of it and what is read out of them, what it cannot tell."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +28,7 @@ FIELDS = (
 def pages() -> Iterator[Page]:
     yield Page("formats.md", _index)
     for one in _formats():
-        yield Page(f"formats/{one.name}.md", lambda one=one: _page(one))
+        yield Page(f"formats/{one.name}.md", partial(_page, one))
 
 
 def _formats() -> list[LogFormat]:

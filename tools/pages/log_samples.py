@@ -1,6 +1,5 @@
 """A few rows of each log format, as its product writes them, for the pages and for a test that reads them."""
 
-
 from tests.build import logs
 from tests.unit.logs.vendor_rows import ROWS
 

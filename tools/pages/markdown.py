@@ -7,7 +7,17 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 PRINTED = "<!-- printed by tools/make_pages.py from what the modules say of themselves: change those -->"
-LABELS = ("Looks like", "Because", "Not this", "Needs", "Not seen", "Severity", "Under a policy", "Told by", "Cannot tell")
+LABELS = (
+    "Looks like",
+    "Because",
+    "Not this",
+    "Needs",
+    "Not seen",
+    "Severity",
+    "Under a policy",
+    "Told by",
+    "Cannot tell",
+)
 _LABELLED = re.compile(rf"^({'|'.join(LABELS)}):")
 _CODE = re.compile(r"(`[^`]*`)")
 

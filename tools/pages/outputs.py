@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import chdir
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,14 +20,16 @@ from tools.pages.rules import PCAPS
 STORY = PCAPS / "ocs-advfirewall"
 MAX_LINES = {"json": 60, "sarif": 50, "md": 45, "text": 45}  # else 30
 MAX_WIDTH = 150
-SQL = "SELECT flow, action, count(*) AS rows, min(line) AS first_line FROM log_matches GROUP BY ALL ORDER BY flow, action"
+SQL = (
+    "SELECT flow, action, count(*) AS rows, min(line) AS first_line FROM log_matches GROUP BY ALL ORDER BY flow, action"
+)
 LANGUAGES = {"mermaid": "mermaid", "md": "markdown", "json": "json", "sarif": "json"}
 
 
 def pages() -> Iterator[Page]:
     yield Page("outputs.md", _index)
     for one in _outputs():
-        yield Page(f"outputs/{one.name}.md", lambda one=one: _page(one))
+        yield Page(f"outputs/{one.name}.md", partial(_page, one))
     yield Page("outputs/packets.md", _packets)
     yield Page("outputs/tables.md", _tables)
 
@@ -84,7 +86,7 @@ def _sample(one: Output) -> Iterator[str]:
         yield "![the report in a browser](../images/ocs-advfirewall.png)"
         return
     if one.name == "parquet":
-        yield f"Files that no editor shows. `rpcdiag query \"{SQL}\" report` says of {of}:"
+        yield f'Files that no editor shows. `rpcdiag query "{SQL}" report` says of {of}:'
         yield ""
         yield from block("text", _asked())
         return

@@ -1,7 +1,7 @@
 """A page for each product that a policy can name, and for each file of rules that can be read; lists for the guides."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 
 from rpcdiag import plugins
 from rpcdiag.analysis import Diagnosis, analyze
@@ -33,9 +33,9 @@ MAX_RULES, MAX_REMARKS = 8, 5
 
 def pages() -> Iterator[Page]:
     for one in known.products():
-        yield Page(f"policies/{one.id}.md", lambda one=one: _product(one))
+        yield Page(f"policies/{one.id}.md", partial(_product, one))
     for one in plugins.discover(RULE_SETS, "RULE_SET"):
-        yield Page(f"policies/{one.name}.md", lambda one=one: _rule_set(one))
+        yield Page(f"policies/{one.name}.md", partial(_rule_set, one))
 
 
 def products() -> Iterator[str]:
@@ -147,7 +147,9 @@ def _rule_set(one: RuleSetFormat) -> Iterator[str]:
     yield ""
     yield "The command that makes such a file: [rule sets](../rule-sets.md). It is told by its content:"
     yield ""
-    yield from block("sh", ["rpcdiag simulate capture.pcapng --policy FILE", "rpcdiag analyze capture.pcapng --policy FILE"])
+    yield from block(
+        "sh", ["rpcdiag simulate capture.pcapng --policy FILE", "rpcdiag analyze capture.pcapng --policy FILE"]
+    )
     yield ""
     yield "What cannot be read becomes a remark with its line, and what is not known leaves its rule open: it never matches"
     yield "silently."

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from rpcdiag.diagnose.finding import Rule
@@ -40,7 +40,7 @@ _CODE = re.compile(r"(`[^`]*`)")
 def pages() -> Iterator[Page]:
     yield Page("rules.md", _index)
     for rule in rules():
-        yield Page(f"rules/{rule.id}.md", lambda rule=rule: _page(rule))
+        yield Page(f"rules/{rule.id}.md", partial(_page, rule))
 
 
 def linked(text: str, folder: str = "") -> str:
@@ -67,7 +67,7 @@ def _index() -> Iterator[str]:
     yield ""
     yield PRINTED
     yield ""
-    yield "What rpcdiag can find behind \"the RPC server is unavailable\" and its kin. Each rule has a page: what it looks like,"
+    yield 'What rpcdiag can find behind "the RPC server is unavailable" and its kin. Each rule has a page: what it looks like,'
     yield "what it is not, a capture that shows it with what the program says of it, and what to change. For every rule a test"
     yield "makes a small capture that shows it, and for causes that look alike one of each (`tests/causes/shown`)."
     yield ""
@@ -83,7 +83,10 @@ def _index() -> Iterator[str]:
         chosen = [rule for rule in sorted(rules(), key=place) if rule.cause.startswith(letter)]
         yield from table(
             ("", "rule", "what it says", "it is"),
-            ((rule.cause, f"[{rule.id}](rules/{rule.id}.md)", escaped(rule.title), _severities(rule)) for rule in chosen),
+            (
+                (rule.cause, f"[{rule.id}](rules/{rule.id}.md)", escaped(rule.title), _severities(rule))
+                for rule in chosen
+            ),
         )
 
 
@@ -182,7 +185,7 @@ def _example(one: Found) -> Iterator[str]:
     yield from block("text", kept)
     if one.finding.next_observation and one.told[0].startswith("NOTE"):  # the report leaves it out
         yield ""
-        yield f"**Look here next**: {escaped(one.finding.next_observation)}"
+        yield f"**Next**: {escaped(one.finding.next_observation)}"
 
 
 def _remedies(best: Found, examples: Iterable[Found]) -> Iterator[str]:
@@ -191,12 +194,13 @@ def _remedies(best: Found, examples: Iterable[Found]) -> Iterator[str]:
     for one in examples:
         for remedy in one.remedies:
             known.setdefault(remedy.id, remedy)
-    if any(line.startswith("CURE") for line in best.told):
+    shown = any(line.startswith("CURE") for line in best.told)
+    if shown:
         known.pop(best.remedies[0].id)
     if not known:
         return
     yield ""
-    yield "## Changes" if len(known) == len({remedy.id for one in examples for remedy in one.remedies}) else "## Other changes"
+    yield f"## {'Other changes' if shown else 'Changes'}"
     yield ""
     yield "Which of them is offered depends on the firewall, the service and what the log says. The narrowest first; addresses"
     yield "are those of the captures below. `-T json` has the commands of each."
@@ -240,8 +244,8 @@ def _alike(rule: Rule, examples: list[Found]) -> Iterator[str]:
 def _says(shown: Shown) -> str:
     """In the middle of a sentence."""
     says = shown.says.rstrip(".")
-    first, second = says.split()[0], says[1:2]
-    return escaped(says if first in _PROPER or not second.isspace() and not second.islower() else says[:1].lower() + says[1:])
+    as_it_is = says.split()[0] in _PROPER or not re.match(r"[A-Z][a-z ]", says)
+    return escaped(says if as_it_is else says[:1].lower() + says[1:])
 
 
 @cache

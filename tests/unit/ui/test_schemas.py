@@ -61,7 +61,9 @@ def _documents(text: str, name: str) -> Iterator[Any]:
         yield json.loads(text)
 
 
-@pytest.mark.parametrize(("name", "arguments"), ARGUMENTS, ids=[" ".join(one[1][:1]) + str(n) for n, one in enumerate(ARGUMENTS)])
+@pytest.mark.parametrize(
+    ("name", "arguments"), ARGUMENTS, ids=[" ".join(one[1][:1]) + str(n) for n, one in enumerate(ARGUMENTS)]
+)
 def test_a_real_document_keeps_to_its_schema(
     name: str, arguments: Sequence[str], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -69,7 +71,9 @@ def test_a_real_document_keeps_to_its_schema(
     documents = list(_documents(capfdbinary.readouterr().out.decode(), name))
     assert documents
     # json and ndjson say more of some things than their schema promises
-    validator = jsonschema.Draft202012Validator(SCHEMAS[name]() if name in ("json", "ndjson") else _closed(SCHEMAS[name]()))
+    validator = jsonschema.Draft202012Validator(
+        SCHEMAS[name]() if name in ("json", "ndjson") else _closed(SCHEMAS[name]())
+    )
     for document in documents:
         validator.validate(document)
     if name == "live":
