@@ -132,10 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         ("formats", "the captures and firewall logs that can be read, and the outputs that are written"),
         ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
         ("interfaces", "the RPC interfaces and COM classes that are known by name"),
-        (
-            "schema",
-            "the JSON Schema of what -T json writes; of ndjson; the columns of csv and parquet; of other commands",
-        ),
+        ("schema", "the JSON Schema of what analyze -T json writes, or another output or command"),
     ):
         listing = commands.add_parser(name, help=what)
         if name == "interfaces":
