@@ -10,8 +10,8 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 demo: $(VENV)/demo.stamp
 	$(BIN)/rpcdiag demo
 
-# tshark is a second opinion in some tests, Chromium opens the reports, the lab needs a firewall and Samba: without them
-# those tests skip and say so
+# tshark is a second opinion in some tests, Chromium opens the reports, LibreOffice the tables, the lab needs a firewall and
+# Samba: without them those tests skip and say so
 test: $(VENV)/test.stamp system lab-system
 	$(BIN)/pytest -n 2 -q
 
@@ -77,6 +77,10 @@ system:
 	  echo "installing chromium"; \
 	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	} || echo "Chromium is not to be had here: the tests that open reports will skip"
+	@command -v soffice >/dev/null || { \
+	  echo "installing LibreOffice Calc"; \
+	  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends libreoffice-calc >/dev/null; \
+	} || echo "LibreOffice is not to be had here: the tests that open our tables in it will skip"
 
 # only for root, who alone can make a lab; nothing of it is started or enabled to start
 LAB_PACKAGES := samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba smbclient \

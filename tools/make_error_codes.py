@@ -5,14 +5,17 @@
 With --check nothing is written; the exit code says whether the guide is up to date.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from rpcdiag.dissect import status  # noqa: E402  of this checkout
+from rpcdiag.diagnose.judge import rules as all_rules  # noqa: E402  of this checkout
+from rpcdiag.dissect import status  # noqa: E402
 from rpcdiag.ui.explain import capturing, data, events  # noqa: E402
 from rpcdiag.ui.explain.causes import BY_CODE, BY_SYMBOL, Meaning  # noqa: E402
 
@@ -74,6 +77,24 @@ def _grouped() -> list[tuple[Meaning, list[str]]]:
     return list(found.values())
 
 
+@cache
+def _anchors() -> dict[int, str]:
+    """Of each code, the place of the heading under which it stands, as mkdocs names it."""
+    found = {}
+    for meaning, codes in _grouped():
+        plain = re.sub(r"[^\w\s-]", "", codes[0]).strip().lower()
+        slug = re.sub(r"[-\s]+", "-", plain)
+        for code, known in BY_CODE.items():
+            if known is meaning:
+                found.update(dict.fromkeys(status.relatives(code), slug))
+    return found
+
+
+def anchor(code: int) -> str | None:
+    """The place in the guide where the code is explained; None where it is not."""
+    return _anchors().get(code)
+
+
 def _name(code: int) -> str:
     long = max(status.relatives(code))
     short = f"{min(status.relatives(code))} = " if code < 0x10000 else ""
@@ -82,12 +103,14 @@ def _name(code: int) -> str:
 
 
 def _about(meaning: Meaning, codes: list[str]) -> Iterator[str]:
+    known = {rule.id for rule in all_rules()}
     yield f"### {codes[0]}\n"
     if codes[1:]:
         yield "Also " + ", ".join(codes[1:]) + ".\n"
     yield f"{meaning.says} {meaning.says_not}\n"
     for number, picture in enumerate(meaning.pictures, start=1):
-        yield f"{number}. **{picture.title}**: {picture.looks}."
+        rules = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in picture.rules if rule in known)
+        yield f"{number}. **{picture.title}**: {picture.looks}." + (f" ({rules})" if rules else "")
     if meaning.pictures:
         yield ""
     yield f"What decides: {meaning.decides}\n"

@@ -317,7 +317,7 @@ class _Machine:
             return verdict(
                 Reason.NOT_AUTHENTICATED,
                 words.not_authenticated(self._named(found.secured), self._policy.rules[found.secured], by.says),
-            )
+            )._replace(secured=found.secured)
         if syn.called_back:
             return verdict(Reason.REVERSE_NOT_PERMITTED, words.reverse(syn, by.says))
         if gate.inbound is None and self._product.reads:

@@ -71,6 +71,7 @@ class Verdict(NamedTuple):
     flips: Change | None = None
     sure: Sure = Sure.DOCUMENTED
     log: str | None = None  # how the product's log shows it, where that is known
+    secured: int | None = None  # the rule that would admit it, if IPsec authenticated it
 
 
 class Applied(NamedTuple):

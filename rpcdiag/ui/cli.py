@@ -23,6 +23,10 @@ OK, FOUND, UNREADABLE, CUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _SEVERITIES = ("note", "warning", "error")
 OUTPUTS = ("text", "json")
 REPORTS = (*OUTPUTS, "html", "ndjson", "csv", "md", "mermaid", "sarif", "parquet", "zeek", "zeek-json")
+DOCUMENTS = (  # that `schema` describes; rpcdiag/ui/schemas.py has them
+    "json", "ndjson", "tables", "calls", "compare", "doctor", "endpoints", "explain", "live", "probe", "query", "simulate",
+    "tail", "verify",
+)  # fmt: skip
 READS_TWICE = frozenset({"zeek", "zeek-json"})  # the capture, a second time
 BRIEF = frozenset({"json", "ndjson", "md", "mermaid", "sarif"})  # plain connections that are alike are only counted
 NEED_FOLDER = frozenset({"parquet"})
@@ -136,13 +140,16 @@ def _parser() -> argparse.ArgumentParser:
         ("formats", "the captures and firewall logs that can be read, and the outputs that are written"),
         ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
         ("interfaces", "the RPC interfaces and COM classes that are known by name"),
-        ("schema", "the JSON Schema of what -T json writes; of ndjson; the columns of csv and parquet"),
+        ("schema", "the JSON Schema of what analyze -T json writes, or another output or command"),
     ):
         listing = commands.add_parser(name, help=what)
         if name == "interfaces":
             listing.add_argument("text", nargs="?", help="part of a name or UUID")
         if name == "schema":
-            listing.add_argument("text", nargs="?", choices=("json", "ndjson", "tables"), default="json")
+            listing.add_argument(
+                "text", nargs="?", choices=DOCUMENTS, default="json",
+                help="json and ndjson are those of analyze, tables those of csv and parquet, else a command",
+            )  # fmt: skip
         if name == "policies":
             listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
         listing.set_defaults(run=_list, what=name)

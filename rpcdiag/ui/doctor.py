@@ -166,7 +166,7 @@ def doctor(write: Callable[[list[str]], None], *, as_json: bool) -> None:
     """Tell all."""
     found = list(checks())
     if as_json:
-        write([json.dumps({"checks": [one._asdict() for one in found]}, indent=1)])
+        write([json.dumps({"schema_version": 1, "checks": [one._asdict() for one in found]}, indent=1)])
     else:
         write(list(_lines(found)))
 

@@ -50,7 +50,7 @@ def formats() -> Iterator[str]:
         for line in (sys.modules[one.parse.__module__].__doc__ or "").strip().splitlines()[2:]:
             yield f"        {line}".rstrip()
     yield ""
-    yield "Outputs (-T NAME; docs/outputs.md tells more of each):"
+    yield "Outputs (-T NAME; docs/outputs/NAME.md tells more of each):"
     for output in plugins.discover("rpcdiag.report.outputs", "OUTPUT"):
         yield f"    {output.name:18} {output.title}"
 
@@ -72,14 +72,14 @@ def policies(wanted: str | None = None) -> Iterator[str]:
             yield from wrap(note, 80, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
         for name, parameter in one.parameters.items():
             if parameter != known.UNSAID[name]:
-                yield from _parameter(f"{name:22} {_shown(parameter.value)}", parameter)
+                yield from _parameter(f"{name:22} {shown_value(parameter.value)}", parameter)
         for option in one.options.values():
             yield from wrap(
                 f"option {option.name}: {option.says}", 80, initial_indent="    ", subsequent_indent="        "
             )
             if wanted is not None:
                 for name, parameter in option.changes.items():
-                    yield from _parameter(f"    {name:22} {_shown(parameter.value)}", parameter)
+                    yield from _parameter(f"    {name:22} {shown_value(parameter.value)}", parameter)
 
 
 def _parameter(head: str, parameter: "Parameter") -> list[str]:
@@ -89,7 +89,8 @@ def _parameter(head: str, parameter: "Parameter") -> list[str]:
     )  # fmt: skip
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """A parameter of a product, in words."""
     if isinstance(value, frozenset):
         several = sorted(f"{one[0]}/{one[1]}" if isinstance(one, tuple) else str(one) for one in value)
         return ", ".join(several) or "nothing"
@@ -111,11 +112,10 @@ def interfaces(text: str | None) -> Iterator[str]:
 
 
 def schema(what: str = "json") -> Iterator[str]:
-    """Of the JSON document, of a line of NDJSON, or of the tables of CSV and Parquet."""
-    from rpcdiag.report.schema import SCHEMA, line_schema
-    from rpcdiag.report.tables import described
+    """Of the JSON document, of a line of NDJSON, of the tables of CSV and Parquet, or of what another command writes."""
+    from rpcdiag.ui.schemas import SCHEMAS
 
-    yield json.dumps({"ndjson": line_schema, "tables": described}.get(what, lambda: SCHEMA)(), indent=1)
+    yield json.dumps(SCHEMAS[what](), indent=1)
 
 
 def endpoints(case: Case, *, as_json: bool) -> Iterator[str]:

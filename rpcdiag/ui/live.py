@@ -301,12 +301,15 @@ def _watched(
     name = chosen.pipe or ", ".join(chosen.interface)
     losses = _Losses(sockets, complain)
 
-    def look(case: Case, findings: tuple[Finding, ...], now_ns: int, reading: Reading) -> None:
+    def tell(case: Case, findings: tuple[Finding, ...], now_ns: int) -> None:
         turned = turns.look(case, findings, now_ns)
         printer.turns(turned)
         for turn in turned:
             if alert is not None and turn.finding is not None and turn.finding.severity is not Severity.NOTE:
                 alert({"case_id": turn.case, **described(turn.finding)})
+
+    def look(case: Case, findings: tuple[Finding, ...], now_ns: int, reading: Reading) -> None:
+        tell(case, findings, now_ns)
         if losses.grown():
             printer.stats(reading.packets, losses.by_name)
         printer.known(case, findings, now_ns, turns.name, reading)
@@ -327,7 +330,7 @@ def _watched(
         logs.close()
     interrupted = bool(signalled) or taken.interrupted
     diagnosis = conclude(Intake((taken,), (), interrupted), chosen.log, brief=False)
-    printer.turns(turns.look(diagnosis.case, diagnosis.findings, taken.last_ns or 0))
+    tell(diagnosis.case, diagnosis.findings, taken.last_ns or 0)
     losses.look()
     printer.stats(taken.packets, losses.by_name)
     printer.known(diagnosis.case, diagnosis.findings, taken.last_ns or 0, turns.name, None)

@@ -4,18 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from rpcdiag import plugins
-from rpcdiag.analysis import analyze
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Severity
-from tests.causes.shown_cause import Shown
+from tests.causes.shown_cause import Shown, all_shown, diagnose
 
-SHOWN: list[Shown] = [one for several in plugins.discover("tests.causes.shown", "SHOWN") for one in several]
+SHOWN = all_shown()
 
 
 def _found(folder: Path, shown: Shown) -> tuple[Finding, ...]:
-    capture, given = shown.write(folder)
-    diagnosis = analyze([capture], given)
+    diagnosis = diagnose(folder, shown)
     assert not diagnosis.troubles
     assert diagnosis.case.accounting.sums_hold
     return diagnosis.findings

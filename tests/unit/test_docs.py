@@ -1,4 +1,4 @@
-"""Pages link to what is there, and the site lists all of them."""
+"""Pages link to what is there, and the site lists all of them, or a page of lists does."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+PRINTED = ("rules", "formats", "policies", "outputs")  # a page each, listed on a page of that name
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -29,5 +30,14 @@ def test_the_site_has_every_page() -> None:
 
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
-    assert listed(site["nav"]) >= {page for page in pages if not page.startswith("decisions/")}
-    assert listed(site["nav"]) <= pages
+    in_nav = listed(site["nav"])
+    assert in_nav >= {page for page in pages if page.partition("/")[0] not in ("decisions", *PRINTED)}
+    assert in_nav <= pages
+    assert {f"/{folder}/" for folder in ("decisions", *PRINTED)} == {*site["not_in_nav"].split()}
+
+
+def test_every_page_of_a_plug_in_is_linked_to_from_a_list() -> None:
+    lists = "".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in (*PRINTED, "rule-sets"))
+    for folder in PRINTED:
+        for path in (ROOT / "docs" / folder).glob("*.md"):
+            assert f"]({folder}/{path.name})" in lists, path.name

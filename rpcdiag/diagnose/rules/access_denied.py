@@ -5,6 +5,7 @@ Because: rights (DCOM limits, group membership, the service's own list), an RPC 
 failed and shows only now.
 Not this: an activation below packet integrity on a hardened server (dcom-hardening); the mapper itself refusing
 (mapper-refuses-anonymous).
+Needs: the refused call and, to tell a right from a logon, the bind before it. The server's Security log settles which.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: the activation is answered, with a negative HRESULT and no bindings.
 Because: the class is not registered, its process does not start, memory or quota.
 Not this: 0x80070005 (access-denied); 0x800706BA (unavailable-in-reply).
+Needs: the activation's answer, in clear.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ client logs on with NTLM instead; the server calls itself otherwise.
 Because: an alias, a cluster's or a load balancer's name, without a service principal name of its own.
 Not this: a name that leads to a computer which lacks the service (wrong-host); a principal that is missing under the
 computer's own name.
+Needs: the client's traffic to the key distribution centre (port 88), the name lookup, and the logon that follows.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: a bind that names an association group is refused by bind_nak, or by
 AssociationRequested; binds of the same client that begin a group are accepted.
 Because: a load balancer or a cluster sends the second connection to another node, or the server was restarted.
 Not this: bind_nak 1 and 2 (server-busy), 8 (provider-unknown), 9 (bad-credentials), 4 (another protocol version).
+Needs: the refused bind; an accepted one of the same client, or the server's extended error, makes it known.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: the server answers the SYN; the answer is seen near the server and n
 in one capture, SYN and SYN-ACK are repeated in turn and the client never goes on.
 Because: the way back leads past a stateful firewall that did not see the SYN, or over a route of its own that is cut.
 Not this: a SYN that nobody answers (dynamic-port-blocked); packets without a session in a log (non-syn-dropped).
+Needs: captures on both sides of the path; from one capture alone it is no more than likely.
 """
 
 from collections.abc import Iterator

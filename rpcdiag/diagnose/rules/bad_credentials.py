@@ -1,4 +1,4 @@
-"""The logon fails.
+"""The server, or its domain, does not take the user and password.
 
 Looks like: bind_nak for the security token, or the first request after the third leg of NTLM is answered by a protocol
 error fault instead of a result; the session setup of SMB is refused; the key distribution centre says that the
@@ -6,6 +6,7 @@ pre-authentication failed (24) and gives nothing afterwards.
 Because: a wrong user or password, or an account that is locked, disabled or expired.
 Not this: fault 5 (access-denied), which a wrong password can look like as well; NTLM that is refused whoever it is
 (ntlm-refused); a typing error that the user corrects (no finding).
+Needs: the logon from its first token on; for Kerberos also port 88.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: bind_ack rejects every context of the interface (provider_rejection,
 bind_nak comes instead.
 Because: another process has the port now, the port was wrong to begin with, or the server is of another version.
 Not this: a rejected NDR32 beside an accepted NDR64, which is how modern Windows answers every bind.
+Needs: the bind and its answer.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: an activation or an OXID resolution succeeds and its bindings hold a
 for it, gets nothing, and never connects to the port that the bindings name.
 Because: the bare computer name needs a DNS suffix, a hosts entry or NetBIOS that the client does not have.
 Not this: an address in the bindings that nobody reaches (binding-unreachable); a name that is resolved later.
+Needs: the answer with the bindings in clear, and the client's name lookups (DNS, LLMNR, NBNS) after it.
 """
 
 from collections.abc import Iterator

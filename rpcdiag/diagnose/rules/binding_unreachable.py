@@ -5,6 +5,7 @@ the client asked, or a host name that name services turn into one, and the clien
 client hands an object of its own: its attempts to go where the reference points fail.
 Because: address translation, a second network card, a VPN or container address of the server.
 Not this: a server with several addresses one of which was used with success; 0.0.0.0, which means "the same host".
+Needs: the answer with its addresses in clear, and the client's attempts within two minutes of it.
 """
 
 from collections.abc import Iterator

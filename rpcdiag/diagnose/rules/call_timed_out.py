@@ -4,6 +4,7 @@ Looks like: a call without an answer, acknowledged by TCP; the client closes the
 Because: the method takes longer than the client's time limit: a slow query, a server that waits for something else.
 Not this: a call that TCP never acknowledged (idle-dropped, path-mtu); calls that wait by design, such as notifications; a
 call whose operation has no published name may be one of those (a note).
+Needs: both directions without gaps, and at least 10 s of waiting before the client gives up.
 """
 
 from collections.abc import Iterator

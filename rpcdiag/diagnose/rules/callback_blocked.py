@@ -1,9 +1,10 @@
-"""The server cannot call its client back.
+"""DCOM connects back, and the way from the server to the client is shut.
 
 Looks like: the client uses an object on the server (DCOM); then the server tries to reach the client, port 135 or the
 port of the client's own object, and gets no answer or a refusal. The call that gave it the callback fails or hangs.
 Because: the client's firewall admits nothing from the server.
 Not this: a server that connects for reasons of its own, with no DCOM call of the client before.
+Needs: what goes from the server to the client too: no filter for one direction, and 3 s of silence or more.
 """
 
 from collections.abc import Iterator

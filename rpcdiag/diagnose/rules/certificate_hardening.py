@@ -4,6 +4,7 @@ Looks like: calls of ICertPassage or ICertRequestD below packet privacy are refu
 Because: the authority has IF_ENFORCEENCRYPTICERTREQUEST set, as it is by default since Server 2012.
 Not this: sealed requests that are refused, which is a matter of the group Certificate Service DCOM Access
 (access-denied).
+Needs: the refused call and the level of its bind; an answer to the same call at a higher level makes it known.
 """
 
 from collections.abc import Iterator

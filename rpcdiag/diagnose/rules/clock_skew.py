@@ -3,6 +3,7 @@
 Looks like: KRB_AP_ERR_SKEW (37) from the server or from the key distribution centre, and no ticket or logon after it.
 Because: more than five minutes lie between the clocks (the usual limit), mostly of a virtual machine or after a restore.
 Not this: a client that takes the centre's time from the error, asks again and is served (a note).
+Needs: the traffic to the key distribution centre (port 88), or the bind whose answer carries the error.
 """
 
 from collections.abc import Iterator

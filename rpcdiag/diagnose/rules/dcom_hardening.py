@@ -4,6 +4,7 @@ Looks like: an activation bound below packet integrity by a caller who logs on i
 HRESULT 0x80070005. The logon itself succeeds.
 Because: servers have required packet integrity for activation since March 2023 (CVE-2021-26414, KB5004442).
 Not this: a refusal at packet integrity or privacy (access-denied).
+Needs: the refused activation and the level of its bind. Event 10036 of the server, as a log, proves it.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 Looks like: ept_map, an activation or an OXID resolution succeeds; SYNs to the port it named stay unanswered.
 Because: something in between, or the server's own firewall, passes port 135 but not the dynamic range.
 Not this: a RST (closed or rejected, not dropped); a capture that ends before the client's retries do.
+Needs: the answer that named the port (else it is only possible), and a SYN that was repeated, or 3 s of silence after
+it. A log that shows the drop proves it.
 """
 
 from collections.abc import Iterator

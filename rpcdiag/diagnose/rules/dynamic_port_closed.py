@@ -1,9 +1,10 @@
-"""Nothing listens on the dynamic port.
+"""The host is there; the service is not, at the port that was handed out.
 
 Looks like: the SYN is answered by a RST of the server itself.
 Because: the service has stopped or restarted on another port since it registered this one with the mapper, or the
 client uses a port that it was told long ago.
 Not this: a RST with a foreign TTL (a device rejects); a new lookup right after it that leads elsewhere (stale-endpoint).
+Needs: the SYN and its RST, and something else of the same server, whose TTL tells who sent the RST.
 """
 
 from collections.abc import Iterator

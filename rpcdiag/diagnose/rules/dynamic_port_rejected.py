@@ -3,6 +3,7 @@
 Looks like: the port was handed out; the SYN to it is answered by a RST or an ICMP error of somebody else.
 Because: a firewall rule rejects the dynamic range.
 Not this: a RST with the server's own TTL (nothing listens there any more).
+Needs: the SYN and the answer to it; of a RST, something else of the server, whose TTL tells that it is another's.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: KDC_ERR_ETYPE_NOSUPP (14) for the service or for the client, and no 
 Because: one of them is limited to RC4 or DES and the centre no longer issues those (CVE-2022-37966; RC4 goes away
 altogether), or the account has no AES keys because its password is older than they are.
 Not this: an error 14 after which another type, or NTLM, serves (a note).
+Needs: the client's traffic to the key distribution centre (port 88).
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ allows such a port by its number, whether or not that is today's.
 Because: Windows gives the service another one when it starts again, so the rule that cures today's drop is tomorrow's
 mystery. Opening 1025-65535 instead opens everything.
 Not this: a fixed endpoint, which may be opened by its number.
+Needs: a port that was handed out; or a policy (`--policy`), whose rules are then read too.
 """
 
 from collections.abc import Iterator

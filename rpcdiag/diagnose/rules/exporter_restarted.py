@@ -4,6 +4,7 @@ Looks like: calls on objects that worked come back with RPC_E_DISCONNECTED, RPC_
 once, while the network and port 135 work.
 Because: the server's program crashed, was restarted, or let go of the object.
 Not this: pings that were lost for minutes before (pings-blocked).
+Needs: the call that fails; a new activation that leads to another port makes it known.
 """
 
 from collections.abc import Iterator

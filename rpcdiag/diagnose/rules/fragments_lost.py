@@ -4,6 +4,8 @@ Looks like: pieces of datagrams from or to port 88 (Kerberos) or an RPC port ove
 and none between the two ever is.
 Because: a firewall or router drops fragments, or those behind the first, which have no ports.
 Not this: large TCP segments that get lost (path-mtu); a capture that leaves bytes out, or ends between two pieces.
+Needs: two datagrams that were never completed and 3 s after the last; a capture of all fragments (`port 88` filters out
+those behind the first).
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: the SYN is answered by an ICMP error that says net or host unreachab
 Because: the host is down, its address is wrong, or the routing is.
 Not this: ICMP that says prohibited or port unreachable, which is a rule of a firewall (mapper-rejected,
 dynamic-port-rejected); an address that only a DCOM binding names (binding-unreachable).
+Needs: ICMP and ICMPv6 in the capture: do not filter for TCP alone.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: a long silence, then data that is repeated and never acknowledged, or a RST.
 Because: stateful firewalls and load balancers forget idle sessions (240, 350, 900, 1800, 3600 s are usual limits).
 Not this: a server that crashed, which answers a new SYN with RST or not at all.
+Needs: the connection from before its silence until it fails; one that is near a usual limit is likely, else possible.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: SYNs to an IPv6 address of the server stay unanswered; seconds later
 of an IPv4 address that belongs to the same name.
 Because: the name has an AAAA record, and IPv6 is filtered or not routed.
 Not this: a server that answers at neither address (mapper-blocked).
+Needs: the name lookup with both addresses, and the attempts over both within a minute.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: connections to port 88 stay unanswered or are refused, or questions 
 gives this client anything.
 Because: port 88 is closed on the way, or DNS names a domain controller that is gone.
 Not this: another centre that serves the client (a note); an answer over UDP that sends it to TCP (ticket-too-big).
+Needs: port 88, and the RPC logon that follows: without it, it may not matter.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: the activation's answer carries a hint of the level that the exporte
 client binds below it, and the bind or the call is refused.
 Because: the client's program sets its own level, or its library ignores the hint.
 Not this: a refusal at that level or above (access-denied); an activation below packet integrity (dcom-hardening).
+Needs: the activation's answer in clear, and the refused call.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,11 @@
-"""The call is less protected than the interface demands.
+"""The server wants this call signed or sealed; the client sends it with less.
 
 Looks like: a call below some level of authentication is refused with fault 5, and the same interface answers at a higher
 level; or the fault says so itself (1821, nca_s_unsupported_authn_level).
 Because: the service registered its interface for callers who sign or seal; the client's default is lower.
 Not this: a refusal at the highest level (access-denied); activation (dcom-hardening), Netlogon, printing and
 certificates, which have rules of their own.
+Needs: the refused call, and an answer at a higher level or a fault that says so.
 """
 
 from collections.abc import Iterator

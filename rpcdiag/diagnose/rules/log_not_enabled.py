@@ -3,6 +3,7 @@
 Looks like: a connection stays unanswered, a Windows Firewall log is at hand, and it holds not one DROP row.
 Because: logging of dropped packets is off by default, and a switch of its own for each profile.
 Not this: a log that holds drops, but none of this connection: then this firewall did not drop it.
+Needs: a capture with the silent connection, and pfirewall.log of the host (`--log`).
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: the TCP connection opens, the bind is acknowledged by TCP, no bind_ack comes.
 Because: the RPC service hangs, or something in the path swallows the bind or its answer.
 Not this: only DCOM binds fail while mapper binds are answered (strict-filter).
+Needs: both directions, and 5 s after the bind, or its end.
 """
 
 from collections.abc import Iterator

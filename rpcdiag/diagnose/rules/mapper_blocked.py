@@ -3,6 +3,8 @@
 Looks like: SYNs to port 135 (or 593) stay unanswered though the client repeats them.
 Because: a firewall between the two, or the server's own, drops them.
 Not this: a host that is down, which answers on no port at all; a RST, which is an answer; a capture that ends early.
+Needs: a SYN to port 135 that was repeated, or 3 s of silence after it. It is sure where the server answers at another
+port; a log that shows the drop proves it.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
-"""Nothing listens on port 135.
+"""The host is there, and nobody answers for RPC on it.
 
 Looks like: the server itself answers the SYN with a RST.
 Because: the RPC services do not run, or this is no Windows host (a wrong address, a container, a NAT device).
 Not this: a RST with a foreign TTL (a device rejects); silence (a filter).
+Needs: the SYN and its RST, and something else of the same server, whose TTL tells who sent the RST.
 """
 
 from collections.abc import Iterator

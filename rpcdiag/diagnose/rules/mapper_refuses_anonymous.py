@@ -3,6 +3,7 @@
 Looks like: ept_map, asked without authentication, is answered by a fault with status 5.
 Because: a policy restricts unauthenticated RPC clients (RestrictRemoteClients), or an RPC filter guards the mapper.
 Not this: a fault 5 on another interface (access-denied).
+Needs: the lookup and its fault.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: a RST or an ICMP error to the SYN, with the TTL or the address of somebody else than the server.
 Because: a firewall rule rejects instead of dropping.
 Not this: a RST with the server's own TTL (nothing listens there).
+Needs: the SYN and the answer to it; of a RST, something else of the server, whose TTL tells that it is another's.
 """
 
 from collections.abc import Iterator

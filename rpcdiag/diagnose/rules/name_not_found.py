@@ -1,10 +1,12 @@
-"""The name of the server does not exist.
+"""The name service answers, and the answer is that there is no such name.
 
 Looks like: the answer to the client's question is that there is no such name, or no address for it; no other name
 service knows it either; no SYN follows.
 Because: a record is missing or misspelt, the wrong search list, or a domain controller that is gone from `_msdcs`.
 Not this: a question that nobody answers, or SERVFAIL (resolver-silent); a name inside a DCOM binding
 (binding-name-unresolved); a name that leads to another host (wrong-host).
+Needs: the client's name lookups (DNS, LLMNR, NBNS), and no RPC connection in the capture, unless the name is that of a
+replication partner.
 """
 
 import re

@@ -1,10 +1,11 @@
-"""The Netlogon channel is weaker than a hardened domain controller accepts.
+"""A hardened domain controller refuses a secure channel that is only signed, or nobody's.
 
 Looks like: calls of Netlogon that are signed and not sealed (provider 0x44, level 5), or made by nobody in particular,
 are refused with fault 5.
 Because: since 2023 controllers demand sealing (CVE-2022-38023, and CVE-2020-1472 before it); since July 2025 they answer
 anonymous questions for a controller's location no more (CVE-2025-49716, KB5066014).
 Not this: sealed calls that are refused (access-denied).
+Needs: the refused call and the level of its bind; an answer at a higher level makes it known.
 """
 
 from collections.abc import Iterator

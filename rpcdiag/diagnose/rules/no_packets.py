@@ -5,6 +5,7 @@ session that is encrypted.
 Because: the call was local (the same error numbers are made by the local RPC service); the client's own policy held it
 back; the capture was taken on another interface (VPN, loopback, VLAN) or at another time; or a tunnel carries it.
 Not this: a name that could not be resolved (name-not-found, resolver-silent).
+Needs: nothing: it is a note that says what is missing.
 """
 
 from collections.abc import Iterator

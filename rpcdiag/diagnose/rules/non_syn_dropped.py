@@ -3,6 +3,7 @@
 Looks like: the log drops segments that are no SYN: 0xC0040017 on ISA/TMG, flags other than S in pfirewall.log.
 Because: an idle time-out, asymmetric routing, a failover, or late packets of a closed connection.
 Not this: the RPC filter; a rule that denies a connection. No RPC setting cures it.
+Needs: a log with flags or result codes (`--log`), and the two hosts in the capture.
 """
 
 from collections.abc import Iterator

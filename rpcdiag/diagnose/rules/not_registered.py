@@ -3,6 +3,7 @@
 Looks like: ept_map is answered with no tower and status 0x16c9a0d6, also after the client repeats it authenticated.
 Because: the service does not run there, does not listen on TCP, or the name led to the wrong host.
 Not this: the end of an ept_lookup listing, which carries the same number; a blocked port, which gives no answer.
+Needs: the lookup and its answer.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: the connection opens, the client binds, and what comes back is no PDU of RPC: TLS, HTTP or anything else.
 Because: another program has taken the port, or a proxy answers in place of the server.
 Not this: an RPC server that refuses the interface (bind-rejected); an answer that the capture lacks.
+Needs: the first bytes of the answer: no short snaplen.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ first token of NTLM, which holds no password yet.
 Because: NTLM is restricted (Restrict NTLM, incoming or in this domain; Server 2025 and Windows 11 24H2 without NTLMv1),
 and the client had no Kerberos: it called an address instead of a name, or the name has no account.
 Not this: a refusal after the third token (bad-credentials).
+Needs: the logon from its first token on, of SMB as well (port 445).
 """
 
 from collections.abc import Iterator

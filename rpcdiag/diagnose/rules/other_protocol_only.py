@@ -4,6 +4,7 @@ Looks like: ept_map for TCP finds nothing; the same mapper lists the interface o
 Because: the service registers no TCP endpoint: by design, by its configuration, or because none could be made.
 Not this: an interface that is listed nowhere (not-registered); a server that lists nothing at all on TCP
 (port-range-exhausted).
+Needs: the answer to ept_map, and a list of the same mapper (`rpcdiag probe` makes one, and portqry).
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: no SYN to port 135 leaves the client; the firewall log of the client
 Because: an outbound rule, or a profile that blocks outgoing connections by default.
 Not this: SYNs that leave and stay unanswered (mapper-blocked); a dynamic port that is held back (dynamic-port-blocked,
 which reads the same log).
+Needs: the client's own pfirewall.log (`--log`): there is no packet to see.
 """
 
 from collections.abc import Iterator

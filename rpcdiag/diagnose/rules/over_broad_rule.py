@@ -3,6 +3,7 @@
 Looks like: under a policy, an allow rule for 1025-65535, 49152-65535 or any port, from any address, for any program.
 Because: somebody wanted RPC to work. Every other listener of the host is open with it.
 Not this: a rule for a program or service, for known connections, for named clients, or for those that IPsec authenticates.
+Needs: a policy (`--policy`).
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 Looks like: small segments are acknowledged, full-size ones are repeated and never are.
 Because: a link with a smaller MTU (VPN, tunnel) and ICMP "fragmentation needed" that does not come back.
 Not this: small segments that are lost as well (a filter).
+Needs: segments that are repeated in full; where smaller ones of the same connection were acknowledged it is likely,
+else possible.
 """
 
 from collections.abc import Iterator

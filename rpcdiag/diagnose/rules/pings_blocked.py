@@ -5,6 +5,7 @@ minutes calls come back with RPC_E_DISCONNECTED or an unknown OXID.
 Because: port 135 was open while all was set up, and was closed since; a server that is not pinged for six minutes lets
 go of the client's references.
 Not this: a server whose process restarted (exporter-restarted): its references die at once while 135 answers.
+Needs: the program from its start to the error: ten minutes and more.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ new lookup that names the same port opens it again.
 Because: the device that reads the mapper's answers opens the port for a time (60 or 120 s are usual), and the client
 remembers it for longer.
 Not this: a session that was idle and died (idle-dropped), which is no new SYN; a service that moved (stale-endpoint).
+Needs: the connection that worked before, and those that failed; a later lookup after which it works makes it known.
 """
 
 from bisect import bisect_left

@@ -5,6 +5,7 @@ the address it knows for the dynamic port, and is refused or gets no answer.
 Because: a port forward, a proxy or a load balancer for port 135 only; `netsh interface portproxy` cannot follow.
 Not this: an answer that names the address that was asked, or none (dynamic-port-blocked); a client that goes to the
 foreign address (binding-unreachable).
+Needs: the lookup and its answer in clear, and the attempt on the dynamic port.
 """
 
 from collections.abc import Iterator

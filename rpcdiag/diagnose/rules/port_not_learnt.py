@@ -5,6 +5,7 @@ resolution or a sealed answer named stays silent.
 Because: the device opens what it can read (an application layer gateway); it does not read DCOM's answers, or sealed,
 fragmented ones.
 Not this: all dynamic ports are silent (dynamic-port-blocked); the server's own log shows the drop (program-rule-missing).
+Needs: a plain lookup whose port opens beside the one that does not, between the same two hosts.
 """
 
 from collections.abc import Iterator

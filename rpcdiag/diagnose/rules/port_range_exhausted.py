@@ -5,6 +5,7 @@ Because: the range under `Rpc\\Internet` is too small or invalid, or all ports o
 that started since then could not make an endpoint (error 87; NETLOGON event 5820).
 Not this: one interface without TCP among others that have it (other-protocol-only); a host that lists few things at
 all, such as one that is no Windows.
+Needs: the answer to ept_map, and a list of the same mapper with three interfaces or more.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: calls of the spooler below packet privacy are refused with fault 5, over TCP or through its pipe.
 Because: since September 2021 print servers demand privacy (CVE-2021-1678, KB4599464: RpcAuthnLevelPrivacyEnabled).
 Not this: sealed calls that are refused, which is a matter of rights on the printer (access-denied).
+Needs: the refused call and the level of its bind; an answer at a higher level makes it known.
 """
 
 from collections.abc import Iterator

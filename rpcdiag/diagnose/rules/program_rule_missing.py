@@ -4,6 +4,8 @@ Looks like: one dynamic port is silent for every client, or the server's firewal
 reach other dynamic ports of the same server.
 Because: the rules of the Windows Firewall are for programs and services; the one for this service is missing or off.
 Not this: every dynamic port is silent (dynamic-port-blocked); only ports that a device could not read (port-not-learnt).
+Needs: another dynamic port of the server that opens, and two clients that fail alike, or the server's own pfirewall.log
+with the drop, which proves it.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,10 @@
-"""The server does not have the security provider that the client asks for.
+"""The client asks for a way to log on that the server does not have.
 
 Looks like: bind_nak with reason 8, authentication type not recognized.
 Because: Kerberos asked of a host that has no key for it (a workgroup, a service that registered NTLM only), a provider
 that is switched off, or Schannel without a certificate.
 Not this: bind_nak 9, where the provider is there and does not like the token (bad-credentials).
+Needs: the bind and its answer.
 """
 
 from collections.abc import Iterator

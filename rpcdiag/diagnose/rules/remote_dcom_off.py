@@ -1,8 +1,9 @@
-"""Remote DCOM is switched off on the server.
+"""The server takes no calls of DCOM from other computers.
 
 Looks like: an activation is answered by RPC_E_REMOTE_DISABLED (0x8001011c), in its result or as a fault.
 Because: `EnableDCOM` is N under HKLM\\SOFTWARE\\Microsoft\\Ole on the server.
 Not this: a caller who lacks a right (access-denied); a class that is not there (activation-failed).
+Needs: the activation's answer.
 """
 
 from collections.abc import Iterator

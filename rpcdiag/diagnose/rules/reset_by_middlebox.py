@@ -4,6 +4,7 @@ Looks like: RST instead of an answer, with a TTL that is not the server's; neare
 there from the client's side.
 Because: an intrusion prevention system, a proxy that inspects, or a firewall with a signature for RPC.
 Not this: a RST with the server's TTL (server-reset); a RST after a long silence (idle-dropped).
+Needs: the RST, and other packets of the server, whose TTL differs; or captures on both sides.
 """
 
 from collections.abc import Iterator

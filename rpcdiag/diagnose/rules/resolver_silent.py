@@ -5,6 +5,7 @@ by LLMNR or NBNS, in vain too.
 Because: the client uses a name server that is down, filtered, or does not know the domain (a public one, a router).
 Not this: an answer that there is no such name (name-not-found); a single question near the end of the capture; a
 client that reaches RPC servers all the same.
+Needs: the client's name lookups, asked twice or more, and 5 s after them.
 """
 
 from collections.abc import Iterator

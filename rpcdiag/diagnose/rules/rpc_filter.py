@@ -6,6 +6,7 @@ Because: an RPC filter of the Windows Filtering Platform with a condition on the
 same, guards that call.
 Not this: an interface of which every call is refused (access-denied); a right that one method checks, which mostly
 comes back as a result in the answer and not as a fault.
+Needs: answered and refused calls of one interface on one connection.
 """
 
 from collections.abc import Iterator

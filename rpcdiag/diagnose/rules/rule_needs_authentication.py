@@ -5,6 +5,7 @@ clear that was refused.
 Because: Windows Firewall knows the other computer and user from IPsec only; without a connection security rule on both
 sides there is none, and the rule never matches.
 Not this: a flow that opened; a rule without authentication that lets it in as well.
+Needs: a policy with the rules of the server's firewall (`--policy`), and a connection that did not open.
 """
 
 from collections.abc import Iterator
@@ -37,11 +38,8 @@ def under(case: Case, applied: "Applied") -> Iterator[Finding]:
         verdict = next((applied.verdicts[flow] for flow in conversation.ids if flow in applied.verdicts), None)
         if verdict is None or verdict.passes or verdict.reason is not Reason.NOT_AUTHENTICATED:
             continue
-        if verdict.position is None or not 0 <= verdict.position < len(rules):
-            continue
-        rule = rules[verdict.position]
-        if needs_authentication(rule):
-            yield _finding(case, applied, conversation, rule)
+        if verdict.secured is not None and needs_authentication(rules[verdict.secured]):
+            yield _finding(case, applied, conversation, rules[verdict.secured])
 
 
 def _finding(case: Case, applied: "Applied", conversation: Conversation, rule: "PolicyRule") -> Finding:

@@ -4,6 +4,8 @@ Looks like: bind_nak with reason 1 or 2, a fault nca_s_server_too_busy (or 1723)
 that otherwise opens find no answer.
 Because: a limit of calls or connections, or a backlog of connections that overflows.
 Not this: a port to which no connection opens (dynamic-port-blocked, mapper-blocked).
+Needs: the answer that says so; else connections of the same client to the same port that open within two minutes before
+and after.
 """
 
 from bisect import bisect_left

@@ -4,6 +4,8 @@ Looks like: RST instead of an answer, with the TTL of the server's other packets
 Because: the service crashed or was restarted, or closed a session that it no longer knew.
 Not this: a RST with another TTL (reset-by-middlebox, or idle-dropped after a long silence); calls after the third leg of
 a logon that was lost (third-leg-lost).
+Needs: the RST, and other packets of the server, whose TTL tells that it is its own; the next attempt says whether the
+service is gone.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ without a denial, and DCOM on them dies.
 Because: ISA and TMG evaluate system policy before the administrator's rules and the first match decides; the rule for
 RPC to trusted servers enforces strict RPC compliance.
 Not this: RPC in the other direction, which is governed by other rules and may be clean.
+Needs: the log of ISA or TMG (`--log`), or its policy (`--policy`).
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: an attempt on a dynamic port fails, then the client asks the mapper again, is told another port, and that works.
 Because: the service restarted; the client's binding handle remembered the old port.
 Not this: no second lookup follows (dynamic-port-closed, dynamic-port-blocked).
+Needs: the attempt that fails, and the new lookup within a minute after it.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ Looks like: a connection to 135 opens; the bind names an activation or resolver 
 follows, but silence, FIN or RST. A bind of the mapper by the same client is answered.
 Because: a firewall enforces strict RPC compliance (ISA/TMG), "endpoint mapper only" (ASA) or the like.
 Not this: a server that answers no bind at all (mapper-bind-unanswered); large segments that are lost (path-mtu).
+Needs: both directions, the bind, and 5 s after it or the end of the connection. A bind of the mapper by the same
+client, a capture beyond the filter, or its log make it surer.
 """
 
 from collections.abc import Iterator

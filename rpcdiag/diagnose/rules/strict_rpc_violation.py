@@ -4,6 +4,7 @@ Looks like: an interface other than the mapper bound on port 135, or a dynamic p
 Because: that is how DCOM works. A firewall that enforces strict RPC compliance (ISA/TMG, and others under other names)
 drops it; where none is in the path, nothing is wrong.
 Not this: a port that the mapper may have granted before the capture began, which is indeterminate.
+Needs: the connection from its start. A policy (`--policy`), or a log with the rule, tells whether it matters.
 """
 
 from collections.abc import Iterator

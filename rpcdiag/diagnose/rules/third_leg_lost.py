@@ -5,6 +5,7 @@ refused (fault 5 or a protocol error) or the connection is reset on it.
 Because: something in the path takes the auth3 PDU away, which asks for no answer and so is not missed; or the client's
 own security package gave up.
 Not this: a third token that is there and is refused (bad-credentials); a capture with gaps.
+Needs: the whole logon, without gaps.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,7 @@ Looks like: the key distribution centre answers over UDP with KRB_ERR_RESPONSE_T
 over TCP and gets no connection.
 Because: a firewall admits 88/udp only; tickets of users in many groups need TCP.
 Not this: error 52 followed by a connection that opens, which is what every client does.
+Needs: port 88 over UDP and TCP.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 Looks like: an activation or a method call is answered, and the answer carries 0x800706BA.
 Because: the server in turn could not reach something: the process of the object, a third machine, a callback.
 Not this: no answer at all (dynamic-port-blocked, mapper-blocked).
+Needs: the answer, in clear.
 """
 
 from collections.abc import Iterator

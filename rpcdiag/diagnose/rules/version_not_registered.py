@@ -3,6 +3,7 @@
 Looks like: ept_map finds nothing for the version asked for; the same mapper hands out the same UUID with another one.
 Because: client and server are of different generations, or the client asks for a version that never existed.
 Not this: a UUID that is not there at all (not-registered); a version that a bind refuses (bind-rejected).
+Needs: the answer to ept_map, and another version of the interface named by the same mapper.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ Looks like: the mapper that is asked does not know the interface, or the service
 Because: a stale A record, hosts entry or cache after an address was given to another machine.
 Not this: the right computer without the service (not-registered), which calls itself by the name asked for; an alias
 that has no principal name (alias-without-spn).
+Needs: the name lookup or the name in the logon, and how the computer calls itself (in a logon by NTLM, or SMB).
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ centre does not know the service (KDC_ERR_S_PRINCIPAL_UNKNOWN, 7) and the logon 
 Because: the service principal name is missing or registered twice, a DNS name leads to another host, or the server's
 password in the directory is an old one.
 Not this: error 7 after which NTLM works, which is how every alias and address behaves (a note); error 37 (clock-skew).
+Needs: the logon, and for a name that is not known also port 88.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,8 @@ to ten minutes from `start` on, in UTC, one direction each. A REJECT is silent t
 or a network list refused is not told. `tcp-flags` are those of the whole interval: 2 alone is a SYN that was repeated
 or not followed by anything. NODATA means no traffic, SKIPDATA that rows are lost. Where a row has the addresses of the
 packet itself these are the ends, and those of the interface the translated ones.
+Cannot tell: when in the interval a packet came; whether a security group or a network list refused; sequence numbers.
+An ACCEPT with `tcp-flags` 2 in one direction and no row of the other is a SYN that nobody answered.
 """
 
 import re

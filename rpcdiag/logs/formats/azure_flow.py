@@ -4,6 +4,7 @@ Told by `flowTuples`, `flowLogVersion` or by bare tuples. Read as the storage ac
 as one record a line, and flattened. Time is UTC, of a security group in whole seconds. D is a refusal, by the rule that
 the record names; a connection that begins is allowed, goes on, or ends. The line of an entry is the line at which its
 record begins: a whole document is often a single line.
+Cannot tell: packets, only flows; of security groups fractions of a second; sequence numbers.
 """
 
 import re

@@ -4,6 +4,8 @@ Told by `CEF:0|vendor|product|...`. What the device did is in `act`, else in the
 no word for it is sure the action is unknown. The rule is in a field of that name, or in a numbered one whose label says
 so. Times are counted from 1970 and then UTC, or written out, and then local unless a zone is beside them. Without a
 time of its own a row has that of its envelope. Translated ends are read where the product writes them.
+Cannot tell: what a product means that has a word of its own for the action: it is unknown then. Sequence numbers,
+mostly.
 """
 
 import re

@@ -4,6 +4,8 @@ Told by `[action:"Drop"; ...]`, by `rule: 113; ... src: ...;` behind a time, or 
 time and action in quotes. The destination port is called service. Rule 0 is an implied rule. A refusal with
 `tcp_packet_out_of_state` is a packet without a connection, not one that a rule forbids; a UUID of a refused RPC
 interface is shown where the row has it. `time:` is UTC; what `fw log` prints is local.
+Cannot tell: the sequence number; a port that is written as a name, unless it is a well-known one. The order of the two
+port columns in the tracker's export is inferred from one sample.
 """
 
 import re

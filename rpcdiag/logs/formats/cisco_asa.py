@@ -6,6 +6,9 @@ is a line of an access list and counts an interval, 3020xx are connections as th
 710003 is traffic to the device itself, 430002 and 430003 are connections of Firepower. Other messages are kept
 as information. A connection is shown with its real ends; the mapped ones are the translated ones. The device randomises
 sequence numbers, so none is read. Why a connection ended (SYN Timeout: the server was silent) is its reason.
+Cannot tell: the sequence number; of 106100 with an interval when in that interval a packet came; whether DCE/RPC
+inspection refused something, for it has no message of its own, only 'Flow closed by inspection'. The order of the ends
+in 302014 is that of the security levels: the direction is known only where the log holds the 302013.
 """
 
 import re

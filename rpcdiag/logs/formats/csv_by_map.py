@@ -5,6 +5,7 @@ row: time (column or columns, format, zone), source, source_port, destination, d
 what else an entry can hold: rule, reason, device, service, flags, sequence, ip_id, ttl, path, source_zone,
 destination_zone, connection, translated_source and the like. `actions` says what a word means: allow, drop, reject, reset,
 open, close, fail, progress, lost, info; usual words need none. `docs/logs-vendors.md` has an example.
+Cannot tell: what the map does not name. Without sequence numbers, three connections are needed to measure its clock.
 """
 
 from collections.abc import Iterable, Iterator

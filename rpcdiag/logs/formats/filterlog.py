@@ -3,6 +3,8 @@
 Told by rows whose seventh value is pass, block or reject, with in or out and the IP version behind it. The layout
 depends on IP version and protocol. Only rules with logging write, and the default block. Time is in the envelope that
 syslog gave. The sequence number is that of the packet: of a SYN it is an exact key into a capture.
+Cannot tell: what rules without logging did; the year, in the older syslog form. A rule's number is looked up with
+`pfctl -vvsr`.
 """
 
 import re

@@ -4,6 +4,8 @@ Told by `srcip=` and `logid=` or `devid=`. A row of a session is written when it
 timeout are ends, with the reason; accept is read as of the session's beginning, its duration before. deny is a refusal,
 by policy 0 where no policy admits it. `eventtime` is UTC, in seconds or nanoseconds; date and time are the device's,
 with a zone in newer versions. The dynamic port of an RPC helper's session appears under the policy of its parent.
+Cannot tell: the sequence number; a session that has not ended yet, unless the policy logs its start (`set
+logtraffic-start enable`).
 """
 
 from collections.abc import Iterable, Iterator

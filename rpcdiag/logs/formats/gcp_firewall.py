@@ -3,6 +3,7 @@
 Told by `jsonPayload` with a connection in it; one entry a line or a list of them. Time is UTC. Only rules with logging
 on write, and only their rows say DENIED; rows of VPC flow logs never do: they are samples of what was admitted, read as
 of the first packet. The number of rows is limited by the size of the machine: a missing row proves nothing.
+Cannot tell: a denial by a rule without logging, and any denial from VPC flow logs alone; sequence numbers.
 """
 
 from collections.abc import Iterable, Iterator

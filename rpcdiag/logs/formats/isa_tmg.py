@@ -4,6 +4,7 @@ Told by its `#Fields` line: tab separated, names with blanks in them. Time is UT
 admitted the connection, not that the server answered; a connection that an application filter kills shows as Establish
 and Terminate without any denial. Rows whose tabs were lost when they were pasted somewhere are read as far as the result
 code: behind it nobody can tell where a name ends.
+Cannot tell: the sequence number; why the RPC filter ended a connection: there is no denial for it, only a result code.
 """
 
 import re

@@ -3,6 +3,7 @@
 Without a header; values are separated by a comma and a blank, `-` where a field is off. Time is local to the server;
 a row of TMG also holds it in UTC, and then that counts. Rule names may contain commas: in the 44 values of TMG the rule
 is what lies between the result code and the fixed number of values behind it.
+Cannot tell: the sequence number; UTC, where the row has no such value (ISA): the offset is measured then.
 """
 
 import re

@@ -3,6 +3,7 @@
 The first line is the action and a time in the console's own regional form, local to it; where the order of day and
 month cannot be told the row has no time. Labels are translated on other consoles: ends are told by `NETWORK (ip:port)`,
 the first the source, codes by `0x`; the action is unknown then. Without a word for the transport it is TCP.
+Cannot tell: fractions of a second; the action on a console in another language; UTC.
 """
 
 import re

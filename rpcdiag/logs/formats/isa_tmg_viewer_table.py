@@ -3,6 +3,8 @@
 What "Copy All Results to Clipboard" gives, separated by tabs; which columns there are, and their order, is up to the
 console. Time is local to it and in its regional form; where "GMT Log Time" is among the columns, that counts. Where the
 order of day and month cannot be told a row has no time.
+Cannot tell: what the console's columns leave out: show source and destination ports, result code and rule before
+copying.
 """
 
 import re

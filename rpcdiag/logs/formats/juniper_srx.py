@@ -3,6 +3,8 @@
 Told by `RT_FLOW_SESSION_`. DENY is a refusal by a policy; CREATE says that one admits the connection, not that the
 server answered; that is in the reason of CLOSE (TCP CLIENT RST, TCP SERVER RST, aged out). Of the text form, which
 differs by release, the ends are read from `->`, policy and zones where the protocol's number stands before them.
+Cannot tell: the sequence number; whether the server answered, before the CLOSE; of the text form the policy, where no
+protocol number stands before it.
 """
 
 import re

@@ -3,6 +3,8 @@
 Told by `LEEF:1.0|vendor|product|...`. Values are separated by tabs (which relays write as `#011`), or by what a header
 of version 2.0 names. The action is in `action`, `disp` or `act`; where none of them has a word that is sure it is
 unknown. Time is `devTime`, local unless a zone is beside it, else that of the envelope.
+Cannot tell: what a product means that has a word of its own for the action; the sequence number, but for WatchGuard's
+`tcp_seq`.
 """
 
 import re

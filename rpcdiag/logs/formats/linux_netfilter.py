@@ -4,6 +4,8 @@ Written by iptables and nftables and what stands on them: ufw, firewalld, Shorew
 prefix that the administrator chose; a prefix without a word for it gives none. Syslog time is local and has no year;
 bare kernel lines count seconds since the machine started; a line that was pasted somewhere may have no time at all.
 Rates are limited in most rule sets: a missing row proves nothing.
+Cannot tell: the action where the prefix has no word for it; how many rows a rate limit has swallowed. With
+`--log-tcp-sequence` (`log flags tcp sequence` in nftables) a row has the sequence number, and then no clock is needed.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 Told by `NetScreen device_id=`. Names of zones stand without quotes behind `src zone=` and `dst zone=`. Time is
 `start_time`, the beginning of the session, local to the device.
+Cannot tell: the sequence number; the zone of its local time.
 """
 
 import re

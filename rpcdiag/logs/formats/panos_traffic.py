@@ -5,6 +5,8 @@ read where a row has them. `drop` and `deny` are refusals, the reset actions say
 allowed has its start as time, which fits the SYN, and the reason of its end (aged-out: nobody answered, or nobody
 closed). Applications: `incomplete` is a handshake that did not finish, `not-applicable` was refused before any packet
 was looked at. Time is the device's own, without a zone, in newer releases also with one.
+Cannot tell: the sequence number; the session, where the device dropped before it made one; rows that were merged, as
+equal sessions of five seconds are (repeat count).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

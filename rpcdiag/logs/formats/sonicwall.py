@@ -2,6 +2,7 @@
 
 Told by `sn=`, `fw=`, `m=` and `src=`. Ends are `address:port:interface`. Newer firmware says in `fw_action` what it
 did; else the words of the message do. Time is local, unless UTC stands beside it.
+Cannot tell: the sequence number; the zone of a local time.
 """
 
 from collections.abc import Iterable, Iterator

@@ -3,6 +3,7 @@
 Told by `log_component=` with `src_ip=`, or by `sub="packetfilter"` with `srcip=`. Of XG the component tells a refusal
 by a rule (Firewall Rule) from one because the packet fits no connection (Invalid Traffic). Time is the row's own, with
 a zone in newer releases, else that of the envelope, else, in files of UTM, the one at the start of the line.
+Cannot tell: the sequence number; of UTM, the year where the envelope has none.
 """
 
 import re

@@ -3,6 +3,8 @@
 Told by `oob.prefix` or `orig.ip.saddr`, one object a line. The action is that of the prefix, else of the label blocked
 or allowed. A connection begins and ends by its event; translated ends are those that the answers come from and go to.
 Time has a zone where ulogd writes one, else it is that of the packet in seconds.
+Cannot tell: the action where neither the prefix nor a label has a word for it; sequence numbers, unless the output has
+`tcp.seq`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

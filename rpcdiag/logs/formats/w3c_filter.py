@@ -1,4 +1,7 @@
-"""Any W3C extended log that names client, remote end and action, as RPC filters and proxies write it. Time is UTC."""
+"""Any W3C extended log that names client, remote end and action, as RPC filters and proxies write it. Time is UTC.
+
+Cannot tell: sequence numbers, and what its writer does not name.
+"""
 
 from collections.abc import Iterable, Iterator
 

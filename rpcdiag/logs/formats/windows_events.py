@@ -3,6 +3,8 @@
 Security.evtx and System.evtx, copied or saved by Event Viewer ("Save all events as"), or `wevtutil epl Security x.evtx`.
 Needs the package `evtx` (`pip install "rpcdiag[events]"`). Time is UTC; the number of an entry is the record number that
 Event Viewer shows. Events that are not about connections, ports, DCOM or RPC are left out.
+Cannot tell: sequence numbers: a drop is joined by its ends and time. Where auditing is off (`auditpol`) there is no
+event at all.
 """
 
 import json

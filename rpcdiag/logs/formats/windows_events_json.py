@@ -4,6 +4,7 @@ Read are the flat form of log shippers (`EventID`, `Hostname` and the values sid
 (`winlog.event_data`), that of `evtx_dump` (`Event.System`, `Event.EventData`), and PowerShell's `ConvertTo-Json` of the
 System log. `EventTime` of the flat form is local; `@timestamp` is when a row was collected and counts for Winlogbeat
 only, which puts the event's own time there. Events that are not about connections, DCOM or RPC are left out.
+Cannot tell: sequence numbers; the time of the event, where only that of its collection is there.
 """
 
 import json

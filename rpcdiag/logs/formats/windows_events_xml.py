@@ -2,6 +2,7 @@
 
 A list of `Event` elements, with a root or without, on one line or on many. Time is UTC; the number of an entry is the
 record number that Event Viewer shows. Events that are not about connections, ports, DCOM or RPC are left out.
+Cannot tell: sequence numbers. Where auditing is off (`auditpol`) there is no event at all.
 """
 
 import re

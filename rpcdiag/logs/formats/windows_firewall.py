@@ -3,6 +3,7 @@
 Told by its header lines, or by the shape of its rows where the header was lost. Time is local and in whole seconds;
 one row per dropped packet, one per admitted connection. `tcpsyn` is the sequence number of the packet: for a SYN the
 initial one, the best key into a capture. A DROP with path SEND was refused before any packet was made.
+Cannot tell: which rule dropped; drops at all, where `LogBlocked` is off for the profile in use (log-not-enabled).
 """
 
 import re

@@ -2,6 +2,7 @@
 
 What `netsh wfp capture stop` writes is a cabinet: `expand wfpdiag.cab -F:* .` takes the XML out of it. Time is UTC in
 milliseconds. Own and remote side are named, so the direction is beyond doubt.
+Cannot tell: sequence numbers; the name of a filter, only its number (event 5447, or `netsh wfp show filters`).
 """
 
 import re

@@ -1,9 +1,10 @@
 """Comma-separated values (RFC 4180, UTF-8): `-o FOLDER` gets one file a table; without a folder, the findings alone.
 
-The files are those of the tables below: `flows.csv`, `referrals.csv`, `endpoints.csv`, `log_matches.csv`, `findings.csv`,
-`evidence.csv`, `captures.csv`, `logs.csv`, `flow_groups.csv`. Every flow is listed, also where many are alike. Lists stand in one cell, with
-semicolons between. A cell that a spreadsheet would take for a formula has an apostrophe before it. `--bom` begins every
-file with a byte-order mark, which Excel needs to read UTF-8.
+The files are those of the tables (`docs/outputs/tables.md`): `flows.csv`, `referrals.csv`, `endpoints.csv`,
+`log_matches.csv`, `findings.csv`, `evidence.csv`, `captures.csv`, `logs.csv`, `flow_groups.csv`. Every flow is listed, also
+where many are alike. Lists stand in one cell, with semicolons between. A cell that a spreadsheet would take for a formula
+has an apostrophe before it; so has text behind a semicolon, which begins a cell where the comma is for decimals. `--bom`
+begins every file with a byte-order mark, which Excel needs to read UTF-8.
 
     rpcdiag analyze capture.pcapng --log pfirewall.log -T csv -o report
 """

@@ -1,6 +1,6 @@
 """Parquet: `-o FOLDER` gets one file a table, for `rpcdiag query`, DuckDB, pandas and all that read it.
 
-The tables and columns are those below (`rpcdiag schema tables` prints them); what a column means also stands in its
+The tables and columns are those of `rpcdiag schema tables` (`docs/outputs/tables.md`); what a column means also stands in its
 metadata. Every flow is listed, also where many are alike. Rows are written ten thousand at a time. Needs `pip install 'rpcdiag[data]'`.
 
     rpcdiag analyze capture.pcapng --log pfirewall.log -T parquet -o report

@@ -193,6 +193,9 @@ def _rule(rule: RuleCard) -> Iterator[str]:
         yield ""
         yield from _wrapped("It can also stand behind: " + _named(others[:12]), "")
 
+    yield ""
+    yield f"An example, twins and the changes that help: docs/rules/{rule.id}.md"
+
 
 def _named(codes: Iterable[int]) -> str:
     parts = []

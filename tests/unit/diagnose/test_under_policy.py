@@ -45,10 +45,14 @@ def _applied(
     diagnosis: Diagnosis, *rules: Rule, reason: Reason = Reason.DEFAULT, position: int | None = None
 ) -> Applied:
     """The policy, which says the same of all flows."""
+    secured = reason is Reason.NOT_AUTHENTICATED
     verdicts = {
-        flow.id: Verdict(flow.id, flow.flow.server.port == 135, Action.DROP, reason, "syn", "", "", position)
+        flow.id: Verdict(
+            flow.id, flow.flow.server.port == 135, Action.DROP, reason, "syn", "", "",
+            position=None if secured else position, secured=position if secured else None,
+        )
         for flow in diagnosis.case.flows
-    }
+    }  # fmt: skip
     return Applied(Policy("p", "windows-firewall", rules, path="rules.txt"), verdicts)
 
 
@@ -122,7 +126,6 @@ def test_a_rule_that_asks_for_ipsec(tmp_path: Path) -> None:
     for other in (
         _applied(diagnosis, ALLOW, rule, reason=Reason.DEFAULT, position=1),
         _applied(diagnosis, ALLOW, rule, reason=Reason.NOT_AUTHENTICATED, position=0),
-        _applied(diagnosis, ALLOW, rule, reason=Reason.NOT_AUTHENTICATED, position=9),
         _applied(diagnosis, ALLOW, rule, reason=Reason.NOT_AUTHENTICATED),
     ):
         assert _said(diagnosis, other, "rule-needs-authentication") is None

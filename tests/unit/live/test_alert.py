@@ -10,7 +10,9 @@ import pytest
 
 from rpcdiag.errors import InputError
 from rpcdiag.live.alert import MOST, Alert
+from rpcdiag.ui.cli import main
 
+PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 HOSTILE = {"rule": "x", "summary": "$(touch pwned) `id` '; rm -rf / \x1b[31m\n"}
 
 
@@ -72,3 +74,10 @@ def test_a_server_on_this_machine_gets_it() -> None:
     thread.join()
     server.server_close()
     assert json.loads(got[0]) == HOSTILE
+
+
+def test_somebody_is_told_of_what_is_found_when_the_capture_ends(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    assert main(["live", "-r", str(PCAPS / "ocs-advfirewall" / "capture.pcapng"), "--alert", f"tee {told}"]) == 1
+    found = json.loads(told.read_text(encoding="utf-8"))
+    assert (found["rule"], found["case_id"], found["times"]) == ("dynamic-port-blocked", "c1", 1)

@@ -1,8 +1,8 @@
-"""Every cause that the rules know, the captures that show it, and what tshark's expert information says of these.
+"""What tshark's expert information says of the captures that show a cause.
 
-    python tools/make_causes.py
+    python tools/make_expert_information.py
 
-What stands between the two marks in docs/causes.md is written anew; the rest of the page is for people.
+What stands between the two marks in docs/expert-information.md is written anew; the rest of the page is for people.
 """
 
 import re
@@ -15,16 +15,13 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from rpcdiag.analysis import analyze
-from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.diagnose.judge import rules
+from rpcdiag.diagnose.finding import Finding
 from rpcdiag.model.evidence import Missing, Seen
 from rpcdiag.tshark import version
-from tests.causes.shown_cause import Shown
-from tests.causes.test_causes import SHOWN
+from tests.causes.shown_cause import Shown, all_shown, diagnose
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "causes.md"
-BEGIN, END = "<!-- printed: tools/make_causes.py -->", "<!-- end -->"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "expert-information.md"
+BEGIN, END = "<!-- printed: tools/make_expert_information.py -->", "<!-- end -->"
 NOTE = 0x400000  # severities below are what a healthy connection has as well
 # what an expert message would have to hold to name the cause, generously; a rule that is not here has no such message
 NAMES = {
@@ -52,13 +49,6 @@ NAMES = {
     "unavailable-in-reply": "server_unavailable|HRESULT",
     "wrong-spn": "modified|principal_unknown",
 }
-ELSEWHERE = {  # what no capture by itself shows
-    "ephemeral-port-rule": "the story *ocs-advfirewall*",
-    "log-not-enabled": "a capture beside a log without drops: `tests/unit/diagnose/test_twins.py`",
-    "non-syn-dropped": "the story *dpm-tmg*, with its log",
-    "over-broad-rule": "a policy: `tests/unit/diagnose/test_under_policy.py`",
-    "rule-needs-authentication": "a policy: `tests/unit/diagnose/test_under_policy.py`",
-}
 
 
 class Compared(NamedTuple):
@@ -71,8 +61,8 @@ class Compared(NamedTuple):
 
 
 def compared(shown: Shown, folder: Path) -> Compared:
-    capture, given = shown.write(folder)
-    finding = next(one for one in analyze([capture], given).findings if one.rule == shown.rule)
+    capture = folder / "capture.pcapng"
+    finding = next(one for one in diagnose(folder, shown).findings if one.rule == shown.rule)
     experts = tuple(_experts(capture))
     ours = set(_packets(finding))
     pattern = NAMES.get(finding.rule)
@@ -92,10 +82,10 @@ def _packets(finding: Finding) -> Iterator[int]:
             yield one.after
 
 
-def _experts(capture: str) -> Iterator[tuple[int, str]]:
+def _experts(capture: Path) -> Iterator[tuple[int, str]]:
     """Packet and message of everything that tshark finds worth a note, a warning or an error."""
     fields = ("frame.number", "_ws.expert.severity", "_ws.expert.message")
-    command = ["tshark", "-r", capture, "-Y", "_ws.expert", "-T", "fields", "-E", "aggregator=\x1f"]
+    command = ["tshark", "-r", str(capture), "-Y", "_ws.expert", "-T", "fields", "-E", "aggregator=\x1f"]
     for field in fields:
         command += ["-e", field]
     for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
@@ -107,47 +97,17 @@ def _experts(capture: str) -> Iterator[tuple[int, str]]:
 
 def lines() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        found = [compared(shown, Path(folder)) for shown in SHOWN if shown.rule is not None]
-    by_rule: dict[str, list[Compared]] = {}
-    for one in found:
-        by_rule.setdefault(one.shown.rule or "", []).append(one)
-    known = sorted(rules(), key=_place)
-    yield "## The causes"
-    yield ""
-    yield "| cause | rule | what it says | shown by |"
-    yield "| --- | --- | --- | --- |"
-    for rule in known:
-        captures = "; ".join(f"*{one.shown.name}*: {one.shown.says}" for one in by_rule.get(rule.id, []))
-        yield f"| {rule.cause} | `{rule.id}` | {rule.title} | {captures or ELSEWHERE[rule.id]} |"
-    yield ""
-    twins = [shown for shown in SHOWN if shown.twin_of is not None]
-    yield "## Twins"
-    yield ""
-    yield "Captures that look like another cause; the test asserts that the rule on the left is the one that speaks."
-    yield ""
-    yield "| right | looks like | capture |"
-    yield "| --- | --- | --- |"
-    for shown in twins:
-        yield f"| {f'`{shown.rule}`' if shown.rule else 'nothing'} | `{shown.twin_of}` | *{shown.name}*: {shown.says} |"
-    yield ""
-    yield from _beside_tshark(found)
-
-
-def _place(rule: Rule) -> tuple[str, int, str]:
-    digits = re.sub(r"\D", "", rule.cause)
-    return re.sub(r"\d.*", "", rule.cause), int(digits or 0), rule.id
+        yield from _beside_tshark([compared(one, Path(folder)) for one in all_shown() if one.rule is not None])
 
 
 def _beside_tshark(found: list[Compared]) -> Iterator[str]:
     names, points = sum(one.names for one in found), sum(one.points for one in found)
     said = {one.shown.rule for one in found}
     named = {one.shown.rule for one in found if one.names}
-    yield "## What tshark's expert information says of the same captures"
-    yield ""
     yield (
         f"{version().partition(' (Git')[0]}, messages of severity note, warning and error. Of {len(found)} captures with "
         f"a cause it marks a packet that our finding names too in {points}, and names the cause in {names}; of "
-        f"{len(said)} causes it names {len(named)}. What counts as naming stands in `tools/make_causes.py`, generously: "
+        f"{len(said)} causes it names {len(named)}. What counts as naming stands in `tools/make_expert_information.py`, generously: "
         "a fault that says *access denied* counts for every rule that explains why access was denied."
     )
     yield ""
@@ -157,7 +117,7 @@ def _beside_tshark(found: list[Compared]) -> Iterator[str]:
         messages = "; ".join(message.replace("|", "\\|") for message in one.messages[:3]) or "none"
         more = f"; {len(one.messages) - 3} more" if len(one.messages) > 3 else ""
         marks = "yes" if one.points else "no"
-        yield f"| {one.shown.name} | `{one.shown.rule}` | {marks} | {'yes' if one.names else 'no'} | {messages}{more} |"
+        yield f"| {one.shown.name} | [{one.shown.rule}](rules/{one.shown.rule}.md) | {marks} | {'yes' if one.names else 'no'} | {messages}{more} |"
 
 
 def main() -> None:
