@@ -200,16 +200,14 @@ def _by_writer(one: Held) -> tuple[int, str]:
 def _of_writer(held: list[Held], at_ns: int, *, handed_out: bool) -> ListeningProcess | None:
     """What one host says of one port in one log."""
     room = max(one.room_ns for one in held)
-    near = {one.process.program.lower() for one in held if abs(one.since_ns - at_ns) <= room}
     before = sorted((one for one in held if one.since_ns <= at_ns + room), key=lambda one: one.since_ns)
-    if not before or len(near) > 1 or before[-1].told_ns < at_ns - room:
+    if not before or before[-1].told_ns < at_ns - room:
         return None
+    sure = [one for one in before if one.since_ns < at_ns - room]
+    if len({one.process.program.lower() for one in (*sure[-1:], *before[len(sure) :])}) > 1:
+        return None  # it went from one to the other at about that time
     last = before[-1].process
-    if near - {last.program.lower()}:
-        return None
-    began = next(
-        (place for place in range(len(before), 0, -1) if _other(before[place - 1].process, last)), 0
-    )
+    began = next((place for place in range(len(before), 0, -1) if _other(before[place - 1].process, last)), 0)
     for role in ("listen", "accept"):
         said = [one.process for one in before[began:] if one.process.role == role]
         if said:

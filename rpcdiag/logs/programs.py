@@ -14,7 +14,7 @@ _ON_VOLUME = re.compile(r"\\device\\harddiskvolume(\d{1,4})\\(.+)", re.I)
 _ON_DRIVE = re.compile(r"(?:\\\?\?\\)?([a-z]:\\.+)", re.I)
 _OF_ROOT = re.compile(r"(?:\\systemroot|%systemroot%)\\(.+)", re.I)
 _WINDOWS, _SYSTEM32 = "windows\\", "system32\\"
-_SPOILS = frozenset("\"%!^&|<>*?;`/:")  # in no path of Windows, or not safe between the quotes of a command line
+_SPOILS = frozenset('"%!^&|<>*?;`/:')  # in no path of Windows, or not safe between the quotes of a command line
 
 
 def is_kernel(program: str) -> bool:

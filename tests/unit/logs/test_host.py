@@ -95,3 +95,18 @@ def test_even_what_concerns_the_captures_has_a_limit(tmp_path: Path, monkeypatch
     file = read(str(path), concerns([ATTEMPT], [C, S]))
     assert (len(file.entries), file.rows) == (3, 9)
     assert "come after the first 3" in file.notes[0]
+
+
+def test_a_port_that_comes_back_to_a_program_is_told_again() -> None:
+    """Also where the rows are not in the order of their times."""
+    rows = [
+        _event(5154, line, written_ns=at, source=S, source_port=49667, program=program, pid=pid)
+        for line, at, program, pid in (
+            (4, 40, "a.exe", 9),
+            (3, 30, "b.exe", 8),
+            (2, 20, "a.exe", 9),
+            (1, 10, "a.exe", 9),
+        )
+    ]
+    found = processes([_log(*rows)], [])
+    assert [(one.line, one.program) for one in found] == [(1, "a.exe"), (3, "b.exe"), (4, "a.exe")]
