@@ -16,3 +16,9 @@ def update(request: pytest.FixtureRequest) -> bool:
 def _nothing_is_compiled_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large capture would start the compiler for the next run: tests that want it say so."""
     monkeypatch.setattr("rpcdiag.sweep.cache.build_aside", lambda: False)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under sudo the program becomes whoever called it: here that would be the process of all tests."""
+    monkeypatch.delenv("SUDO_UID", raising=False)

@@ -3,11 +3,13 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, NamedTuple
+from io import BufferedReader
+from typing import IO, NamedTuple, cast
 
 from rpcdiag import plugins
 from rpcdiag.errors import InputError, UnknownFormat
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
+from rpcdiag.logs.opening import open_log, why_not
 
 HEAD = 64 * 1024
 MAX_LINE = 64 * 1024
@@ -188,11 +190,13 @@ def _open(path: str) -> IO[bytes]:
     try:
         if os.path.isdir(path):
             raise InputError(path, "is a directory")
-        stream = open(path, "rb")  # noqa: SIM115  the caller closes it
+        stream = cast("BufferedReader", open_log(path))  # the caller closes it
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
-    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
-        raise InputError(path, getattr(error, "strerror", None) or str(error)) from None
+    except OSError as error:
+        raise InputError(path, why_not(path, error)) from None
+    except ValueError as error:  # a name with a NUL in it
+        raise InputError(path, str(error)) from None
     try:
         packed = stream.peek(2)[:2] == b"\x1f\x8b"
     except OSError as error:
@@ -201,8 +205,9 @@ def _open(path: str) -> IO[bytes]:
     if packed:
         import gzip
 
-        stream.close()
-        return gzip.open(path)  # type: ignore[return-value]  # a GzipFile is read like any other file
+        unpacked = gzip.GzipFile(fileobj=stream)
+        unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it
+        return unpacked  # type: ignore[return-value]  # a GzipFile is read like any other file
     return stream
 
 
