@@ -81,22 +81,23 @@ class Statement(NamedTuple):
     written_ns: int | None
 
 
-def concerns(attempts: Sequence[Attempt], addresses: Collection[Address]) -> Callable[[LogEntry], bool]:
-    """Of the rows of a large log those that can concern the captures: what passes between two of the hosts, whatever has
-    the ports of one of their connections, and what is said of ports and hosts.
+def concerns(attempts: Sequence[Attempt], addresses: Collection[Address]) -> Callable[[LogEntry], int]:
+    """Of the rows of a large log those that can concern the captures (1): what passes between two of the hosts. And
+    those that do as far as a row can tell (2): whatever has the ports of one of their connections, and what is said of
+    ports and hosts.
     """
     hosts = set(addresses)
     ports = {(one.client.port, one.server.port) for one in attempts if one.key >= 0}
     single = {port for pair in ports for port in pair}
 
-    def wanted(entry: LogEntry) -> bool:
-        if entry.event is not None and entry.destination_port is None:
-            return entry.event != BINDS or entry.source_port in single
-        if entry.action == "lost" or (entry.source in hosts and entry.destination in hosts):
-            return True
+    def wanted(entry: LogEntry) -> int:
+        if entry.event is not None and entry.destination_port is None and not entry.drops:
+            return 2 if entry.event != BINDS or entry.source_port in single else 0
+        if entry.action == "lost" or (entry.source_port, entry.destination_port) in ports:
+            return 2
         if is_translated(entry):
-            return entry.source in hosts or entry.destination in hosts
-        return (entry.source_port, entry.destination_port) in ports
+            return 2 if entry.source in hosts or entry.destination in hosts else 0
+        return 1 if entry.source in hosts and entry.destination in hosts else 0
 
     return wanted
 
@@ -168,9 +169,9 @@ def held_ports(
 
 
 def _last_row(file: LogFile) -> int:
-    """When its last row was written, also where that was not kept."""
+    """When its last row was written, also where that was not kept, as long as that could not matter."""
     written = (entry.written_ns for entry in file.entries if entry.written_ns is not None)
-    return max([max(written, default=0), *(kind.last_ns for kind in file.kinds.values())])
+    return max([max(written, default=0), *(kind.last_ns for kind in file.kinds.values() if file.whole)])
 
 
 def _room(clock: Clock) -> int:

@@ -8,9 +8,10 @@ import pytest
 
 from rpcdiag.logs import reader
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.host import concerns, processes, statements
-from rpcdiag.logs.match import Attempt
-from rpcdiag.logs.reader import LogFile, read
+from rpcdiag.logs.fields import SECOND
+from rpcdiag.logs.host import concerns, held_ports, owner_at, processes, statements
+from rpcdiag.logs.match import Attempt, Clock, own_drops
+from rpcdiag.logs.reader import Kind, LogFile, read
 from rpcdiag.model.packets import Endpoint
 from tests.build import logs
 
@@ -88,13 +89,36 @@ def test_of_a_large_log_what_concerns_the_captures_is_kept(tmp_path: Path, monke
 
 
 def test_even_what_concerns_the_captures_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "ALL_UP_TO", 1)
-    monkeypatch.setattr(reader, "MAX_KEPT", 3)
+    """And there is room left for rows that are of their very connections, however late these come."""
+    for name, number in (("ALL_UP_TO", 1), ("MAX_KEPT", 5), ("FOR_SURE", 2)):
+        monkeypatch.setattr(reader, name, number)
     path = tmp_path / "x.log"
-    path.write_text(logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0) * 9)
+    between = logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0)
+    path.write_text(between * 9)
     file = read(str(path), concerns([ATTEMPT], [C, S]))
-    assert (len(file.entries), file.rows) == (3, 9)
-    assert "come after the first 3" in file.notes[0]
+    assert (len(file.entries), file.rows, file.whole) == (3, 9, True)
+    assert "come after the first 3 that may" in file.notes[0]
+    assert own_drops(file, 0).lines == (1, 2, 3)
+    own = logs.pfirewall(3, "DROP", "10.0.0.1", 50000, "10.0.0.2", 49667, hours=0)
+    path.write_text(between * 9 + own * 2 + between)
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert ([one.line for one in file.entries], file.rows, file.whole) == ([1, 2, 3, 10, 11], 12, True)
+    path.write_text(between * 9 + own * 3)
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert (len(file.entries), file.whole) == (5, False)
+    assert own_drops(file, 0).lines == ()  # a row that is missing there says nothing
+
+
+def test_a_log_with_too_many_ports_tells_of_none_after_its_last_row_that_was_kept() -> None:
+    late = _event(5154, 9, written_ns=10 * SECOND, source=S, source_port=49667, program="x.exe")
+    kinds = {("info", "unknown"): Kind(99, 0, 3600 * SECOND)}
+    clock = Clock(0, "given", 0, 0, "")
+    for whole, told in ((True, 3600 * SECOND), (False, 10 * SECOND)):
+        log = _log(late)._replace(kinds=kinds, whole=whole)
+        ((held,),) = held_ports(processes([log], []), [(log, clock)]).values()
+        assert held.told_ns == told
+        owner = owner_at([held], 1800 * SECOND, handed_out=True)
+        assert (owner is not None) is whole
 
 
 def test_a_port_that_comes_back_to_a_program_is_told_again() -> None:

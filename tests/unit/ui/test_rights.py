@@ -195,7 +195,9 @@ def test_who_may_not_read_is_told_the_command_that_lets_him(tmp_path: Path) -> N
         command = [sys.executable, "-c", _AS_NOBODY, str(log), str(_REPO)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    assert said() == f"Permission denied: 'sudo setfacl -m u:nobody:r '{log}'' lets nobody read it, until it is replaced"
+    assert (
+        said() == f"Permission denied: 'sudo setfacl -m u:nobody:r '{log}'' lets nobody read it, until it is replaced"
+    )
     for folder in (log.parent, *log.parent.parents):
         if folder.stat().st_mode & 0o001 == 0:
             return  # the rest needs a folder that everybody may enter
@@ -284,7 +286,19 @@ def test_what_is_watched_has_its_log_of_roots_also_when_it_sums_up(tmp_path: Pat
         pytest.skip("packets cannot be captured here")
     log = _secret(tmp_path / "pfirewall.log", logs.PFIREWALL + _row(1) + _row(2))
     program = _Program(
-        "live", "-i", "lo", "--user", "nobody", "--log", str(log), "-a", "duration:2", "-T", "json", "--fail-on", "never"
+        "live",
+        "-i",
+        "lo",
+        "--user",
+        "nobody",
+        "--log",
+        str(log),
+        "-a",
+        "duration:2",
+        "-T",
+        "json",
+        "--fail-on",
+        "never",
     )
     try:
         output, complaints = program.process.communicate(timeout=60)
