@@ -125,8 +125,9 @@ def processes(logs: Sequence[LogFile], attempts: Sequence[Attempt]) -> tuple[Lis
             if any(other[2:] != fact[2:] for other in known):
                 known.clear()
             known.add(fact)
-            if entry.device not in own:
-                own[entry.device] = tuple(sorted(own_addresses(log, entry.device), key=str))
+            if entry.device not in own:  # who wrote rows without a name is not known: perhaps several hosts
+                its = own_addresses(log, entry.device) if entry.device is not None else ()
+                own[entry.device] = tuple(sorted(its, key=str))
             addresses = (address,) if address is not None else own[entry.device]
             found.append(ListeningProcess(
                 number, entry.line, entry.event or 0, role, entry.device, addresses, entry.protocol, port,

@@ -435,7 +435,7 @@ def load_everything(engine: Engine) -> None:
         if found.name not in _NEVER_NEEDED and not found.name.startswith("rpcdiag.verify"):
             with suppress(ImportError):
                 import_module(found.name)
-    for name in ("_strptime", "codecs", "gzip", "http.client", "encodings.idna", "encodings.latin_1"):
+    for name in ("_strptime", "codecs", "grp", "gzip", "http.client", "shlex", "encodings.idna", "encodings.latin_1"):
         import_module(name)
     rules(), advisers(), tuple(products()), discover("rpcdiag.logs.formats", "FORMAT")
     engine.endless = True

@@ -38,7 +38,7 @@ MOST_SHOWN = 20  # of them
 MOST_REMEMBERED = 1000  # dropped rows whose port may still turn out to have been handed out
 MAX_DOCUMENT = 1 << 29
 ALERT_ON = "denied and not noise"
-_LATE = ("_strptime", "codecs", "gzip", "http.client", "json", "shlex", "encodings.idna", "encodings.latin_1",
+_LATE = ("_strptime", "codecs", "grp", "gzip", "http.client", "json", "shlex", "encodings.idna", "encodings.latin_1",
          "defusedxml.ElementTree", "evtx")  # fmt: skip
 Say = Callable[[str], None]
 _Drop = tuple[Address | None, Address | None, int | None, str]

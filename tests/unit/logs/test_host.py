@@ -35,6 +35,13 @@ def test_a_listening_program_has_the_addresses_that_its_host_uses() -> None:
     assert (one.port, one.program, one.pid, one.role, one.line, one.addresses) == (49667, "x.exe", 9, "listen", 7, (S,))
 
 
+def test_rows_of_nobody_may_be_of_several_hosts() -> None:
+    listens = _event(5154, source_port=49667, program="x.exe", device=None)
+    sends = _event(5156, path="out", source=S, source_port=1, destination=C, destination_port=2, device=None)
+    (one,) = processes([_log(listens, sends)], [])
+    assert one.addresses == ()
+
+
 def test_an_address_in_the_event_counts_more_than_those_of_the_host() -> None:
     (one,) = processes([_log(_event(5154, source=C, source_port=135, program="svchost.exe"))], [])
     assert one.addresses == (C,)

@@ -3,15 +3,18 @@
 The client asks the mapper at START and is never answered at the port that it is told.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from rpcdiag import plugins
 from rpcdiag.analysis import analyze
 from rpcdiag.dissect.interfaces import service_of
 from rpcdiag.model.evidence import Confidence, Logged
 from rpcdiag.policy.model import Action, Keyword, Policy, Ports, Rule
+from rpcdiag.report.output import Options
 from tests.build import exchanges
 from tests.build.conversation import Recording, Tcp
 from tests.build.events import OUT, connection, on_port
@@ -73,6 +76,17 @@ def test_an_event_names_the_program_that_no_table_knows(tmp_path: Path) -> None:
     assert replay is not None
     assert replay.cures
     assert PLACEHOLDER in _told(tmp_path).text(RULE)
+
+
+def test_the_reports_show_whose_port_it_was(tmp_path: Path) -> None:
+    diagnosis = _told(tmp_path, _listens(APP), MAPPER, LATER).diagnosis
+    said = f"port {PORT}: app.exe (pid 912), event 5154"
+    outputs = {one.name: one for one in plugins.discover("rpcdiag.report.outputs", "OUTPUT")}
+    for name in ("text", "md", "html", "json"):
+        text = "\n".join(outputs[name].render(diagnosis, Options()))
+        assert said in text, name
+    (process,) = [one for one in json.loads(text)["processes"] if one["role"] == "listen"]
+    assert (process["port"], process["program"], process["line"]) == (PORT, APP, 17)
 
 
 def test_a_path_on_a_volume_that_nobody_knows_is_not_guessed(tmp_path: Path) -> None:
