@@ -486,6 +486,7 @@ def _with_logs(
     from rpcdiag.logs.host import (
         by_address,
         concerns,
+        held_ports,
         processes,
         statements,
     )  # the log formats are loaded only where there is a log
@@ -521,11 +522,12 @@ def _with_logs(
     for first, others in same.items():
         if first in rows:
             rows.update((other, rows[first]) for other in others)
-    said = statements(files)
+    said, owners = statements(files), processes(files, attempts)
     return case._replace(
         logs=tuple(logs),
         rows={number: tuple(found) for number, found in rows.items()},
-        processes=processes(files, attempts),
+        processes=owners,
+        held=held_ports(owners, [(log.file, log.clock) for log in logs]),
         statements=said,
         stated_of=by_address(said),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.fragments import Incomplete
-from rpcdiag.flows.flow import Flow, Host
+from rpcdiag.flows.flow import TCP, Flow, Host
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Fate, Referral
 from rpcdiag.track.logons import Logon
@@ -15,7 +15,7 @@ from rpcdiag.track.surroundings import CentreAsked, NameFact, TicketFact, Tunnel
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.entry import LogEntry
-    from rpcdiag.logs.host import ListeningProcess, Statement
+    from rpcdiag.logs.host import Held, ListeningProcess, Statement
     from rpcdiag.logs.match import Clock, LogMatch, OwnDrops
     from rpcdiag.logs.reader import LogFile
 
@@ -243,6 +243,7 @@ class Case(NamedTuple):
     unanswered: tuple[CaseName, ...] = ()  # questions about names
     tunnels: tuple[CaseTunnel, ...] = ()
     loudest: Flow | None = None  # where no flow is listed, that with the most packets
+    held: "dict[tuple[Address, int], tuple[Held, ...]]" = {}  # noqa: RUF012  whose a TCP port was, and from when on
 
     def rows_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """The log rows that belong to the conversation."""
@@ -251,6 +252,24 @@ class Case(NamedTuple):
     def drops_of(self, conversation: Conversation) -> tuple[LogRow, ...]:
         """Those of them in which a device says that it refused it."""
         return tuple(row for row in self.rows_of(conversation) if row.entry.drops)
+
+    def listener(self, conversation: Conversation) -> "ListeningProcess | None":
+        """Whose program the port is that the client wants to reach, where the server's own events say that of this time."""
+        flow = conversation.near.flow
+        held = self.held.get((conversation.server, flow.server.port)) if self.held and flow.transport == TCP else None
+        if not held:
+            return None
+        from rpcdiag.logs.host import owner_at
+
+        for row in self.drops_of(conversation):
+            entry = row.entry
+            if row.grade in ("A", "B") and entry.path == "in" and entry.program and entry.event:
+                for one in held:
+                    if (one.process.log, one.process.program, one.process.pid) == (row.log, entry.program, entry.pid):
+                        return one.process._replace(line=entry.line, event=entry.event, role="accept")
+        referral = self.referral_of(conversation.near)
+        named = referral is not None and any(one.port == flow.server.port for one in referral.referral.endpoints)
+        return owner_at(held, flow.start_ns, handed_out=named)
 
     def referral_of(self, flow: CaseFlow) -> CaseReferral | None:
         """The referral that explains the flow."""

@@ -26,3 +26,9 @@ def _garbage_is_collected_again() -> Iterator[None]:
     """The command line switches the collector off for good: what thousands of tests leave would pile up."""
     yield
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under sudo the program becomes whoever called it: here that would be the process of all tests."""
+    monkeypatch.delenv("SUDO_UID", raising=False)

@@ -257,7 +257,17 @@ def sure(row: LogRow) -> bool:
 
 
 def handed_out(case: Case, conversation: Conversation) -> list[Evidence]:
-    """The referral that sent the client to this port, if one is known."""
+    """The referral that sent the client to this port, and whose port it is, where these are known."""
+    return [*_sent_by(case, conversation), *listener(case, conversation)]
+
+
+def listener(case: Case, conversation: Conversation) -> list[Evidence]:
+    """Whose port it is, as an event of the server says."""
+    owner = case.listener(conversation)
+    return [] if owner is None else [Logged(owner.says, owner.log, (owner.line,))]
+
+
+def _sent_by(case: Case, conversation: Conversation) -> list[Evidence]:
     flow = conversation.near
     referral = case.referral_of(flow)
     if referral is None:

@@ -16,6 +16,8 @@ from rpcdiag import plugins
 from rpcdiag.errors import InputError, UnknownFormat
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.lines import Lines, decoded, encoding_of
+from rpcdiag.logs.opening import open_log, why_not
+from rpcdiag.logs.opening import status as status_of
 from rpcdiag.logs.pushed import Pushed
 from rpcdiag.logs.reader import HEAD, read
 
@@ -193,7 +195,7 @@ class FollowedFile:
             return self._polled()
         except OSError as error:
             if self._once:
-                raise InputError(self.path, error.strerror or str(error)) from None
+                raise InputError(self.path, why_not(self.path, error)) from None
             self._is_missing(error)
             self._close()
             return []
@@ -223,7 +225,7 @@ class FollowedFile:
 
     def _opened(self) -> bool:
         try:
-            self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115  held until it is replaced
+            self._file = open_log(self.path, buffering=0)  # held until it is replaced
         except OSError as error:
             if self._once:
                 raise
@@ -237,7 +239,7 @@ class FollowedFile:
         return True
 
     def _is_missing(self, error: OSError) -> None:
-        why = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        why = "no such file" if isinstance(error, FileNotFoundError) else why_not(self.path, error)
         if self._missing != why:
             self._missing = why
             self._say(f"{self.path}: {why}; waiting for it")
@@ -371,7 +373,7 @@ class FollowedFile:
     def _replaced(self) -> bool:
         """Whether the name now stands for another file."""
         try:
-            status = os.stat(self.path)  # noqa: PTH116  no pathlib here
+            status = status_of(self.path)
         except OSError as error:
             if not self._once:
                 self._is_missing(error)
@@ -394,7 +396,7 @@ class FollowedFile:
 
     def _reopened(self) -> bool:
         """Where files are not held open: this one again, or its successor where it could not be opened before."""
-        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115  closed after this poll, or held
+        self._file = open_log(self.path, buffering=0)  # closed after this poll, or held
         status = os.fstat(self._file.fileno())
         identity = status.st_dev, status.st_ino
         if self._identity not in (None, identity):

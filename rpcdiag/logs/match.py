@@ -219,7 +219,7 @@ class OwnDrops(NamedTuple):
 
 def own_drops(log: LogFile, near_ns: int) -> OwnDrops:
     """None where several hosts wrote the log, or rows of it are lost: then a missing row proves nothing."""
-    if len(devices(log)) > 1 or any(entry.lost for entry in log.entries):
+    if not log.whole or len(devices(log)) > 1 or any(entry.lost for entry in log.entries):
         return OwnDrops(frozenset(), (), ())
     rows = sorted(
         (entry.written_ns, entry.line)

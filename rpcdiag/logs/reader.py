@@ -3,23 +3,27 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, NamedTuple
+from io import BufferedReader
+from typing import IO, NamedTuple, cast
 
 from rpcdiag import plugins
 from rpcdiag.errors import InputError, UnknownFormat, said_of
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
+from rpcdiag.logs.opening import open_log, why_not
 
 HEAD = 64 * 1024
 MAX_LINE = 64 * 1024
 MAX_BAD = 20
 ALL_UP_TO = 20_000  # entries; after that only those are kept that can concern the captures
 MAX_KEPT = 200_000
+FOR_SURE = 50_000  # of these for rows that have the very ports of a connection, or are about a port or a host
+MAX_WORDS = 65_536  # distinct texts of a large log that are held once
 _CABINET = "MSCF"
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
 _BROKEN = (OSError, EOFError, zlib.error)  # what reading a file, packed or not, can end in
 
 
-Wanted = Callable[[LogEntry], bool]
+Wanted = Callable[[LogEntry], int]  # 0: no; 1: it may concern the captures; 2: it does, as far as a row can tell
 
 
 class Kind(NamedTuple):
@@ -34,7 +38,7 @@ class LogFile(NamedTuple):
     """What a log file says. `bad` holds the first unreadable lines, `bad_count` their number.
 
     Of a large log `entries` are those that can concern the captures, and the first ones; `rows` and `drops` count all,
-    `kinds` what was logged when: by action and direction.
+    `kinds` what was logged when: by action and direction. Not `whole`: even rows that do concern them were too many.
     """
 
     path: str
@@ -47,6 +51,7 @@ class LogFile(NamedTuple):
     left_out: int = 0  # rows that are counted and not kept
     left_out_drops: int = 0
     kinds: dict[tuple[str, str], Kind] = {}  # noqa: RUF012 (a named tuple's default; nobody writes to it)
+    whole: bool = True
 
     @property
     def rows(self) -> int:
@@ -65,7 +70,9 @@ class _Kept:
         self.bad: list[BadLine] = []
         self.bad_count = 0
         self.left_out = self.left_out_drops = self.lost = 0
-        self.full = False
+        self.full = False  # rows were left out that may concern the captures
+        self.whole = True
+        self._words: dict[str, str] = {}
         self._wanted = wanted or _with_tcp
         self._kinds: dict[tuple[str, str], list[int]] = {}
 
@@ -76,12 +83,27 @@ class _Kept:
                 self.bad.append(one)
             return
         self._count(one)
-        if len(self.entries) < ALL_UP_TO or (self._wanted(one) and len(self.entries) < MAX_KEPT):
+        kept = len(self.entries)
+        if kept < ALL_UP_TO:
             self.entries.append(one)
-        else:
-            self.full = self.full or len(self.entries) == MAX_KEPT
-            self.left_out += 1
-            self.left_out_drops += one.drops
+            return
+        wanted = self._wanted(one)
+        if wanted and kept < (MAX_KEPT if wanted > 1 else MAX_KEPT - FOR_SURE):
+            self.entries.append(self._compact(one))
+            return
+        self.full = self.full or bool(wanted)
+        self.whole = self.whole and wanted <= 1
+        self.left_out += 1
+        self.left_out_drops += one.drops
+
+    def _compact(self, one: LogEntry) -> LogEntry:
+        """Texts that many rows share are held once."""
+        words = self._words
+        room = len(words) < MAX_WORDS
+        return LogEntry._make(
+            (words.setdefault(value, value) if room else words.get(value, value)) if type(value) is str else value
+            for value in one
+        )
 
     def _count(self, one: LogEntry) -> None:
         self.lost += one.lost
@@ -127,13 +149,13 @@ def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = Non
     if kept.left_out:
         notes.append(
             f"{kept.left_out} rows were counted and not kept: the log is large, and they concern no host of the captures"
-            + (f", or come after the first {MAX_KEPT}" if kept.full else "")
+            + (f", or come after the first {len(kept.entries)} that may" if kept.full else "")
         )
     if kept.lost:
         notes.append(f"the firewall says that it lost {kept.lost} rows: a missing row proves nothing")
     return LogFile(
         path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes), chosen.counts,
-        kept.left_out, kept.left_out_drops, kept.kinds(),
+        kept.left_out, kept.left_out_drops, kept.kinds(), kept.whole,
     )  # fmt: skip
 
 
@@ -188,10 +210,12 @@ def _open(path: str) -> IO[bytes]:
     try:
         if os.path.isdir(path):
             raise InputError(path, "is a directory")
-        stream = open(path, "rb")  # noqa: SIM115  the caller closes it
+        stream = cast("BufferedReader", open_log(path))  # the caller closes it
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
-    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+    except OSError as error:
+        raise InputError(path, why_not(path, error)) from None
+    except ValueError as error:  # a name with a NUL in it
         raise InputError(path, said_of(error)) from None
     try:
         packed = stream.peek(2)[:2] == b"\x1f\x8b"
@@ -201,8 +225,9 @@ def _open(path: str) -> IO[bytes]:
     if packed:
         import gzip
 
-        stream.close()
-        return gzip.open(path)  # type: ignore[return-value]  # a GzipFile is read like any other file
+        unpacked = gzip.GzipFile(fileobj=stream)
+        unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it
+        return unpacked  # type: ignore[return-value]  # a GzipFile is read like any other file
     return stream
 
 

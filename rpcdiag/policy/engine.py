@@ -183,7 +183,10 @@ class _Machine:
         refused = next((verdict for verdict in verdicts if not verdict.passes), None)
         if refused is not None:
             self._sessions.pop(syn.flow, None)
-        return refused or verdicts[-1]
+        found = refused or verdicts[-1]
+        if syn.program_by and gates[-1].inbound:
+            return found._replace(says=f"{found.says} ({syn.program_by})")
+        return found
 
     def _gates(self, syn: Event) -> list[_Gate]:
         """Where the connection meets the policy, in order."""
@@ -208,7 +211,7 @@ class _Machine:
     def _at(self, gate: _Gate, syn: Event) -> Verdict:
         there = Packet(
             syn.client, syn.client_port, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc,
-            gate.inbound,
+            gate.inbound, program=syn.program,
         )  # fmt: skip
         found = self._decide(there, gate.default)
         if found.passes is None:
@@ -406,8 +409,9 @@ class _Machine:
 
     def _below(self, above: int, syn: Event) -> int | None:
         packet = Packet(
-            syn.client, syn.client_port, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc
-        )
+            syn.client, syn.client_port, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc,
+            program=syn.program,
+        )  # fmt: skip
         for position in range(above + 1, len(self._policy.rules)):
             rule = self._policy.rules[position]
             if rule.action is Action.ALLOW and not self._reading(rule, syn)[1] and self._matcher.fit(rule, packet).fits:

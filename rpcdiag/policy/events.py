@@ -43,7 +43,8 @@ class Event(NamedTuple):
     """One thing that happens on flow `flow`; which fields say more depends on its kind.
 
     SYN: `outcome` is what came of it in the capture; `referral` is what had sent the client there, by `origin`;
-    `about` is the interface or class behind the port. TOLD: `referral` is its id.
+    `about` is the interface or class behind the port; `program` is whose port it was by the server's own events, of
+    which `program_by` tells. TOLD: `referral` is its id.
     """
 
     kind: Kind
@@ -73,6 +74,8 @@ class Event(NamedTuple):
     wide: bool = False
     by_client: bool = False
     silence_ns: int = 0
+    program: str | None = None
+    program_by: str = ""
 
 
 def events_of(case: Case, pairs: Collection[frozenset[Address]] | None = None) -> tuple[Event, ...]:
@@ -128,11 +131,15 @@ def _of(case: Case, conversation: Conversation, told: dict[str, list[CaseReferra
     protocol = "udp" if flow.transport == UDP else "tcp"
     first = flow.syns[0].packet if flow.syns else flow.first_packet
     origin = case.referral_of(near)
+    owner = case.listener(conversation)
     syn = Event(
         Kind.SYN, flow.start_ns, near.id, first, flow.client.address, flow.client.port, flow.server.address,
         flow.server.port, protocol, flow.outcome, near.origin.kind, origin.id if origin else None,
         _about(near, origin), _called_back(near, origin), _is_rpc(near, origin),
     )  # fmt: skip
+    if owner is not None:
+        by = f"{owner.says}, line {owner.line} of {case.logs[owner.log].file.path}"
+        syn = syn._replace(program=owner.path or owner.program, program_by=by)
     yield syn
     if flow.transport == PIPE:
         return  # RPC inside SMB is SMB to a firewall

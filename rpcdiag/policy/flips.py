@@ -252,8 +252,11 @@ def _ports(syn: Event, policy: Policy, product: Product) -> tuple[Ports, str, st
     if product.flag("host_knows_ports"):
         matcher = Matcher(policy, product)
         process = matcher.process(
-            Packet(syn.client, 0, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc)
-        )
+            Packet(
+                syn.client, 0, syn.server, syn.port, syn.protocol, syn.server, syn.port, syn.about, syn.rpc,
+                program=syn.program,
+            )
+        )  # fmt: skip
         if syn.port == 135:
             return Ports(keywords=(Keyword.RPC_EPMAP,)), "local port RPCEPMap", None, None
         if syn.rpc and syn.port not in FIXED_TCP_PORTS:

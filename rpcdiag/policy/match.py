@@ -15,7 +15,8 @@ ANYWHERE = frozenset(
 LOCAL_HOST = "local host"
 EXTERNAL = "external"
 MAPPER_PORT = 135
-_SVCHOST = r"%systemroot%\system32\svchost.exe"
+_SHARED = "svchost.exe"
+_SVCHOST = rf"%systemroot%\system32\{_SHARED}"
 _MAPPER_SERVICES = ("rpcss", "rpceptmapper")
 _ANY_SERVICE = ("", "*", "any")
 
@@ -34,6 +35,7 @@ class Packet(NamedTuple):
     rpc: bool | None = False  # whether RPC listens there
     inbound: bool | None = None  # where a host's own firewall looks; None: in the path
     answer: bool = False
+    program: str | None = None  # whose port it is, as the host's own events say
 
 
 class Fit(NamedTuple):
@@ -180,11 +182,15 @@ class Matcher:
         if program is not None:
             if process.program is None:
                 return Fit(None, _who(packet))
-            if not _same_program(program, process.program):
+            same = _same_program(program, process.program)
+            if same is None:
+                return Fit(None, _who(packet))
+            if not same:
                 return NO
         if service is not None:
             if process.service is None:
-                return NO if program is None and process.program is not None else Fit(None, _who(packet))
+                other = program is None and process.program is not None and basename(process.program).lower() != _SHARED
+                return NO if other else Fit(None, _who(packet))
             if not _same_service(service, process, packet):
                 return NO
         return YES
@@ -193,7 +199,7 @@ class Matcher:
         return (packet.host, packet.service_port) in self._processes
 
     def process(self, packet: Packet) -> Process:
-        """Who listens there: as the policy says, else as the interface behind the port says."""
+        """Who listens there: as the policy says, else as an event of the host or the interface behind the port says."""
         known = self._processes.get((packet.host, packet.service_port))
         if known is not None:
             return known
@@ -202,6 +208,8 @@ class Matcher:
         if packet.service_port in (139, 445):
             return Process(packet.host, packet.service_port, "System", None)
         program, service, _ = service_of(packet.about) if packet.about else (None, None, None)
+        if packet.program is not None and (program is None or _same_program(program, packet.program) is False):
+            program, service = packet.program, None
         return Process(packet.host, packet.service_port, program, service)
 
 
@@ -241,19 +249,29 @@ def _who(packet: Packet) -> str:
     )
 
 
+_ROOTS = (
+    ("c:\\windows\\", "%systemroot%\\"), ("%windir%\\", "%systemroot%\\"), ("\\systemroot\\", "%systemroot%\\"),
+    ("%systemdrive%\\windows\\", "%systemroot%\\"), ("%systemdrive%\\", "c:\\"),
+    ("%programfiles%\\", "c:\\program files\\"), ("%programfiles(x86)%\\", "c:\\program files (x86)\\"),
+)  # fmt: skip
+_DEVICE = "\\device\\"
+
+
 def _plain(program: str) -> str:
     text = program.strip().strip('"').lower().replace("/", "\\")
-    for long in ("c:\\windows\\", "%windir%\\", "\\systemroot\\"):
+    for long, short in _ROOTS:
         if text.startswith(long):
-            return "%systemroot%\\" + text[len(long) :]
+            return short + text[len(long) :]
     return text
 
 
-def _same_program(wanted: str, known: str) -> bool:
-    """The same path; the same name where one of them has no path."""
+def _same_program(wanted: str, known: str) -> bool | None:
+    """The same path; the same name where one of them has no path. None where one is on a volume that nobody knows."""
     one, other = _plain(wanted), _plain(known)
     if "\\" not in one or "\\" not in other:
         return basename(one) == basename(other)
+    if one != other and basename(one) == basename(other) and (one.startswith(_DEVICE) or other.startswith(_DEVICE)):
+        return None
     return one == other
 
 

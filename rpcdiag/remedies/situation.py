@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.case import Case, CaseFlow
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Direction, Finding
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, class_name, interface_name, service_of
 from rpcdiag.flows.flow import FAILED_TO_OPEN
+from rpcdiag.logs.programs import is_kernel
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.model import Network, Rule
 from rpcdiag.policy.verdict import Applied, Verdict
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
+
+if TYPE_CHECKING:  # loaded only where there is a log
+    from rpcdiag.logs.host import ListeningProcess
 
 WMI = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
 MAX_CLIENTS = 64  # of one scope
@@ -178,8 +182,36 @@ class Situation(NamedTuple):
         return f"RPC interface {subject.interface.uuid}" if subject.interface else "the RPC service"
 
     @property
+    def listener(self) -> "ListeningProcess | None":
+        """Whose the failing ports are, as the host's own events say; None where they do not, or name several programs."""
+        if not self.case.held:
+            return None
+        positions = dict.fromkeys(one.conversation for one in self.failing[:MAX_CLIENTS])
+        owners = [self.case.listener(self.case.conversations[position]) for position in positions]
+        known = [one for one in owners if one is not None]
+        alike = len(known) == len(owners) and len({one.program.lower() for one in known}) == 1
+        return known[0] if alike else None
+
+    @property
     def program(self) -> tuple[str | None, str | None, str | None]:
-        """Program, service and built-in firewall group behind the failing port, as far as the tables know."""
+        """Program, service and built-in firewall group behind the failing port: what an event of the host says, where
+        that is a path that rules can name, else what the tables know.
+
+        An event does not say which service of a process it was: where it agrees with the tables, that is theirs. The
+        kernel's own port leaves the tables' word as it is.
+        """
+        tables, owner = self._of_tables, self.listener
+        if owner is None or is_kernel(owner.program):
+            return tables
+        known = tables[0]
+        if known is not None and known.lower() == (owner.path or "").lower():
+            return tables
+        if owner.path is None and known is not None and known.rpartition("\\")[2].lower() == owner.name.lower():
+            return tables
+        return owner.path, None, None
+
+    @property
+    def _of_tables(self) -> tuple[str | None, str | None, str | None]:
         subject = self.finding.subject
         if self.finding.direction is Direction.SERVER_TO_CLIENT:
             known = self.clsid == WMI

@@ -5,12 +5,14 @@ the rule survives a restart, a rule for a number does not. `RPCEPMap` (`RPC-EPMa
 [Microsoft: firewall rule properties, local port keywords; RPC Dependency]
 """
 
+import re
 from typing import NamedTuple
 
+from rpcdiag.logs.programs import is_kernel
 from rpcdiag.policy.model import Action, Keyword, Ports, Rule, Scope
 from rpcdiag.remedies import shell
 from rpcdiag.remedies.remedy import Command
-from rpcdiag.remedies.situation import Reach
+from rpcdiag.remedies.situation import Reach, Situation
 
 SVCHOST = r"%SystemRoot%\System32\svchost.exe"
 PROGRAM_PATH = "<program path>"
@@ -19,6 +21,7 @@ RULES_IN_GPO = (
     "Security > Inbound Rules"
 )
 _FIND = f"Put the path of the program that netstat shows for the port in the place of {PROGRAM_PATH}."
+_VOLUME = re.compile(r"\\device\\(harddiskvolume\d{1,4})\\", re.I)
 
 
 class Inbound(NamedTuple):
@@ -97,11 +100,51 @@ def mapper(remote: Reach, profile: str = "Domain") -> Inbound:
     )
 
 
-def commands(rules: tuple[Inbound, ...]) -> tuple[Command, ...]:
+def told(s: Situation) -> str:
+    """How it is known whose port it is, for a sentence; empty where no event says."""
+    owner = s.listener
+    if owner is None:
+        return ""
+    where = f"line {owner.line} of {shell.plain(s.case.logs[owner.log].file.path)}"
+    more = ""
+    if is_kernel(owner.program):
+        more = ": the kernel, for which there is no such rule; the program named here is the one that usually has the interface"
+    return f". {shell.plain(owner.says)}, {where}{more}"
+
+
+def besides(s: Situation) -> str:
+    """What the event leaves open, for the price: which of the services in the process it is."""
+    owner = s.listener
+    program, service, _ = s.program
+    if owner is None or program is None or service is not None or owner.name.lower() != "svchost.exe":
+        return ""
+    of = f' /fi "PID eq {owner.pid}"' if owner.pid is not None else ""
+    return (
+        f"; the rule is for every service in svchost.exe: 'tasklist /svc{of}' on {s.host} shows those of the process, and one "
+        "of them in -Service makes it narrower"
+    )
+
+
+def how_to_find(s: Situation) -> tuple[Command, ...]:
+    """How to learn the path of the program where it is not known."""
+    owner = s.listener
+    if owner is None or owner.path is not None or is_kernel(owner.program):
+        return Command("cmd", "netstat -anob"), Command("steps", _FIND)
+    said = f"Event {owner.event} (line {owner.line}) names {shell.plain(owner.program)}, which rules do not understand"
+    volume = _VOLUME.match(owner.program)
+    if volume is None:
+        return Command("cmd", "netstat -anob"), Command("steps", f"{said}. {_FIND}")
+    drive = f"'fltmc volumes' shows which drive \\Device\\{volume[1]} is"
+    return Command("cmd", "fltmc volumes"), Command(
+        "steps", f"{said}: {drive}; put the path with that drive in the place of {PROGRAM_PATH}."
+    )
+
+
+def commands(rules: tuple[Inbound, ...], find: tuple[Command, ...] = ()) -> tuple[Command, ...]:
     """PowerShell to run; netsh and the group policy editor instead; how to learn the program where it is not known."""
     found = [Command("powershell", "\n".join(rule.powershell for rule in rules))]
     if any(rule.program == PROGRAM_PATH for rule in rules):
-        found += [Command("cmd", "netstat -anob"), Command("steps", _FIND)]
+        found += find
     reach = rules[0].remote
     if reach.narrower:
         listed = ", ".join(reach.narrower)

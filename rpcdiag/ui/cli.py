@@ -295,6 +295,7 @@ def _tail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--case", dest="cases", metavar="JSON", help="the same from 'analyze -T json'", **several)
     parser.add_argument("-i", dest="interface", metavar="IFACE", help="the same from what is seen there", **several)
     parser.add_argument("-r", dest="pipe", metavar="PIPE", help="the same from a capture that is still written")
+    parser.add_argument("--user", help="who to be once all is open (with sudo: who called it; root: stay root)")
     parser.add_argument("--alert", metavar="COMMAND|URL", help="tell rows to a command or http://127.0.0.1:PORT/")
     parser.add_argument("--alert-on", metavar="EXPR", help="which rows ('denied and not noise')")
     parser.add_argument("--resolve", action="store_true", help="show names of addresses once they are looked up")

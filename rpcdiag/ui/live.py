@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,7 @@ from rpcdiag.live.keep import Keeper, Ring
 from rpcdiag.live.logs import LogsBeside
 from rpcdiag.live.turns import Turn, Turns
 from rpcdiag.live.watcher import BEHIND_NS, Watcher
+from rpcdiag.logs.opening import rights_kept
 from rpcdiag.model.evidence import Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.plugins import discover
@@ -34,6 +35,7 @@ from rpcdiag.report.community import community_id
 from rpcdiag.report.names import clean
 from rpcdiag.report.style import Style
 from rpcdiag.sweep.engine import MAX_FLOWS
+from rpcdiag.ui.rights import become, ordinary
 
 if TYPE_CHECKING:  # loaded only where there are no packet sockets
     from rpcdiag.capture.pcap_library import PcapSockets
@@ -270,7 +272,12 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
     say = view.complain if view is not None else complain
     alert = Alert(chosen.alert, say) if chosen.alert else None
     engine = Engine(chosen.engine, max_flows=chosen.max_flows or (PIPE_FLOWS if chosen.pipe else LIVE_FLOWS), jobs=1)
-    sockets, source, keeper = _opened(chosen, wanted, until, engine, say)
+    kept = ExitStack()
+    try:
+        sockets, source, keeper = _opened(chosen, wanted, until, engine, say, kept)
+    except BaseException:
+        kept.close()
+        raise
     try:
         if view is None:
             return _watched(chosen, until, engine, printer, alert, sockets, source, keeper, say)
@@ -290,6 +297,7 @@ def live(chosen: argparse.Namespace, complain: Say) -> tuple[Diagnosis, bool]:
             sockets.close()
         if alert is not None:
             alert.finish()
+        kept.close()
 
 
 def _watched(
@@ -370,7 +378,7 @@ class _Losses:
 
 
 def _opened(
-    chosen: argparse.Namespace, wanted: Ring, until: Limits, engine: Engine, complain: Say
+    chosen: argparse.Namespace, wanted: Ring, until: Limits, engine: Engine, complain: Say, kept: ExitStack
 ) -> tuple["Sockets | PcapSockets | None", LiveSource, Keeper | None]:
     if bool(chosen.interface) == bool(chosen.pipe):
         raise InputError("live", "name an interface with -i, or a pipe with -r")
@@ -378,10 +386,11 @@ def _opened(
         return _opened_pipe(chosen, wanted, until, complain)
     sockets = _sockets(chosen)
     try:
-        who = _ordinary(chosen.user) if hasattr(os, "geteuid") else None
+        who = ordinary(chosen.user)
         if who is not None:
+            kept.enter_context(rights_kept(chosen.log, who))
             load_everything(engine)
-            _become(*who, complain)
+            become(*who, complain)
         keeper = Keeper(chosen.write, sockets.heading, wanted, complain) if chosen.write else None
     except OSError as error:
         sockets.close()
@@ -429,43 +438,11 @@ def load_everything(engine: Engine) -> None:
         if found.name not in _NEVER_NEEDED and not found.name.startswith("rpcdiag.verify"):
             with suppress(ImportError):
                 import_module(found.name)
-    for name in ("_strptime", "codecs", "gzip", "http.client", "encodings.idna", "encodings.latin_1"):
+    for name in ("_strptime", "codecs", "grp", "gzip", "http.client", "shlex", "encodings.idna", "encodings.latin_1"):
         import_module(name)
     rules(), advisers(), tuple(products()), discover("rpcdiag.logs.formats", "FORMAT")
     engine.endless = True
     _ = engine.compiled
-
-
-def _ordinary(user: str | None) -> tuple[int, int] | None:
-    """Who to be instead of root, whose rights only the sockets needed: the one who is named, or who called sudo.
-
-    Raises:
-        InputError: there is no such user.
-    """
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    if user is not None:
-        try:
-            entry = pwd.getpwnam(user)
-        except KeyError:
-            raise InputError(f"--user {user}", "there is no such user") from None
-        uid, gid = entry.pw_uid, entry.pw_gid
-    elif os.environ.get("SUDO_UID", "").isdigit() and os.environ.get("SUDO_GID", "").isdigit():
-        uid, gid = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
-    else:
-        return None  # a login of root's own: whose files would they be
-    return (uid, gid) if uid else None
-
-
-def _become(uid: int, gid: int, complain: Say) -> None:
-    try:
-        os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-    except OSError as error:
-        complain(f"rights could not be given up: {error.strerror}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rpcdiag.case import Case
@@ -21,8 +21,10 @@ from rpcdiag.logs import expression
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.expression import Expression, Subject
 from rpcdiag.logs.follow import CHUNK, WINDOW, Followed, FollowedFile, standard_input
+from rpcdiag.logs.opening import rights_kept
 from rpcdiag.model.packets import Address
 from rpcdiag.report.names import clean
+from rpcdiag.ui.rights import become, ordinary
 from rpcdiag.ui.tail_rows import Columns, Look, Row, as_event, history, labels, told_event
 
 if TYPE_CHECKING:  # loaded only where something is captured
@@ -36,6 +38,8 @@ MOST_SHOWN = 20  # of them
 MOST_REMEMBERED = 1000  # dropped rows whose port may still turn out to have been handed out
 MAX_DOCUMENT = 1 << 29
 ALERT_ON = "denied and not noise"
+_LATE = ("_strptime", "codecs", "grp", "gzip", "http.client", "json", "shlex", "encodings.idna", "encodings.latin_1",
+         "defusedxml.ElementTree", "evtx")  # fmt: skip
 Say = Callable[[str], None]
 _Drop = tuple[Address | None, Address | None, int | None, str]
 
@@ -317,13 +321,22 @@ def tail(chosen: argparse.Namespace, complain: Say, described: LogFormat | None 
         raise InputError("--alert-on", "says when somebody is told; --alert says who")
     alert = Alert(chosen.alert, complain) if chosen.alert else None
     paths = list(dict.fromkeys(chosen.logs))
+    who = ordinary(chosen.user)
+    with rights_kept([path for path in paths if path != "-"], who):
+        return _tailed(chosen, complain, described, wanted, paths, alert, who)
+
+
+def _tailed(
+    chosen: argparse.Namespace, complain: Say, described: LogFormat | None, wanted: Wanted, paths: Sequence[str],
+    alert: Alert | None, who: tuple[int, int] | None,
+) -> tuple[Counts, bool]:  # fmt: skip
     histories = _histories(chosen, [path for path in paths if path != "-"], described)
     followed = [_followed(path, chosen, complain, described) for path in paths]
     names = Names() if chosen.resolve else None
     shown = Events() if chosen.output == "ndjson" else Lines(_look(chosen, wanted, paths), names)
     running = Tail(followed, wanted, shown, histories, alert=alert, most=chosen.count, before=_before(chosen))
     interrupted = False
-    with _interruptible(), _watching(chosen, histories, complain):
+    with _interruptible(), _watching(chosen, histories, complain, who):
         try:
             running.run(once=chosen.once)
         except KeyboardInterrupt:
@@ -402,12 +415,17 @@ def _document(path: str) -> object:
 
 
 @contextmanager
-def _watching(chosen: argparse.Namespace, histories: History, complain: Say) -> Iterator[None]:
-    """A capture beside the logs, in a thread of its own."""
-    if not chosen.interface and not chosen.pipe:
+def _watching(
+    chosen: argparse.Namespace, histories: History, complain: Say, who: tuple[int, int] | None
+) -> Iterator[None]:
+    """A capture beside the logs, in a thread of its own. Once its socket is open, root's rights are given up."""
+    watching = _Capture(chosen, histories, complain) if chosen.interface or chosen.pipe else None
+    if who is not None:
+        _load(live=watching is not None)
+        become(*who, complain)
+    if watching is None:
         yield
         return
-    watching = _Capture(chosen, histories, complain)
     thread = threading.Thread(target=watching.run, daemon=True)
     thread.start()
     try:
@@ -417,6 +435,21 @@ def _watching(chosen: argparse.Namespace, histories: History, complain: Say) -> 
         thread.join(5 if watching.source is not None else 0)
         if not thread.is_alive():
             watching.close()
+
+
+def _load(*, live: bool) -> None:
+    """What is loaded late otherwise: where the program is installed, an ordinary user may not be able to read."""
+    if live:
+        from rpcdiag.capture.choice import Engine
+        from rpcdiag.ui.live import load_everything
+
+        load_everything(Engine("auto", jobs=1))
+        return
+    from importlib import import_module
+
+    for name in _LATE:
+        with suppress(ImportError):
+            import_module(name)
 
 
 def _opened(interfaces: Sequence[str]) -> "tuple[Sockets, LiveSource]":

@@ -58,6 +58,7 @@ def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) ->
                 forward[0].flow.capture, (forward[0].flow.first_packet,),
             ),
             *([observe.handed_over(given)] if given else []),
+            *observe.listener(case, conversation),
             observe.syns(case, conversation),
             *([observe.silence(conversation)] if flow.outcome is TcpOutcome.UNANSWERED else
               observe.refuser(case, conversation)[1]),

@@ -19,6 +19,7 @@ from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind
 
 ENOUGH = 2  # clients
+_OF_HOSTS = ("windows-firewall", "windows-events", "windows-wfp")  # logs of a host about itself
 _MAPPER = frozenset({ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP})
 
 
@@ -43,7 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _own_log(case: Case, conversation: Conversation) -> bool:
     """Whether a host firewall says that it dropped what came in."""
     return any(
-        observe.sure(row) and row.entry.path == "in" and case.logs[row.log].file.format == "windows-firewall"
+        observe.sure(row) and row.entry.path == "in" and case.logs[row.log].file.format.startswith(_OF_HOSTS)
         for row in case.drops_of(conversation)
     )
 
@@ -72,10 +73,12 @@ def _finding(case: Case, conversation: Conversation, other: Conversation, client
     drops = case.drops_of(conversation)
     sure = _own_log(case, conversation)
     who = f"; {clients} clients fail at it alike" if clients > 1 else ""
+    owner = case.listener(conversation)
+    program = f"{owner.name}, the program behind it" if owner is not None else "the program behind it"
     return Finding(
         rule=RULE.id,
         summary=f"{conversation.client} reaches port {near.server.port} of {conversation.server} and not port "
-        f"{flow.server.port}{who}: the firewall of {conversation.server} lacks a rule for the program behind it"
+        f"{flow.server.port}{who}: the firewall of {conversation.server} lacks a rule for {program}"
         + (", and logs the drop" if sure else ""),
         severity=Severity.ERROR,
         confidence=Confidence.PROVEN if sure else Confidence.LIKELY,

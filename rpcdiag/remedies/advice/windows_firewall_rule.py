@@ -6,7 +6,7 @@ Only the host knows which port a program has: its rule works for sealed answers 
 from collections.abc import Iterator
 
 from rpcdiag.policy.model import Keyword
-from rpcdiag.remedies import windows
+from rpcdiag.remedies import shell, windows
 from rpcdiag.remedies.remedy import Advice, Command, Remedy, Simulated, Width
 from rpcdiag.remedies.situation import Reach, Situation
 from rpcdiag.remedies.windows import Inbound
@@ -52,10 +52,10 @@ def _keyword(s: Situation, reach: Reach) -> Remedy:
         where=f"Windows Firewall of {s.host}, elevated PowerShell",
         why=("admits the program's RPC ports whatever their numbers are after the next restart" if program else
              "every RPC connection to a dynamic port begins with a question on port 135")
-        + f". Scope: {reach.why}",
-        commands=windows.commands(rules),
+        + f". Scope: {reach.why}{windows.told(s) if program else ''}",
+        commands=windows.commands(rules, windows.how_to_find(s)),
         price=f"a rule to keep; it works in the profile {rules[0].profile} only (Get-NetConnectionProfile tells which is in "
-        f"force){later}",
+        f"force){later}{windows.besides(s) if program else ''}",
         opens=f"{what} of {s.host}, for {reach.text}",
         width=Width.PROGRAM,
         change=Simulated("windows-firewall", tuple(rule.model for rule in rules)),
@@ -101,9 +101,10 @@ def _fixed(s: Situation, reach: Reach, port: int) -> Remedy:
     return Remedy(
         id="windows-firewall-fixed-port-rule",
         where=f"Windows Firewall of {s.host}, elevated PowerShell",
-        why=f"{port} is a port that does not change: a rule for the number is right. Scope: {reach.why}",
+        why=f"{port} is a port that does not change: a rule for the number is right. Scope: {reach.why}"
+        + windows.told(s),
         commands=windows.commands(rules),
-        price=f"a rule to keep; it works in the profile {rule.profile} only",
+        price=f"a rule to keep; it works in the profile {rule.profile} only{windows.besides(s)}",
         opens=f"port {port} of {s.host}, for {reach.text}",
         width=Width.PROGRAM,
         change=Simulated("windows-firewall", tuple(one.model for one in rules)),
@@ -144,7 +145,7 @@ def _computers(s: Situation) -> Remedy:
             Command(
                 "powershell",
                 f"New-NetFirewallRule -DisplayName 'RPC for a group of computers' -Direction Inbound -Action Allow `\n"
-                f"    -Profile Domain -Protocol TCP -LocalPort RPC -Program '{path}'{more} `\n"
+                f"    -Profile Domain -Protocol TCP -LocalPort RPC -Program {shell.powershell(path)}{more} `\n"
                 "    -Authentication Required -RemoteMachine 'O:LSD:(A;;CC;;;<SID of the computer group>)'",
             ),
             Command(

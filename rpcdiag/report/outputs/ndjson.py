@@ -1,10 +1,10 @@
 """One JSON object a line: the elements of the JSON document, for tools that read line by line.
 
 Every object has a `record` that says what it is: `document` first (the version of the schema, and the program's), then
-`capture`, `log`, `flow`, `flow_group`, `referral`, `log_match`, `smb_session`, `logon`, `name`, `ticket`, `process`,
-`statement`, `finding`, one `policy` where one was given, and `accounting` last, so that a stream that was cut is recognised.
-The other fields are those of the JSON document; `rpcdiag schema ndjson` prints the schema of a line. Nothing is held: a line
-is written as it is made.
+`capture`, `log`, `flow`, `flow_group`, `referral`, `log_match`, `smb_session`, `logon`, `name`, `ticket`, `process` and
+`statement` (what events of hosts say of ports, and besides), `finding`, one `policy` where one was given, and `accounting`
+last, so that a stream that was cut is recognised. The other fields are those of the JSON document; `rpcdiag schema ndjson`
+prints the schema of a line. Nothing is held: a line is written as it is made.
 
     rpcdiag analyze capture.pcapng -T ndjson | jq -c 'select(.record == "finding")'
 """

@@ -8,9 +8,10 @@ import pytest
 
 from rpcdiag.logs import reader
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.host import concerns, processes, statements
-from rpcdiag.logs.match import Attempt
-from rpcdiag.logs.reader import LogFile, read
+from rpcdiag.logs.fields import SECOND
+from rpcdiag.logs.host import concerns, held_ports, owner_at, processes, statements
+from rpcdiag.logs.match import Attempt, Clock, own_drops
+from rpcdiag.logs.reader import Kind, LogFile, read
 from rpcdiag.model.packets import Endpoint
 from tests.build import logs
 
@@ -32,6 +33,13 @@ def test_a_listening_program_has_the_addresses_that_its_host_uses() -> None:
     sends = _event(5156, path="out", source=S, source_port=1, destination=C, destination_port=2)
     (one,) = processes([_log(listens, listens, sends)], [])
     assert (one.port, one.program, one.pid, one.role, one.line, one.addresses) == (49667, "x.exe", 9, "listen", 7, (S,))
+
+
+def test_rows_of_nobody_may_be_of_several_hosts() -> None:
+    listens = _event(5154, source_port=49667, program="x.exe", device=None)
+    sends = _event(5156, path="out", source=S, source_port=1, destination=C, destination_port=2, device=None)
+    (one,) = processes([_log(listens, sends)], [])
+    assert one.addresses == ()
 
 
 def test_an_address_in_the_event_counts_more_than_those_of_the_host() -> None:
@@ -88,10 +96,48 @@ def test_of_a_large_log_what_concerns_the_captures_is_kept(tmp_path: Path, monke
 
 
 def test_even_what_concerns_the_captures_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "ALL_UP_TO", 1)
-    monkeypatch.setattr(reader, "MAX_KEPT", 3)
+    """And there is room left for rows that are of their very connections, however late these come."""
+    for name, number in (("ALL_UP_TO", 1), ("MAX_KEPT", 5), ("FOR_SURE", 2)):
+        monkeypatch.setattr(reader, name, number)
     path = tmp_path / "x.log"
-    path.write_text(logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0) * 9)
+    between = logs.pfirewall(2, "DROP", "10.0.0.1", 6, "10.0.0.2", 7, hours=0)
+    path.write_text(between * 9)
     file = read(str(path), concerns([ATTEMPT], [C, S]))
-    assert (len(file.entries), file.rows) == (3, 9)
-    assert "come after the first 3" in file.notes[0]
+    assert (len(file.entries), file.rows, file.whole) == (3, 9, True)
+    assert "come after the first 3 that may" in file.notes[0]
+    assert own_drops(file, 0).lines == (1, 2, 3)
+    own = logs.pfirewall(3, "DROP", "10.0.0.1", 50000, "10.0.0.2", 49667, hours=0)
+    path.write_text(between * 9 + own * 2 + between)
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert ([one.line for one in file.entries], file.rows, file.whole) == ([1, 2, 3, 10, 11], 12, True)
+    path.write_text(between * 9 + own * 3)
+    file = read(str(path), concerns([ATTEMPT], [C, S]))
+    assert (len(file.entries), file.whole) == (5, False)
+    assert own_drops(file, 0).lines == ()  # a row that is missing there says nothing
+
+
+def test_a_log_with_too_many_ports_tells_of_none_after_its_last_row_that_was_kept() -> None:
+    late = _event(5154, 9, written_ns=10 * SECOND, source=S, source_port=49667, program="x.exe")
+    kinds = {("info", "unknown"): Kind(99, 0, 3600 * SECOND)}
+    clock = Clock(0, "given", 0, 0, "")
+    for whole, told in ((True, 3600 * SECOND), (False, 10 * SECOND)):
+        log = _log(late)._replace(kinds=kinds, whole=whole)
+        ((held,),) = held_ports(processes([log], []), [(log, clock)]).values()
+        assert held.told_ns == told
+        owner = owner_at([held], 1800 * SECOND, handed_out=True)
+        assert (owner is not None) is whole
+
+
+def test_a_port_that_comes_back_to_a_program_is_told_again() -> None:
+    """Also where the rows are not in the order of their times."""
+    rows = [
+        _event(5154, line, written_ns=at, source=S, source_port=49667, program=program, pid=pid)
+        for line, at, program, pid in (
+            (4, 40, "a.exe", 9),
+            (3, 30, "b.exe", 8),
+            (2, 20, "a.exe", 9),
+            (1, 10, "a.exe", 9),
+        )
+    ]
+    found = processes([_log(*rows)], [])
+    assert [(one.line, one.program) for one in found] == [(1, "a.exe"), (3, "b.exe"), (4, "a.exe")]
