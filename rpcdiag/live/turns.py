@@ -17,7 +17,7 @@ from rpcdiag.track.origin import MAPPER_PORTS
 
 SECOND = 1_000_000_000
 ASKING = frozenset({EPMAPPER, IREMOTE_SCM_ACTIVATOR, IACTIVATION, IOBJECT_EXPORTER})
-MAX_CASES = 20_000  # pairs of hosts whose names are remembered; who was named longest ago is forgotten first
+MAX_CASES = 50_000  # pairs of hosts whose names are remembered; who was named longest ago is forgotten first
 MAX_GONE = 4096  # findings that are remembered although the case does not hold them any more
 AGAIN_NS = 300 * SECOND  # what was gone for so long is new when it comes back
 _SILENT = ((3 * SECOND, "silent 3 s"), (SECOND, "silent 1 s"))
