@@ -64,7 +64,7 @@ from rpcdiag.sweep.followed import drop_stream
 from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
 from rpcdiag.sweep.worth import outdated, worth
 
-FOLLOWED_SHARE = 10  # of a capture without an end, RPC is known of one conversation in so many of the bound
+FOLLOWED_SHARE = 12  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
 _FIRST_FLOWS = 1024
 
