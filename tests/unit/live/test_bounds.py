@@ -7,6 +7,7 @@ import pytest
 
 from rpcdiag.analysis import so_far
 from rpcdiag.capture.choice import PYTHON, Engine
+from rpcdiag.capture.live import PIECE, Interfaces
 from rpcdiag.intake import FLOWS_A_NAME, Reading, take_live
 from rpcdiag.live.turns import Turns
 from rpcdiag.sweep.engine import FOLLOWED_SHARE
@@ -87,3 +88,19 @@ def test_what_is_looked_at_stays_as_large_as_it_is_and_each_finding_is_told_once
     by_rule = Counter(rule for rule, _ in told)
     assert by_rule["dynamic-port-blocked"] == by_rule["mapper-blocked"] == ROUNDS
     assert set(told.values()) == {1}
+
+
+def test_of_very_much_that_waits_no_more_than_a_piece_is_taken_at_once() -> None:
+    waiting, rooms = bytes(10 * PIECE), []
+
+    def read(room: int, timeout_ms: int) -> bytes:
+        nonlocal waiting
+        rooms.append(room)
+        taken, waiting = waiting[:room], waiting[room:]
+        return taken
+
+    source = Interfaces(read)
+    with memoryview(bytearray(3 * PIECE)) as room:
+        while waiting:
+            assert source.readinto(room) == PIECE
+    assert set(rooms) == {1 << 20}
