@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # loaded only where there are several captures, live ones, or
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.track.datagrams import Datagrams
 
-FLOWS_A_NAME = 2  # where few flows are remembered, few names are: a capture without an end has ever more of both
+FLOWS_A_NAME = 4  # where few flows are remembered, few names are: a capture without an end has ever more of both
 WORTH_PROCESSES = 16 << 20  # bytes in all: starting a process takes a tenth of a second
 
 

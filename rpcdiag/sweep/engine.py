@@ -67,6 +67,7 @@ from rpcdiag.sweep.worth import outdated, worth
 FOLLOWED_SHARE = 12  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
 _FIRST_FLOWS = 1024
+_PIECE = 1 << 16  # numbers of a table that are copied at once: whole slots, and whole pages
 
 
 def numbers(count: int) -> Any:
@@ -79,6 +80,12 @@ def _memory(size: int) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+def _release(table: memoryview, at: int) -> None:
+    """Give the memory of a piece back, where the system can; nothing in it is read again."""
+    if hasattr(mmap, "MADV_DONTNEED") and isinstance(table.obj, mmap.mmap) and len(table) >= at + _PIECE:
+        table.obj.madvise(mmap.MADV_DONTNEED, 8 * at, 8 * _PIECE)
 
 
 _rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the number of flows that they had room for
@@ -329,7 +336,9 @@ class Sweep:
         flows, table = self.state.flows, self.state.table
         if self._machine:
             new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
-            self._machine.call(COPY_TABLE, 0, 0, None, self.state, new)
+            for at in range(0, len(table), _PIECE):  # piece by piece, so that both together take no more than one
+                self._machine.call(COPY_TABLE, 0, 0, None, self.state._replace(table=table[at : at + _PIECE]), new)
+                _release(table, at)
             self.state = self.state._replace(table=new)
         else:
             for key in [key for key, value in table.items() if flows[(value >> 1) + SERIAL_NUMBER] < 0]:

@@ -69,6 +69,17 @@ def test_of_a_flood_the_newest_stay_and_both_forms_give_up_the_same(tmp_path: Pa
     assert sums.evicted_flows == evicted
 
 
+def test_a_table_that_is_copied_in_many_pieces_is_the_same(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece is given back before the next is copied."""
+    monkeypatch.setattr("rpcdiag.sweep.engine._PIECE", 512)
+    segments = [one for number in range(400) for one in (_rpc(1024 + number), *_web(30000 + number), *_syns(3))]
+    one = _both(_write(tmp_path, segments), machine)
+    assert one.left[0].totals[0] > 0
+    assert one.diagnosis.case.accounting.sums_hold
+
+
 def test_what_matters_outlives_the_flood(tmp_path: Path, machine: Machine) -> None:
     one = _both(_write(tmp_path, [_rpc(60000), *_syns(3000)]), machine)
     (flow,) = [flow for flow in one.diagnosis.case.flows if flow.rpc]
