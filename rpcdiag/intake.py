@@ -19,7 +19,7 @@ from rpcdiag.sweep.machine import MachineError
 from rpcdiag.sweep.packets import CONNECTIONLESS
 from rpcdiag.track.logons import Tokens
 from rpcdiag.track.sessions import Sessions
-from rpcdiag.track.surroundings import Surroundings
+from rpcdiag.track.surroundings import MAX_NAMES, Surroundings
 from rpcdiag.track.tracker import Tracker
 
 if TYPE_CHECKING:  # loaded only where there are several captures, live ones, or connectionless RPC
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # loaded only where there are several captures, live ones, or
     from rpcdiag.track.datagram_calls import DatagramFlow
     from rpcdiag.track.datagrams import Datagrams
 
+FLOWS_A_NAME = 4  # where few flows are remembered, few names are: a capture without an end has ever more of both
 WORTH_PROCESSES = 16 << 20  # bytes in all: starting a process takes a tenth of a second
 
 
@@ -222,7 +223,8 @@ class _Taking:
     def __init__(self, path: str, reader: CaptureReader) -> None:
         self._path, self._reader = path, reader
         self.flows, self._tracker = CaptureFlows(reader.sweep), Tracker(reader.sweep)
-        self._sessions, self._tokens, self._surroundings = Sessions(), Tokens(), Surroundings()
+        self._sessions, self._tokens = Sessions(), Tokens()
+        self._surroundings = Surroundings(min(MAX_NAMES, max(1, reader.sweep.room // FLOWS_A_NAME)))
         self._datagrams = _Datagrams()
         reader.sweep.on_gone = self._forget
 

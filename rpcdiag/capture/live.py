@@ -14,6 +14,7 @@ from rpcdiag.capture.first import FirstPackets
 from rpcdiag.errors import InputError
 
 TICK_MS = 200
+PIECE = 1 << 20  # bytes that are taken off the sockets at once: after a long look as few as ever, or memory would grow
 _PEEK = 64
 
 
@@ -54,13 +55,13 @@ class Interfaces:
         self.compression: str | None = None
         self.stopped = self.idle = False
         self._pending = memoryview(b"")
-        self.head = read(1 << 22, TICK_MS)
+        self.head = read(PIECE, TICK_MS)
         if first is not None:
             first.of(self.head)
         self._pending = memoryview(self.head)
 
     def _more(self) -> bytes:
-        data = self._read(1 << 22, TICK_MS)
+        data = self._read(PIECE, TICK_MS)
         if self._first is not None:
             data = data[: self._first.of(data)]
             self.stopped = self.stopped or self._first.reached

@@ -1,5 +1,6 @@
 """Every conversation of the captures, as the pass noted it; and its PDUs as they go by."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
@@ -266,7 +267,7 @@ class CaptureFlows:
                 self._order = range(0, self.sweep.end, FLOW_WIDTH)
             else:
                 order = sorted(range(len(serials)), key=serials.__getitem__)
-                self._order = [place * FLOW_WIDTH for place in order if serials[place] >= 0]
+                self._order = array("q", [place * FLOW_WIDTH for place in order if serials[place] >= 0])
         return self._order
 
     def flows(self) -> Iterator[Flow]:

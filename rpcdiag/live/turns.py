@@ -1,6 +1,7 @@
 """What became of each attempt since one looked last: asked, referred, trying, silent, connected, refused, found."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
@@ -9,15 +10,21 @@ from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, 
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TCP, Flow, TcpOutcome
 from rpcdiag.logs.entry import LogEntry
+from rpcdiag.model.evidence import Confidence, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Fate, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS
 
 SECOND = 1_000_000_000
 ASKING = frozenset({EPMAPPER, IREMOTE_SCM_ACTIVATOR, IACTIVATION, IOBJECT_EXPORTER})
-MAX_CASES = 100_000  # pairs of hosts that have a name of their own
+MAX_CASES = 50_000  # pairs of hosts whose names are remembered; who was named longest ago is forgotten first
+MAX_GONE = 4096  # findings that are remembered although the case does not hold them any more
+AGAIN_NS = 300 * SECOND  # what was gone for so long is new when it comes back
 _SILENT = ((3 * SECOND, "silent 3 s"), (SECOND, "silent 1 s"))
 _Key = tuple[object, ...]
+_Level = tuple[int, int]
+_SEVERITIES = {severity: place for place, severity in enumerate(Severity)}  # the worst first
+_CONFIDENCES = {confidence: place for place, confidence in enumerate(Confidence)}  # the surest first
 
 
 class Turn(NamedTuple):
@@ -40,12 +47,17 @@ class Turn(NamedTuple):
 
 
 class Turns:
-    """Remembers what was told of what the case still holds: as much as the case."""
+    """Remembers what was told of what the case still holds: as much as the case, and a bounded rest.
+
+    What a case holds changes also because flows are given up for want of room; that is nothing to tell.
+    """
 
     def __init__(self) -> None:
         self._states: dict[_Key, str] = {}
-        self._found: dict[_Key, Finding] = {}
-        self._cases: dict[frozenset[Address], str] = {}
+        self._found: dict[bytes, _Level] = {}  # the worst that was told of each, and the surest
+        self._gone: dict[bytes, tuple[_Level, int]] = {}  # those that were there; since when they are not
+        self._cases: dict[bytes, int] = {}
+        self._named = 0
 
     def look(self, case: Case, findings: tuple[Finding, ...], now_ns: int) -> list[Turn]:
         """What is new, by time."""
@@ -57,19 +69,29 @@ class Turns:
                 turned.append(turn._replace(case=self.name(turn.client, turn.server)))
         self._states = states
         turned.sort(key=lambda turn: turn.time_ns)
-        turned += [self._told(finding, now_ns) for finding in self._new(findings)]
+        turned += [self._told(finding, now_ns) for finding in self._new(findings, now_ns)]
         return turned
 
-    def _new(self, findings: tuple[Finding, ...]) -> Iterator[Finding]:
-        """Findings that were not there, or were less sure or less severe."""
-        found: dict[_Key, Finding] = {}
+    def _new(self, findings: tuple[Finding, ...], now_ns: int) -> Iterator[Finding]:
+        """Findings that were not there, or that were told as less severe or less sure."""
+        before, self._found = self._found, {}
         for finding in findings:
-            key = finding.rule, finding.client, finding.server, finding.direction
-            known = self._found.get(key)
-            found[key] = finding
-            if known is None or (known.severity, known.confidence) != (finding.severity, finding.confidence):
+            key, level = _cause(finding), (_SEVERITIES[finding.severity], _CONFIDENCES[finding.confidence])
+            known = before.pop(key, None)
+            if known is None:
+                known, _ = self._gone.pop(key, (None, 0))
+            if known is None or level[0] < known[0] or level[1] < known[1]:
                 yield finding
-        self._found = found
+            self._found[key] = level if known is None else (min(level[0], known[0]), min(level[1], known[1]))
+        self._gone.update((key, (level, now_ns)) for key, level in before.items())
+        self._forget(now_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        """Of findings that are gone, those that went first: too many, and too long ago."""
+        late = (key for key, (_, since_ns) in self._gone.items() if since_ns < now_ns - AGAIN_NS)
+        spare = islice(self._gone, max(0, len(self._gone) - MAX_GONE))
+        for key in {*late, *spare}:
+            del self._gone[key]
 
     def _told(self, finding: Finding, now_ns: int) -> Turn:
         return Turn(
@@ -79,13 +101,19 @@ class Turns:
 
     def name(self, one: Address, other: Address) -> str:
         """What the case of two hosts is called."""
-        pair = frozenset((one, other))
-        name = self._cases.get(pair)
-        if name is None:
+        pair = b"".join(sorted((one.packed, other.packed)))
+        number = self._cases.pop(pair, None)
+        if number is None:
+            number = self._named = self._named + 1
             if len(self._cases) >= MAX_CASES:
-                self._cases.clear()  # names begin again rather than memory ending
-            name = self._cases[pair] = f"c{len(self._cases) + 1}"
-        return name
+                del self._cases[next(iter(self._cases))]
+        self._cases[pair] = number
+        return f"c{number}"
+
+
+def _cause(finding: Finding) -> bytes:
+    """What stays the same while the capture grows: thousands of them are remembered."""
+    return f"{finding.rule} {finding.direction}".encode() + finding.client.packed + finding.server.packed
 
 
 def current(case: Case, now_ns: int) -> Iterator[Turn]:

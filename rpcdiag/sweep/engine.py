@@ -16,7 +16,6 @@ from rpcdiag.sweep.columns import (
     CONTENT_AT,
     CONTENT_TOP,
     COUNTERS,
-    END_NS,
     EVENTS,
     EVENTS_AT,
     FIN_PACKET,
@@ -63,12 +62,13 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.followed import drop_stream
 from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
-from rpcdiag.sweep.worth import BESIDE, SPOKE, worth
+from rpcdiag.sweep.worth import outdated, worth
 
-FOLLOWED_SHARE = 10  # of a capture without an end, RPC is known of one conversation in so many of the bound
+FOLLOWED_SHARE = 12  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
 WORTH_FOLDING = 4  # the array grows where fewer than one in so many can go
 _FIRST_FLOWS = 1024
+_PIECE = 1 << 16  # numbers of a table that are copied at once: whole slots, and whole pages
 
 
 def numbers(count: int) -> Any:
@@ -81,6 +81,12 @@ def _memory(size: int) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+def _release(table: memoryview, at: int) -> None:
+    """Give the memory of a piece back, where the system can; nothing in it is read again."""
+    if hasattr(mmap, "MADV_DONTNEED") and isinstance(table.obj, mmap.mmap) and len(table) >= at + _PIECE:
+        table.obj.madvise(mmap.MADV_DONTNEED, 8 * at, 8 * _PIECE)
 
 
 _rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the number of flows that they had room for
@@ -123,6 +129,11 @@ class Sweep:
         counters[SMALL_TOP], counters[LARGE_TOP], counters[STREAMS_TOP] = SMALL_AT, LARGE_AT, STREAMS_AT
         for head in (FREE, FREE_STREAM, FREE_WAITING, FREE_SMALL, FREE_LARGE):
             counters[head] = -1
+
+    @property
+    def room(self) -> int:
+        """Flows that are remembered at most."""
+        return self._max
 
     @property
     def flows_seen(self) -> int:
@@ -298,19 +309,14 @@ class Sweep:
         return self._given_up(order)
 
     def let_go(self) -> None:
-        """For a capture without an end: of conversations in which RPC was heard, and of what failed beside them, those
-        are given up that have been silent for longest, beyond a share of all that there is room for.
-        """
+        """For a capture without an end: of what a diagnosis looks at, a share of all that there is room for is kept."""
         serial, most = self.state.counters[SERIAL], max(1, self._max // FOLLOWED_SHARE)
         if serial - self._looked_at < most // 8:
             return
         self._looked_at = serial
-        flows = self.state.flows
-        known = worth(flows, self.end)
-        followed = [o for o, value in known.items() if value >= BESIDE]
-        if len(followed) > most:
-            followed.sort(key=lambda o: (known[o] != SPOKE, flows[o + END_NS]))
-            self._free(self._given_up(followed[: len(followed) - most * 3 // 4]))
+        gone = outdated(self.state.flows, self.end, most)
+        if gone:
+            self._free(self._given_up(gone))
 
     def _given_up(self, order: list[int]) -> list[int]:
         """These, and the pipes of those that are SMB sessions."""
@@ -350,7 +356,9 @@ class Sweep:
         flows, table = self.state.flows, self.state.table
         if self._machine:
             new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
-            self._machine.call(COPY_TABLE, 0, 0, None, self.state, new)
+            for at in range(0, len(table), _PIECE):  # piece by piece, so that both together take no more than one
+                self._machine.call(COPY_TABLE, 0, 0, None, self.state._replace(table=table[at : at + _PIECE]), new)
+                _release(table, at)
             self.state = self.state._replace(table=new)
         else:
             for key in [key for key, value in table.items() if flows[(value >> 1) + SERIAL_NUMBER] < 0]:

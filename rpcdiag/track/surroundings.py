@@ -78,9 +78,10 @@ class CentreAsked(NamedTuple):
 
 
 class _Noted:
-    """What was said, with the first packet that said it, its time, and how often it was; the oldest goes."""
+    """What was said, with the first packet that said it, its time, and how often it was; of too much the oldest goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._places: dict[bytes, int] = {}  # where the three numbers of each stand
         self._numbers = array("q")
 
@@ -88,7 +89,7 @@ class _Noted:
         known = self._places.get(key)
         if known is not None:
             self._numbers[known + 2] += 1
-        elif len(self._places) < MAX_NAMES:
+        elif len(self._places) < self._most:
             self._places[key] = len(self._numbers)
             self._numbers.extend((packet, ns, 1))
         else:
@@ -108,11 +109,14 @@ class _Noted:
 
 
 class Surroundings:
-    """Feed what the pass says; ask at the end. Nothing is decoded before that."""
+    """Feed what the pass says; ask at the end. Nothing is decoded before that.
 
-    def __init__(self) -> None:
+    `most_names`: answers about names that are remembered, and as many questions.
+    """
+
+    def __init__(self, most_names: int = MAX_NAMES) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
-        self._names, self._questions = _Noted(), _Noted()
+        self._names, self._questions = _Noted(most_names), _Noted(most_names)
         self.tunnel: TunnelFact | None = None
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []

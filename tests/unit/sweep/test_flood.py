@@ -6,9 +6,11 @@ from struct import pack
 import pytest
 
 from rpcdiag.capture.reader import CaptureReader
+from rpcdiag.flows.table import CaptureFlows
 from rpcdiag.sweep.columns import COUNTERS, FLOW_WIDTH, FLOWS_TOP, IN_FLOWS, NUMBER, SERIAL, SERIAL_NUMBER
 from rpcdiag.sweep.engine import FOLLOWED_SHARE, Sweep
 from rpcdiag.sweep.machine import Machine
+from rpcdiag.sweep.worth import worth
 from tests.build import containers, frames, pdus
 from tests.build.containers import Frame
 from tests.properties.two_forms import Chosen, Outcome, compare, compare_ends, outcome
@@ -67,6 +69,17 @@ def test_of_a_flood_the_newest_stay_and_both_forms_give_up_the_same(tmp_path: Pa
     assert sums.evicted_flows == evicted
 
 
+def test_a_table_that_is_copied_in_many_pieces_is_the_same(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece is given back before the next is copied."""
+    monkeypatch.setattr("rpcdiag.sweep.engine._PIECE", 512)
+    segments = [one for number in range(400) for one in (_rpc(1024 + number), *_web(30000 + number), *_syns(3))]
+    one = _both(_write(tmp_path, segments), machine)
+    assert one.left[0].totals[0] > 0
+    assert one.diagnosis.case.accounting.sums_hold
+
+
 def test_what_matters_outlives_the_flood(tmp_path: Path, machine: Machine) -> None:
     one = _both(_write(tmp_path, [_rpc(60000), *_syns(3000)]), machine)
     (flow,) = [flow for flow in one.diagnosis.case.flows if flow.rpc]
@@ -105,6 +118,59 @@ def test_without_an_end_the_latest_rpc_is_known_and_the_oldest_let_go(tmp_path: 
     assert sweep.evicted == len(gone)
     sweep.let_go()  # nothing came since
     assert sweep.evicted == len(gone)
+
+
+def _refused(host: str, port: int) -> list[bytes]:
+    return [
+        frames.tcp(host, port, B, 49667, flags=frames.SYN, seq=1),
+        frames.tcp(B, 49667, host, port, flags=frames.RST | frames.ACK, ack=2),
+    ]
+
+
+def _spoke(host: str) -> bytes:
+    return frames.tcp(host, 60000, B, 135, data=pdus.bind(pdus.contexts(pdus.EPM, "3.0")))
+
+
+def _kept(folder: Path, segments: list[bytes]) -> list[tuple[str, int]]:
+    """Clients with the ports of their servers that are left after room was made in a capture without an end."""
+    sweep = Sweep(ROOM)
+    flows = CaptureFlows(sweep)
+    for _ in CaptureReader(_write(folder, segments), sweep).events():
+        pass
+    sweep.let_go()
+    known = [flows.flow(o, 0, "syn") for o in worth(sweep.state.flows, sweep.end)]
+    return [(str(flow.client.address), flow.server.port) for flow in known]
+
+
+def test_without_an_end_attempts_at_the_mapper_that_never_opened_are_bounded(tmp_path: Path) -> None:
+    """They carry no RPC, and every one of them is looked at."""
+    hosts = [f"198.51.100.{number}" for number in range(200)]
+    kept = _kept(tmp_path, [frames.tcp(host, 1024, B, 135, flags=frames.SYN) for host in hosts])
+    assert kept == [(host, 135) for host in hosts[-(ROOM // FOLLOWED_SHARE * 3 // 4) :]]
+
+
+def test_without_an_end_what_was_asked_goes_with_what_failed_after_it(tmp_path: Path) -> None:
+    """Else a finding that was sure of where the port came from becomes another that is not."""
+    hosts = [f"198.51.100.{number}" for number in range(60)]
+    asked, tried = [_spoke(host) for host in hosts], [one for host in hosts for one in _refused(host, 60001)]
+    ports: dict[str, list[int]] = {}
+    for host, port in _kept(tmp_path, asked + tried):
+        ports.setdefault(host, []).append(port)
+    assert 10 <= len(ports) < 60
+    assert all(sorted(found) == [135, 49667] for found in ports.values())
+    assert set(ports) == set(hosts[-len(ports) :])
+
+
+def test_without_an_end_old_trouble_leaves_room_for_what_begins(tmp_path: Path) -> None:
+    """Nobody knows yet whether it will fail."""
+    troubled = [f"198.51.100.{number}" for number in range(60)]
+    fine = [f"203.0.113.{number}" for number in range(100)]
+    kept = _kept(
+        tmp_path, [one for host in troubled for one in (_spoke(host), *_refused(host, 60001))] + list(map(_spoke, fine))
+    )
+    most = ROOM // FOLLOWED_SHARE
+    assert [host for host, _ in kept if host in fine] == fine[-(most * 2 // 8) :]
+    assert 0 < len([host for host, _ in kept if host in troubled]) <= most // 2
 
 
 def test_a_flood_of_what_matters_is_bounded_too(tmp_path: Path, machine: Machine) -> None:
