@@ -233,11 +233,14 @@ class _Taking:
             taker.forget(gone)
 
     def feed(self, events: Events) -> None:
-        """Everybody takes what is for them."""
+        """Everybody takes the kinds of events that are for them."""
+        rows, arena = events
+        kinds = set(rows[::EVENT_WIDTH])
         for taker in (
             self.flows, self._tracker, self._sessions, self._tokens, self._surroundings, self._datagrams,
         ):  # fmt: skip
-            taker.feed(*events)
+            if not kinds.isdisjoint(taker.takes):
+                taker.feed(rows, arena)
 
     def so_far(self) -> Taken:
         """What is known by now; to be used within `tracker.looking()`, and before the reading goes on."""
@@ -268,6 +271,8 @@ class _Taking:
 
 class _Datagrams:
     """Connectionless RPC, which few captures hold: what reads it is loaded with the first datagram."""
+
+    takes = frozenset({EV_DATAGRAM})
 
     def __init__(self) -> None:
         self._found: Datagrams | None = None

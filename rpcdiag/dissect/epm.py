@@ -1,6 +1,7 @@
 """The endpoint mapper: what is asked and which towers answer. [C706] appendices I, L, O, [MS-RPCE] 2.2.1.2"""
 
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -113,8 +114,8 @@ def decode_floors(reader: Reader) -> Tower | None:
 
 
 def _tower(floors: list[tuple[bytes, bytes]]) -> Tower:
-    interface = _syntax(*floors[0]) if floors else None
-    transfer = _syntax(*floors[1]) if len(floors) > 1 else None
+    interface = _syntax(floors[0][0][:19], floors[0][1][:2]) if floors else None
+    transfer = _syntax(floors[1][0][:19], floors[1][1][:2]) if len(floors) > 1 else None
     protocol = floors[2][0][:1] if len(floors) > 2 else b""
     protseq, port, address, pipe, host = "unknown", None, None, None, None
     for left, right in floors[3:]:
@@ -140,11 +141,12 @@ def _tower(floors: list[tuple[bytes, bytes]]) -> Tower:
     return Tower(interface, transfer, protseq, port, address, pipe, host)
 
 
+@lru_cache(maxsize=1024)  # servers hand out the same few interfaces
 def _syntax(left: bytes, right: bytes) -> Syntax | None:
     if len(left) < 19 or left[0] != FloorId.UUID:
         return None
     major = left[17] | left[18] << 8
-    minor = int.from_bytes(right[:2], "little")
+    minor = int.from_bytes(right, "little")
     return Syntax(uuid_text(left[1:17]), f"{major}.{minor}")
 
 

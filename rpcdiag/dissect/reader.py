@@ -35,6 +35,8 @@ class Reader:
         self.offset = end
         return at
 
+    # what is read most often does not call _need where the bytes are there
+
     def take(self, count: int, field: str) -> bytes:
         """The next `count` bytes, which hold `field`.
 
@@ -42,8 +44,12 @@ class Reader:
             Malformed: the sender's data is too short for the field.
             Truncated: the sender's data is long enough, the capture is not.
         """
-        at = self._need(count, field)
-        return bytes(self._data[at : at + count])
+        at = self.offset
+        end = at + count
+        if count < 0 or end > self.wire_length or end > len(self._data):
+            self._need(count, field)
+        self.offset = end
+        return bytes(self._data[at:end])
 
     def skip(self, count: int, field: str) -> None:
         self._need(count, field)
@@ -52,10 +58,18 @@ class Reader:
         return self._data[self._need(1, field)]
 
     def u16(self, field: str) -> int:
-        return int(_U16[self.big](self._data, self._need(2, field))[0])
+        at = self.offset
+        if at + 2 > self.wire_length or at + 2 > len(self._data):
+            self._need(2, field)
+        self.offset = at + 2
+        return int(_U16[self.big](self._data, at)[0])
 
     def u32(self, field: str) -> int:
-        return int(_U32[self.big](self._data, self._need(4, field))[0])
+        at = self.offset
+        if at + 4 > self.wire_length or at + 4 > len(self._data):
+            self._need(4, field)
+        self.offset = at + 4
+        return int(_U32[self.big](self._data, at)[0])
 
     def u64(self, field: str) -> int:
         return int(_U64[self.big](self._data, self._need(8, field))[0])

@@ -214,6 +214,8 @@ class FlowTable:
 class CaptureFlows:
     """The flows of one capture, fed with what the pass says; `first` is added to their serial numbers."""
 
+    takes = frozenset({EV_SYN, EV_REPEAT, EV_ICMP})
+
     def __init__(self, sweep: Sweep) -> None:
         self.capture = self.first = 0
         self.sweep = sweep

@@ -64,7 +64,7 @@ def entry(
     if what == 1:
         return close_streams(s, x, y)
     if what == 2:
-        drop_stream(s, x)
+        free_flows(s, view(other, nother), x)
         return 0
     copy_table(s.table, view(other, nother), s.flows)
     return 0

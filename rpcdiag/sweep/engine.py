@@ -33,7 +33,6 @@ from rpcdiag.sweep.columns import (
     LARGE_AT,
     LARGE_TOP,
     MATTERS,
-    NEXT_FREE,
     NO,
     PIPE_COUNT,
     RESERVE,
@@ -60,8 +59,8 @@ from rpcdiag.sweep.columns import (
     WHY,
     State,
 )
-from rpcdiag.sweep.followed import drop_stream
-from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DROP, WALK, Machine
+from rpcdiag.sweep.followed import free_flows
+from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, GIVE_UP, WALK, Machine
 from rpcdiag.sweep.worth import outdated, worth
 
 FOLLOWED_SHARE = 12  # of a capture without an end, RPC is known of one conversation in so many of the bound
@@ -276,15 +275,19 @@ class Sweep:
 
     def _make_room(self) -> None:
         """For new flows: those that ended and do not matter are folded, then the array grows, then the oldest go."""
-        flows = self.state.flows
+        flows, end = self.state.flows, self.end
         size = self.state.counters[FLOWS_END]
+        columns = [
+            list(flows[field:end:FLOW_WIDTH])
+            for field in (MATTERS, SERIAL_NUMBER, CARRIER, RESET_PACKET, FIN_PACKET, FIN_PACKET + 1)
+        ]
         gone = [
-            o
-            for o in range(0, self.end, FLOW_WIDTH)
-            if (flows[o + MATTERS] == NO or (flows[o + MATTERS] in (SMB, TICKETS) and not self._pipes(o)))
-            and flows[o + SERIAL_NUMBER] >= 0
-            and not flows[o + CARRIER]
-            and (flows[o + RESET_PACKET] or (flows[o + FIN_PACKET] and flows[o + FIN_PACKET + 1]))
+            place * FLOW_WIDTH
+            for place, (matters, serial, carrier, reset, fin, other) in enumerate(zip(*columns, strict=True))
+            if (matters == NO or (matters in (SMB, TICKETS) and not self._pipes(place * FLOW_WIDTH)))
+            and serial >= 0
+            and not carrier
+            and (reset or (fin and other))
         ]
         if len(gone) * FLOW_WIDTH * WORTH_FOLDING >= size:
             self.folded += len(gone)
@@ -337,18 +340,14 @@ class Sweep:
 
     def _free(self, gone: list[int]) -> None:
         """Give the records back; packets that still come for them open new ones."""
-        counters, flows = self.state.counters, self.state.flows
+        flows = self.state.flows
         if self.on_gone is not None:
             self.on_gone({flows[o + SERIAL_NUMBER] for o in gone})
-        for o in sorted(gone, reverse=True):
-            if flows[o + STREAM] >= 0:
-                if self._machine:
-                    self._machine.call(DROP, o, 0, None, self.state)
-                else:
-                    drop_stream(self.state, o)
-            flows[o + SERIAL_NUMBER] = -1
-            flows[o + NEXT_FREE] = counters[FREE]
-            counters[FREE] = o
+        order = array("q", sorted(gone, reverse=True))
+        if self._machine:
+            self._machine.call(GIVE_UP, len(order), 0, None, self.state, order)
+        else:
+            free_flows(self.state, order, len(order))
         self._renew_table()
 
     def _renew_table(self) -> None:

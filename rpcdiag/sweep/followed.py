@@ -1,5 +1,7 @@
 """Stream records: made when a conversation matters, given back when it turns out not to."""
 
+from typing import Any
+
 from rpcdiag.sweep.calls import forget_calls
 from rpcdiag.sweep.columns import (
     BASE,
@@ -108,6 +110,17 @@ def drop_stream(s: State, o: int) -> None:
     streams[g + NEXT_STREAM] = s.counters[FREE_STREAM]
     s.counters[FREE_STREAM] = g
     s.flows[o + STREAM] = -1
+
+
+def free_flows(s: State, gone: Any, count: int) -> None:
+    """The records of the flows at these offsets are free from now on; the last of them is taken first."""
+    flows, counters = s.flows, s.counters
+    for place in range(count):
+        o = gone[place]
+        drop_stream(s, o)
+        flows[o + SERIAL_NUMBER] = -1
+        flows[o + NEXT_FREE] = counters[FREE]
+        counters[FREE] = o
 
 
 def unqueue(s: State, side: int) -> int:

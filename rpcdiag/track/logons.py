@@ -1,6 +1,7 @@
 """Who logged on, with what, and what the server said to that: the security tokens of one connection. [MS-RPCE] 3.3.1.5.2"""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rpcdiag.errors import DecodeError
@@ -8,6 +9,7 @@ from rpcdiag.sweep.columns import EV_TOKEN, EVENT_WIDTH
 
 MAX_KEPT = 16 << 20  # bytes of tokens of one capture
 MAX_OF_ONE = 32  # tokens of one connection
+WORTH_REMEMBERING = 512  # bytes of a token that is read once, however often it is sent
 
 
 class RawToken(NamedTuple):
@@ -41,6 +43,8 @@ class Logon(NamedTuple):
 class Tokens:
     """Feed what the pass says; ask by the serial number of a flow."""
 
+    takes = frozenset({EV_TOKEN})
+
     def __init__(self) -> None:
         self._by_serial: dict[int, list[RawToken]] = {}
         self._bytes = 0
@@ -71,19 +75,12 @@ class Tokens:
 
 def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
     """What a sequence of tokens says; those that cannot be read are left out."""
-    from rpcdiag.dissect import spnego  # loaded only where somebody logs on
-
     found: list[dict[str, Any]] = []
     for raw in tokens:
-        try:
-            token = spnego.unwrap(raw.auth_type, raw.data)
-        except DecodeError:
-            continue
-        kind = token.kind
+        kind, told = (_read_again if len(raw.data) <= WORTH_REMEMBERING else _read)(raw.auth_type, raw.data)
         if kind == "unknown":
             continue
-        told = _told(token.inner)
-        begins = told.pop("begins", False)
+        begins = told.get("begins", False)
         last = found[-1] if found else None
         if last is None or (begins and (last["mechanism"] != kind or last.get("user") or last.get("realm"))):
             last = {"mechanism": kind, "packets": []}
@@ -94,13 +91,27 @@ def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
         if told.get("error"):
             last["error_packet"] = raw.packet
         for name, value in told.items():
-            if value:
+            if value and name != "begins":
                 last[name] = value
     return tuple(
         Logon(**{**one, "packets": tuple(one["packets"])})
         for one in found
         if one["mechanism"] != "spnego" or len(one["packets"]) > 1
     )
+
+
+def _read(auth_type: int, data: bytes) -> tuple[str, dict[str, Any]]:
+    """What a token is, and what it says; `unknown` where it cannot be read."""
+    from rpcdiag.dissect import spnego  # loaded only where somebody logs on
+
+    try:
+        token = spnego.unwrap(auth_type, data)
+    except DecodeError:
+        return "unknown", {}
+    return token.kind, _told(token.inner)
+
+
+_read_again = lru_cache(maxsize=512)(_read)  # the first token of a logon is the same every time
 
 
 def _told(inner: object) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class SmbSession(NamedTuple):
 class Sessions:
     """Feed what the pass says of SMB; ask at the end."""
 
+    takes = frozenset({EV_SMB})
+
     def __init__(self) -> None:
         self._sessions: dict[int, _Session] = {}
         self._pipes: dict[int, PipeOpen] = {}

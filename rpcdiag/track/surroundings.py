@@ -114,6 +114,8 @@ class Surroundings:
     `most_names`: answers about names that are remembered, and as many questions.
     """
 
+    takes = frozenset({EV_DATAGRAM, EV_TICKET})
+
     def __init__(self, most_names: int = MAX_NAMES) -> None:
         # by ends, answer and the size of an address; the port that asked and the number of the question are zero
         self._names, self._questions = _Noted(most_names), _Noted(most_names)
@@ -134,21 +136,19 @@ class Surroundings:
         what, packet, ns, _, size, at, have, length = row
         if what not in (NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL):
             return
-        start = at + 2 * size + 4
-        ends, data = bytes(arena[at:start]), bytes(arena[start : start + have])
+        ports_at, data_at = 2 * size, 2 * size + 4
+        told = bytes(arena[at : at + data_at + have])
         if what == TUNNEL:
-            source, target = _ends(ends, size)
+            source, target = _ends(told[:data_at], size)
             self.tunnel = TunnelFact(packet, ns, source.address, target.address)
-            return
-        if what == TICKET:
+        elif what == TICKET:
             if len(self._tickets) < MAX_TICKETS:
-                self._tickets.append((packet, ns, ends, data, length))
-            return
-        asks = what == NAME_QUESTION
-        ports = bytes(2) + ends[2 * size + 2 :] if asks else ends[2 * size : 2 * size + 2] + bytes(2)
-        key = ends[: 2 * size] + ports + bytes(2) + data[2:] + bytes([size])
-        noted = self._questions if asks else self._names
-        noted.add(key, packet, ns)
+                self._tickets.append((packet, ns, told[:data_at], told[data_at:], length))
+        else:
+            asks = what == NAME_QUESTION
+            ports = b"\0\0" + told[ports_at + 2 : data_at] if asks else told[ports_at : ports_at + 2] + b"\0\0"
+            key = told[:ports_at] + ports + b"\0\0" + told[data_at + 2 :] + bytes((size,))
+            (self._questions if asks else self._names).add(key, packet, ns)
 
     def unanswered(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
         """Questions of these hosts, or of all, that nobody answered while the capture ran; the first of each.

@@ -49,6 +49,8 @@ class _Body(NamedTuple):
 class Tracker:
     """Feed what the pass says of PDUs; ask for connections and referrals at the end."""
 
+    takes = frozenset({EV_PDU, EV_FAULT, EV_CARRIED, EV_OPEN, EV_ASKED, EV_ANSWERED, EV_BODY, EV_NODE})
+
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
         self._looked_at: set[int] | None = None  # connections whose story was told in the middle of the capture
