@@ -1,5 +1,5 @@
 """`python -m rpcdiag`"""
 
-from rpcdiag.ui.cli import main
+from rpcdiag.ui.cli import program
 
-raise SystemExit(main())
+program()

@@ -5,11 +5,13 @@ Exit codes: 0 done; 1 done, with a finding at or above --fail-on; 2 usage, or an
 """
 
 import argparse
+import atexit
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rpcdiag.model.version import __version__
 
@@ -59,6 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # whoever read our output has had enough; Python would complain once more when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        return UNREADABLE
+
+
+def program() -> NoReturn:
+    """What the command runs. The memory of a large case goes back to the system at once, not object by object."""
+    code = main()
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)  # the usual way complains
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 def _parted(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

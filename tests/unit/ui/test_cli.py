@@ -334,3 +334,21 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, capfdbinary: 
     (tmp_path / "taken").write_bytes(b"")
     assert main(["analyze", GOOD, "-T", "zeek-json", "-o", str(tmp_path / "taken")]) == 2
     assert "taken" in capfdbinary.readouterr().err.decode()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [["rules"], ["explain", "1722"], ["analyze", BAD, "-T", "json"]])
+def test_output_that_nobody_can_take_is_said_without_a_traceback(command: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rpcdiag", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_was_written_arrives_although_the_program_ends_at_once() -> None:
+    done = _run("analyze", BAD, "-T", "json")
+    assert json.loads(done.stdout)["findings"]
+    assert done.returncode == 1
