@@ -336,7 +336,7 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, capfdbinary: 
     assert "taken" in capfdbinary.readouterr().err.decode()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("command", [["rules"], ["explain", "1722"], ["analyze", BAD, "-T", "json"]])
 def test_output_that_nobody_can_take_is_said_without_a_traceback(command: list[str]) -> None:
     with open("/dev/full", "wb") as full:
