@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rpcdiag.logs import clock as clocks
-from rpcdiag.logs.clock import LATE, WIDEST_ZONE, Bound
+from rpcdiag.logs.clock import BEFORE, LATE, WIDEST_ZONE, Bound
 from rpcdiag.logs.clock import Clock as Clock
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import SECOND
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Address, Endpoint
 
-BEFORE = SECOND // 5
 CLOSE_ROW = 150 * SECOND  # a row about the end of a connection comes as late as the connection lasts
 SCHEDULE = 70 * SECOND  # the longest pause between two SYNs of one attempt, on any system
 MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has no more to tell
@@ -116,7 +115,7 @@ def match_all(
 
 
 def _prepared(log: LogFile, attempts: Sequence[Attempt], middle: int) -> _Prepared:
-    entries = _dated(log.entries, middle)
+    entries = _cut_off(_dated(log.entries, middle))
     uptime = any(entry.basis == "uptime" for entry in entries[:1])
     pairs = _pairs(entries, attempts)
     alone = [_unambiguous(entries, pair, any_time=uptime) for pair in pairs]
@@ -246,6 +245,15 @@ def _dated(entries: Sequence[LogEntry], near_ns: int) -> Sequence[LogEntry]:
             entry = entry._replace(written_ns=entry.written_ns + shifts[day])
         moved.append(entry)
     return moved
+
+
+def _cut_off(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
+    """Where every time of a log is a whole second its fractions are written, but not known: `10:00:01.000Z`."""
+    timed = [entry for entry in entries if entry.written_ns is not None]
+    finer = any(entry.resolution_ns < SECOND for entry in timed)
+    if not finer or any((entry.written_ns or 0) % SECOND for entry in timed):
+        return entries
+    return [one._replace(resolution_ns=SECOND) if one.resolution_ns < SECOND else one for one in entries]
 
 
 def _in_year(written: datetime, year: int) -> int:

@@ -273,10 +273,13 @@ def _lines(stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[str]:
 
 
 def _pieces(stream: IO[bytes], encoding: str) -> Iterator[str]:
-    """The text in pieces, where lines mean nothing."""
+    """The text in pieces, where lines mean nothing; without its byte-order mark."""
     import codecs
 
-    yield from codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
+    first = True
+    for piece in codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace"):
+        yield piece.removeprefix("\ufeff") if first else piece
+        first = False
 
 
 def _split(stream: IO[bytes]) -> Iterator[str | None]:
