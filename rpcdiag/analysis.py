@@ -23,7 +23,7 @@ from rpcdiag.case import (
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
-from rpcdiag.errors import RpcdiagError
+from rpcdiag.errors import CorruptInput, RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
@@ -141,6 +141,8 @@ def conclude(
     if logs:
         case = _with_logs(case, table, lambda wanted: _read_logs(logs, wanted, log_format, troubles), log_offset_ns)
     applied = _under(case, policy)
+    if policy is not None and policy.cut:
+        cuts = (*cuts, CorruptInput(policy.path or policy.name, policy.cut))
     findings = judge(case, applied)
     return Diagnosis(
         case=case,

@@ -9,7 +9,7 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
-from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind
@@ -106,7 +106,8 @@ def logged(case: Case, rows: Sequence[LogRow], conversation: Conversation | None
         at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
         at += f" of {_base_name(entry.program)}" if entry.program and entry.path == "in" else ""
         at = " of the answer" if conversation is not None and is_answer(entry, conversation) else at
-        grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)
+        why = f" ({entry.says})" if entry.says and entry.drops else ""
+        grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}{why}"), []).append(entry.line)
     return [
         Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN]))
         for (log, says), lines in sorted(grouped.items(), key=lambda item: (item[0][0], min(item[1])))
@@ -125,6 +126,14 @@ def answers_dropped(case: Case, conversation: Conversation) -> tuple[LogRow, ...
     """The drops of a connection, where a device drops what the server answers, and nothing of what the client sends."""
     drops = case.drops_of(conversation)
     return drops if all(is_answer(row.entry, conversation) for row in drops) else ()
+
+
+def nobody_listens(case: Case, conversation: Conversation) -> bool:
+    """Whether the server's own events say that its packets met no socket: dropped in silence (stealth), by no rule."""
+    drops = case.drops_of(conversation)
+    return bool(drops) and all(
+        sure(row) and row.entry.says == UNHEARD and not row.entry.program and row.entry.path == "in" for row in drops
+    )
 
 
 _LET = {"in": "let in", "out": "let out"}

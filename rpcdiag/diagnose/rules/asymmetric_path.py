@@ -22,13 +22,12 @@ def check(case: Case) -> Iterator[Finding]:
         near, far = conversation.near, conversation.flows[-1]
         if near.flow.transport != TCP or near.flow.carrier is not None:
             continue
-        if near.flow.outcome is TcpOutcome.UNANSWERED and not observe.silent_long_enough(case, conversation):
+        silent = near.flow.outcome is TcpOutcome.UNANSWERED
+        if silent and not observe.silent_long_enough(case, conversation):
             continue
-        if near.flow.outcome is TcpOutcome.UNANSWERED and far is not near and far.flow.syn_ack is not None:
+        if silent and far is not near and far.flow.syn_ack is not None:
             yield _finding(case, conversation, far, Confidence.ESTABLISHED)
-        elif near.flow.outcome is TcpOutcome.UNANSWERED and observe.answers_dropped(case, conversation):
-            yield _finding(case, conversation, near, Confidence.LIKELY)
-        elif _never_goes_on(near):
+        elif (silent and observe.answers_dropped(case, conversation)) or _never_goes_on(near):
             yield _finding(case, conversation, near, Confidence.LIKELY)
 
 

@@ -142,7 +142,7 @@ def parse(text: str) -> RuleSet:
         remarks.add("no PolicyRule was found")
     if len(rules) and not any(rule.system for rule in rules):
         remarks.add("no system policy rule is in the export: they come first, and the first match decides")
-    return RuleSet(RULE_SET.name, rules, "tmg", Action.DROP, remarks=remarks.all())
+    return RuleSet(RULE_SET.name, rules, "tmg", Action.DROP, remarks=remarks.all(), cut=remarks.cut)
 
 
 def _tree(text: str, remarks: Remarks) -> _Node:
@@ -162,7 +162,7 @@ def _tree(text: str, remarks: Remarks) -> _Node:
     try:
         parseString(("\n" * before + plain.lstrip("\ufeff")).encode("utf-8", "replace"), tree, forbid_dtd=True)
     except (SAXException, DefusedXmlException, _TooMuch, ValueError) as error:
-        remarks.add(f"the XML breaks off: {short(str(error), 120)}")
+        remarks.breaks_off(f"the XML breaks off: {short(str(error), 120)}")
     return tree.root
 
 
