@@ -86,7 +86,9 @@ def parse(text: str) -> RuleSet:
         if policy is not None and policy is not Action.ALLOW:
             found += (Rule("policy of OUTPUT", policy, place=len(found) + 1, inbound=False),)
     default = chains.get("FORWARD" if router else "INPUT")
-    return RuleSet(RULE_SET.name, found, "linux", default.policy if default else None, remarks=remarks.all(), cut=remarks.cut)
+    return RuleSet(
+        RULE_SET.name, found, "linux", default.policy if default else None, remarks=remarks.all(), cut=remarks.cut
+    )
 
 
 def _own_rules(steps: list[Step]) -> bool:
