@@ -470,12 +470,12 @@ def _accounting(
 def _read_logs(
     paths: Sequence[str], wanted: "Wanted", described: "LogFormat | None", troubles: list[RpcdiagError]
 ) -> "list[LogFile]":
-    from rpcdiag.logs.reader import read, with_rotated
+    from rpcdiag.logs.reader import read_all, with_rotated
 
-    files = []
+    files: list[LogFile] = []
     for path in with_rotated(paths):
         try:
-            files.append(read(path, wanted, described))
+            files += read_all(path, wanted, described)
         except RpcdiagError as error:
             troubles.append(error)
     return files
