@@ -167,3 +167,25 @@ def test_the_event_of_a_block_says_which_way(direction: str, port: int, first: s
     assert found.paste.fields["destination"] == "10.30.1.5"
     assert found.causes[0].title.startswith(first)
     assert [one.hinted for one in found.causes].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Event ID 10005 MsiInstaller", "RestartManager event 10010", "Source: Microsoft-Windows-RestartManager Event ID: 10010",
+        "S-1-5-21-1722-5-1753", "https://example.com/kb/1722",
+    ],
+)  # fmt: skip
+def test_what_is_of_others_is_not_known(text: str) -> None:
+    found = answer(text)
+    assert not found.paste.known
+
+
+@pytest.mark.parametrize("text", ["Source: DCOM Event ID: 10010", "Log: System Source: DistributedCOM event 10010"])
+def test_an_event_of_its_own_writer_is(text: str) -> None:
+    assert [one.number for one in answer(text).paste.events] == [10010]
+
+
+def test_names_as_wireshark_writes_them() -> None:
+    (code,) = answer("nca_op_rng_error").paste.codes
+    assert code.number == 0x1C010002
