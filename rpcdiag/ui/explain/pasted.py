@@ -257,13 +257,20 @@ def _symbols(text: str) -> list[tuple[int, Code]]:
 
 
 def _spellings(word: str) -> list[str]:
-    """`STATUS_X`, `RPC_NT_X` of Samba's `NT_STATUS_X`; `ERROR_X`, `RPC_S_X` of its `WERR_X`; `nca_s_x` of `nca_x`."""
+    """`STATUS_X`, `RPC_NT_X` of Samba's `NT_STATUS_X`; `ERROR_X`, `RPC_S_X` of its `WERR_X`.
+
+    And what is meant by Wireshark's `nca_x`, and by MIT's `KRB5KDC_X` and `KRB5KRB_X`.
+    """
     if word.startswith("NT_STATUS_"):
         bare = word.removeprefix("NT_STATUS_")
         return [f"STATUS_{bare}", bare, bare.replace("RPC_", "RPC_NT_", 1), bare.replace("EPT_", "EPT_NT_", 1)]
     if word.startswith("WERR_"):
         bare = word.removeprefix("WERR_")
         return [f"ERROR_{bare}", bare, bare.replace("RPC_", "RPC_S_", 1)]
+    if word.startswith(("STATUS_RPC_", "STATUS_EPT_")):
+        return [word, word.removeprefix("STATUS_").replace("_", "_NT_", 1)]
+    if word.startswith("KRB5"):  # as MIT writes them: KRB5KDC_ERR_X, KRB5KRB_AP_ERR_X
+        return [word.removeprefix("KRB5KRB_"), word.removeprefix("KRB5"), f"KRB_{word.removeprefix('KRB5KRB_')}"]
     if word.startswith("NCA_"):
         return [word, word.replace("NCA_", "NCA_S_", 1)]
     return [word]

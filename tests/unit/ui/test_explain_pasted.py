@@ -186,6 +186,20 @@ def test_an_event_of_its_own_writer_is(text: str) -> None:
     assert [one.number for one in answer(text).paste.events] == [10010]
 
 
-def test_names_as_wireshark_writes_them() -> None:
-    (code,) = answer("nca_op_rng_error").paste.codes
-    assert code.number == 0x1C010002
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("nca_op_rng_error", 0x1C010002), ("STATUS_RPC_SERVER_UNAVAILABLE", 0xC0020017), ("KRB5KRB_AP_ERR_SKEW", 37),
+        ("KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN", 7),
+    ],
+)  # fmt: skip
+def test_names_as_others_write_them(text: str, number: int) -> None:
+    (code,) = answer(text).paste.codes
+    assert code.number == number
+
+
+def test_a_row_with_an_interface_before_its_address_of_ipv6() -> None:
+    row = '%ASA-4-106023: Deny tcp src out:2001:db8::7/56626 dst in:2001:db8::5/49154 by access-group "IN" [0x0, 0x0]'
+    found = answer(row).paste.log
+    assert found is not None
+    assert [line.entry.destination_port for line in found.lines] == [49154]
