@@ -24,6 +24,7 @@ MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has 
 FIRST_EPHEMERAL = 1024
 AT_THAT_TIME = 600 * SECOND
 DAY = 86_400 * SECOND
+HOUR = 3600 * SECOND
 LAST_YEAR = 250_000_000_000  # seconds; calendars end soon after, times in captures need not
 _SYN = frozenset({"S"})
 _Ends = tuple[Endpoint, Endpoint]
@@ -46,7 +47,8 @@ class LogMatch(NamedTuple):
     """Entries (positions in the log) that belong to an attempt.
 
     Grade A: same sequence number (or IP id), "isn" or "ip-id"; B: same ends, time fits, "ports-and-time"; C: same ends,
-    unique in the log and the captures, but the clock could not be checked, "ports"; D: the rows have no time at all.
+    unique in the log and the captures, but the clock could not be checked, or is an hour off there (summer time), "ports";
+    D: the rows have no time at all.
     """
 
     attempt: int
@@ -133,7 +135,8 @@ def _prepared(log: LogFile, attempts: Sequence[Attempt], middle: int) -> _Prepar
 def _matches(one: _Prepared, attempts: Sequence[Attempt], clock: Clock) -> tuple[LogMatch, ...]:
     found: dict[int, LogMatch] = {}
     for pair, unique in zip(one.pairs, one.alone, strict=True):
-        for use, accepted in zip(pair.uses, _accepted(one.entries, pair, unique, clock), strict=True):
+        in_steps = clock.basis == "measured" and one.basis in ("local", "no_year")
+        for use, accepted in zip(pair.uses, _accepted(one.entries, pair, unique, clock, in_steps), strict=True):
             if accepted is not None:
                 for copy in use.copies:
                     found[copy.key] = _with_packets(one.entries, copy, accepted, clock)
@@ -463,9 +466,9 @@ def _told(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) ->
 
 
 def _accepted(
-    entries: Sequence[LogEntry], pair: _Pair, alone: Sequence[tuple[int, ...]], clock: Clock
+    entries: Sequence[LogEntry], pair: _Pair, alone: Sequence[tuple[int, ...]], clock: Clock, in_steps: bool
 ) -> Iterator[LogMatch | None]:
-    """For each use its rows, or None."""
+    """For each use its rows, or None; `in_steps`: its clock may change from or to summer time."""
     in_time = _in_time(entries, pair, clock.offset_ns) if clock.offset_ns is not None else [()] * len(pair.uses)
     for use, near, only in zip(pair.uses, in_time, alone, strict=True):
         key = use.attempt.key
@@ -476,8 +479,20 @@ def _accepted(
         elif only and clock.offset_ns is None and use.attempt.client.port >= FIRST_EPHEMERAL:
             timed = any(entries[row].written_ns is not None for row in only)
             yield LogMatch(key, tuple(sorted(only)), "C" if timed else "D", "ports")
+        elif only and in_steps and _is_an_hour_off(entries, use.attempt, only, clock.offset_ns or 0):
+            yield LogMatch(key, tuple(sorted(only)), "C", "ports")
         else:
             yield None
+
+
+def _is_an_hour_off(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int], offset: int) -> bool:
+    """Whether rows fit but for an hour: what a clock in local time is off by on the other side of a change."""
+    told, times = _told(entries, attempt, rows)
+    written = [ns for row in told if (ns := entries[row].written_ns) is not None]
+    if not written:
+        return False
+    fits = clocks.bound(written, times, entries[told[0]].resolution_ns)
+    return any(fits.low - LATE <= offset + step <= fits.high + BEFORE for step in (-HOUR, HOUR))
 
 
 def _in_time(entries: Sequence[LogEntry], pair: _Pair, offset: int) -> list[list[int]]:
