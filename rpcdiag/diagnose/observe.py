@@ -136,6 +136,17 @@ def nobody_listens(case: Case, conversation: Conversation) -> bool:
     )
 
 
+def let_in(case: Case, conversation: Conversation) -> bool:
+    """Whether the server's own firewall admitted the connection, and no log drops any of it: its SYN did arrive."""
+    return not case.drops_of(conversation) and any(
+        sure(row)
+        and row.entry.action in ADMITTED
+        and (row.entry.path, row.entry.destination) == ("in", conversation.server)
+        and (row.entry.event is not None or case.logs[row.log].file.format == "windows-firewall")
+        for row in case.rows_of(conversation)
+    )
+
+
 _LET = {"in": "let in", "out": "let out"}
 
 

@@ -33,8 +33,8 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
-        if observe.nobody_listens(case, conversation):  # dynamic-port-closed
-            continue
+        if observe.nobody_listens(case, conversation) or observe.let_in(case, conversation):
+            continue  # dynamic-port-closed, asymmetric-path
         if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
             continue
         yield _silent(case, conversation)

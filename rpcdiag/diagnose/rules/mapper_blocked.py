@@ -20,6 +20,8 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if not observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
+        if observe.let_in(case, conversation):  # asymmetric-path
+            continue
         flow = conversation.near.flow
         alive = observe.alive(case, conversation)
         beyond = observe.not_seen_beyond(case, conversation)
