@@ -23,7 +23,7 @@ from rpcdiag.case import (
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
-from rpcdiag.errors import RpcdiagError
+from rpcdiag.errors import CorruptInput, RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
@@ -141,6 +141,8 @@ def conclude(
     if logs:
         case = _with_logs(case, table, lambda wanted: _read_logs(logs, wanted, log_format, troubles), log_offset_ns)
     applied = _under(case, policy)
+    if policy is not None and policy.cut:
+        cuts = (*cuts, CorruptInput(policy.path or policy.name, policy.cut))
     findings = judge(case, applied)
     return Diagnosis(
         case=case,
@@ -468,12 +470,12 @@ def _accounting(
 def _read_logs(
     paths: Sequence[str], wanted: "Wanted", described: "LogFormat | None", troubles: list[RpcdiagError]
 ) -> "list[LogFile]":
-    from rpcdiag.logs.reader import read, with_rotated
+    from rpcdiag.logs.reader import read_all, with_rotated
 
-    files = []
+    files: list[LogFile] = []
     for path in with_rotated(paths):
         try:
-            files.append(read(path, wanted, described))
+            files += read_all(path, wanted, described)
         except RpcdiagError as error:
             troubles.append(error)
     return files

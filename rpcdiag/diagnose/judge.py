@@ -93,7 +93,7 @@ def _joined(first: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Ev
     joined = list(first)
     for evidence in more:
         for place, known in enumerate(joined):
-            if type(known) is type(evidence) and known.says == evidence.says:
+            if type(known) is type(evidence) and known.says == evidence.says and _where(known) == _where(evidence):
                 joined[place] = _merged(known, evidence)
                 break
         else:
@@ -102,13 +102,26 @@ def _joined(first: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Ev
     return tuple(joined)
 
 
+def _where(evidence: Evidence) -> int | str | None:
+    """The file that its numbers are of."""
+    match evidence:
+        case Seen():
+            return evidence.capture
+        case Logged():
+            return evidence.log
+        case Configured():
+            return evidence.path
+        case _:
+            return None
+
+
 def _merged(one: Evidence, other: Evidence) -> Evidence:
     match one, other:
-        case Seen(), Seen() if one.capture == other.capture:
+        case Seen(), Seen():
             return one._replace(packets=_both(one.packets, other.packets))
-        case Logged(), Logged() if one.log == other.log:
+        case Logged(), Logged():
             return one._replace(lines=_both(one.lines, other.lines))
-        case Configured(), Configured() if one.path == other.path:
+        case Configured(), Configured():
             return one._replace(lines=_both(one.lines, other.lines))
         case _:
             return one

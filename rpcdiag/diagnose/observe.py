@@ -9,6 +9,7 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import ReferralKind
@@ -16,6 +17,8 @@ from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
 ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
+ADMITTED = frozenset({"allow", "open"})
+ENDED = frozenset({"close", "fail"})
 DYNAMIC_FROM = 49152
 SMB_PORT = 445
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
@@ -92,8 +95,8 @@ def not_seen_beyond(case: Case, conversation: Conversation) -> list[Evidence]:
     return found
 
 
-def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
-    """Log rows as evidence, one piece for each log and kind of row."""
+def logged(case: Case, rows: Sequence[LogRow], conversation: Conversation | None = None) -> list[Evidence]:
+    """Log rows as evidence, one piece for each log and kind of row; of a conversation, which rows are of its answers."""
     grouped: dict[tuple[int, str], list[int]] = {}
     for row in rows:
         entry = row.entry
@@ -102,10 +105,63 @@ def logged(case: Case, rows: Sequence[LogRow]) -> list[Evidence]:
         code = f", {named}" if named and entry.code != 0 else ""
         at = f" to port {entry.destination_port}" if entry.destination_port is not None else ""
         at += f" of {_base_name(entry.program)}" if entry.program and entry.path == "in" else ""
-        grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}"), []).append(entry.line)
+        at = " of the answer" if conversation is not None and is_answer(entry, conversation) else at
+        why = f" ({entry.says})" if entry.says and entry.drops else ""
+        grouped.setdefault((row.log, f"{entry.action.upper()}{at}{by}{code}{why}"), []).append(entry.line)
     return [
         Logged(says, log, tuple(sorted(set(lines))[:MAX_SHOWN]))
         for (log, says), lines in sorted(grouped.items(), key=lambda item: (item[0][0], min(item[1])))
+    ]
+
+
+def is_answer(entry: LogEntry, conversation: Conversation) -> bool:
+    """Whether a row is about what the server sends back."""
+    flow = conversation.near.flow
+    if flow.client.port == flow.server.port:
+        return entry.source == flow.server.address
+    return entry.source_port == flow.server.port and entry.destination_port != flow.server.port
+
+
+def answers_dropped(case: Case, conversation: Conversation) -> tuple[LogRow, ...]:
+    """The drops of a connection, where a device drops what the server answers, and nothing of what the client sends."""
+    drops = case.drops_of(conversation)
+    return drops if all(is_answer(row.entry, conversation) for row in drops) else ()
+
+
+def nobody_listens(case: Case, conversation: Conversation) -> bool:
+    """Whether the server's own events say that its packets met no socket: dropped in silence (stealth), by no rule."""
+    drops = case.drops_of(conversation)
+    return bool(drops) and all(
+        sure(row) and row.entry.says == UNHEARD and not row.entry.program and row.entry.path == "in" for row in drops
+    )
+
+
+def let_in(case: Case, conversation: Conversation) -> bool:
+    """Whether the server's own firewall admitted the connection, and no log drops any of it: its SYN did arrive."""
+    return not case.drops_of(conversation) and any(
+        sure(row)
+        and row.entry.action in ADMITTED
+        and (row.entry.path, row.entry.destination) == ("in", conversation.server)
+        and (row.entry.event is not None or case.logs[row.log].file.format == "windows-firewall")
+        for row in case.rows_of(conversation)
+    )
+
+
+_LET = {"in": "let in", "out": "let out"}
+
+
+def let_through(case: Case, conversation: Conversation) -> list[Evidence]:
+    """Rows in which a firewall admits a connection that nobody answers: it is not the one that is silent."""
+    rows = [row for row in case.rows_of(conversation) if sure(row) and row.entry.action in ADMITTED]
+    ends = [row for row in case.rows_of(conversation) if sure(row) and row.entry.action in ENDED]
+    return [
+        *(
+            one._replace(says=f"{one.says}: {_LET.get(path, 'let through')} here, and not answered")
+            for path in sorted({row.entry.path for row in rows})
+            for one in logged(case, [row for row in rows if row.entry.path == path])
+            if isinstance(one, Logged)
+        ),
+        *logged(case, [row for row in ends if rows and (row.entry.code or row.entry.code_name)]),
     ]
 
 

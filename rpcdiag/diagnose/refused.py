@@ -1,12 +1,12 @@
 """Attempts that were refused, for the rules that tell a closed port from a rejecting device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Subject
 from rpcdiag.flows.flow import TcpOutcome
-from rpcdiag.model.evidence import Severity
+from rpcdiag.model.evidence import Confidence, Evidence, Severity
 
 
 def refusals(case: Case, *, by_device: bool) -> Iterator[Conversation]:
@@ -19,9 +19,16 @@ def refusals(case: Case, *, by_device: bool) -> Iterator[Conversation]:
             yield conversation
 
 
+def _refuser(case: Case, conversation: Conversation) -> tuple[observe.Refuser, Sequence[Evidence], Confidence]:
+    """The same of one that the server left unanswered, as its own log says."""
+    if conversation.near.flow.outcome is TcpOutcome.UNANSWERED:
+        return observe.Refuser.SERVER, [observe.silence(conversation)], Confidence.ESTABLISHED
+    return observe.refuser(case, conversation)
+
+
 def finding(case: Case, conversation: Conversation, rule: str, summary: str) -> Finding:
     """The finding for one refused attempt."""
-    who, evidence, confidence = observe.refuser(case, conversation)
+    who, evidence, confidence = _refuser(case, conversation)
     flow = conversation.near.flow
     referral = case.referral_of(conversation.near)
     return Finding(

@@ -11,6 +11,7 @@ from rpcdiag.logs.fields import SECOND
 
 QUARTER = 900 * SECOND
 WIDEST_ZONE = 14 * 3600 * SECOND + QUARTER // 2
+BEFORE = SECOND // 5  # and this much before it
 LATE = 2 * SECOND  # a row is written this much after its packet at most
 ENOUGH = 3  # independent attempts that agree make a clock
 APART = 60 * SECOND  # offsets further apart than this are two hypotheses
@@ -139,6 +140,9 @@ def in_utc(bounds: Sequence[Bound]) -> Clock:
     """The clock of a log that says it is in UTC: believed unless its rows contradict it."""
     fitting = [one for one in bounds if one.low <= LATE and one.high >= -LATE]
     if 2 * len(fitting) >= len(bounds):
+        best, count = densest(fitting) if fitting else (Bound(0, 0), 0)
+        if best.high < -BEFORE:  # no row is written before its packet: the clock is behind by less than two seconds
+            return _found(best, count, uptime=False, what="the log says that it is in UTC and is off: ")
         checked = f"checked on {_connections(len(fitting))}" if fitting else "no row could be checked"
         return Clock(0, "utc", len(fitting), 0, f"the log is in UTC; {checked}")
     clock = clustered(bounds, uptime=False)
@@ -159,10 +163,10 @@ def none(why: str, matches: int = 0) -> Clock:
     return Clock(None, "none", matches, 0, f"not evaluable: {why}")
 
 
-def _found(best: Bound, agreeing: int, *, uptime: bool) -> Clock:
+def _found(best: Bound, agreeing: int, *, uptime: bool, what: str = "") -> Clock:
     offset = (best.low + best.high) // 2 if uptime else _rounded(best)
     spread = best.high - best.low
-    what = "counts from the start of its machine" if uptime else _signed(offset)
+    what += "counts from the start of its machine" if uptime else _signed(offset)
     why = f"{what}, measured on {_connections(agreeing)}, uncertain by {spread / SECOND:.2f} s"
     return Clock(offset, "measured", agreeing, spread, why, best.low, best.high)
 

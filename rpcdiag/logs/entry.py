@@ -6,6 +6,7 @@ from typing import IO, NamedTuple
 from rpcdiag.model.packets import Address
 
 DROPPING = frozenset({"drop", "reject", "reset"})
+UNHEARD = "Transport layer: nothing listens on the port, or stealth mode"  # what `says` of such an event
 
 
 class LogEntry(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.logs.fields import address, number, port, protocol
 from rpcdiag.model.packets import Address
 
@@ -19,7 +19,7 @@ _DROPS = frozenset({5150, 5151, 5152, 5153, 5157})
 _FAILS = frozenset({5155, 5159})
 _INBOUND, _OUTBOUND = "%%14592", "%%14593"
 _LAYERS = {
-    "%%14597": "Transport layer: nothing listens on the port, or stealth mode",
+    "%%14597": UNHEARD,
     "%%14601": "ICMP Error layer: an ICMP error was suppressed",
     "%%14608": "Resource Assignment layer",
     "%%14609": "Listen layer",
@@ -108,7 +108,7 @@ class Events:
         if event.number == 5712:
             return self._of_filter(event)
         values = event.values
-        program = values.get("application") or None
+        program = _program(values)
         if event.number == 5031:
             says = f"Windows Firewall keeps {base_name(program) or 'a program'} from accepting connections"
             return self._row(event, program=program, says=says)
@@ -179,6 +179,12 @@ class Events:
         )  # fmt: skip
 
 
+def _program(values: Mapping[str, str]) -> str | None:
+    """A packet that belongs to no program has a dash there."""
+    program = values.get("application")
+    return program if program and program != "-" else None
+
+
 def base_name(program: str | None) -> str | None:
     """`services.exe` of `\\device\\harddiskvolume2\\windows\\system32\\services.exe`"""
     return re.split(r"[\\/]", program)[-1] if program else None
@@ -194,7 +200,9 @@ def _layer(event: Event) -> str | None:
     known = _LAYERS.get(event.values.get("layername", ""))
     what = {5154: "listens", 5155: "is kept from listening", 5158: "takes a port", 5159: "is kept from taking a port"}
     if event.number in what:
-        return f"{base_name(event.values.get('application')) or 'a program'} {what[event.number]}"
+        at = event.values.get("sourceport")
+        on = f" on port {at}" if event.number in _FAILS and at and at.isdigit() else ""
+        return f"{base_name(_program(event.values)) or 'a program'} {what[event.number]}{on}"
     return known if event.number in _DROPS else None
 
 

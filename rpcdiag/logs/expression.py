@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rpcdiag.errors import InputError
 from rpcdiag.logs.entry import LogEntry
+from rpcdiag.logs.words import transport
 from rpcdiag.model.packets import Address
 
 MOST_TERMS = 256
@@ -270,7 +271,7 @@ class _Parser:
         return lambda subject: subject.entry.pid == wanted
 
     def _protocol(self) -> Test:
-        wanted = self._next("a protocol").text.lower()
+        wanted = transport(self._next("a protocol").text.lower())
         return lambda subject: subject.entry.protocol == wanted
 
 

@@ -11,20 +11,20 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rpcdiag.logs import clock as clocks
-from rpcdiag.logs.clock import LATE, WIDEST_ZONE, Bound
+from rpcdiag.logs.clock import BEFORE, LATE, WIDEST_ZONE, Bound
 from rpcdiag.logs.clock import Clock as Clock
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import SECOND
 from rpcdiag.logs.reader import LogFile
 from rpcdiag.model.packets import Address, Endpoint
 
-BEFORE = SECOND // 5
 CLOSE_ROW = 150 * SECOND  # a row about the end of a connection comes as late as the connection lasts
 SCHEDULE = 70 * SECOND  # the longest pause between two SYNs of one attempt, on any system
 MAX_ROWS = 256  # of one attempt; a connection that is reported on for days has no more to tell
 FIRST_EPHEMERAL = 1024
 AT_THAT_TIME = 600 * SECOND
 DAY = 86_400 * SECOND
+HOUR = 3600 * SECOND
 LAST_YEAR = 250_000_000_000  # seconds; calendars end soon after, times in captures need not
 _SYN = frozenset({"S"})
 _Ends = tuple[Endpoint, Endpoint]
@@ -47,7 +47,8 @@ class LogMatch(NamedTuple):
     """Entries (positions in the log) that belong to an attempt.
 
     Grade A: same sequence number (or IP id), "isn" or "ip-id"; B: same ends, time fits, "ports-and-time"; C: same ends,
-    unique in the log and the captures, but the clock could not be checked, "ports"; D: the rows have no time at all.
+    unique in the log and the captures, but the clock could not be checked, or is an hour off there (summer time), "ports";
+    D: the rows have no time at all.
     """
 
     attempt: int
@@ -116,7 +117,7 @@ def match_all(
 
 
 def _prepared(log: LogFile, attempts: Sequence[Attempt], middle: int) -> _Prepared:
-    entries = _dated(log.entries, middle)
+    entries = _cut_off(_dated(log.entries, middle))
     uptime = any(entry.basis == "uptime" for entry in entries[:1])
     pairs = _pairs(entries, attempts)
     alone = [_unambiguous(entries, pair, any_time=uptime) for pair in pairs]
@@ -134,7 +135,8 @@ def _prepared(log: LogFile, attempts: Sequence[Attempt], middle: int) -> _Prepar
 def _matches(one: _Prepared, attempts: Sequence[Attempt], clock: Clock) -> tuple[LogMatch, ...]:
     found: dict[int, LogMatch] = {}
     for pair, unique in zip(one.pairs, one.alone, strict=True):
-        for use, accepted in zip(pair.uses, _accepted(one.entries, pair, unique, clock), strict=True):
+        in_steps = clock.basis == "measured" and one.basis in ("local", "no_year")
+        for use, accepted in zip(pair.uses, _accepted(one.entries, pair, unique, clock, in_steps), strict=True):
             if accepted is not None:
                 for copy in use.copies:
                     found[copy.key] = _with_packets(one.entries, copy, accepted, clock)
@@ -246,6 +248,15 @@ def _dated(entries: Sequence[LogEntry], near_ns: int) -> Sequence[LogEntry]:
             entry = entry._replace(written_ns=entry.written_ns + shifts[day])
         moved.append(entry)
     return moved
+
+
+def _cut_off(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
+    """Where every time of a log is a whole second its fractions are written, but not known: `10:00:01.000Z`."""
+    timed = [entry for entry in entries if entry.written_ns is not None]
+    finer = any(entry.resolution_ns < SECOND for entry in timed)
+    if not finer or any((entry.written_ns or 0) % SECOND for entry in timed):
+        return entries
+    return [one._replace(resolution_ns=SECOND) if one.resolution_ns < SECOND else one for one in entries]
 
 
 def _in_year(written: datetime, year: int) -> int:
@@ -455,9 +466,9 @@ def _told(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) ->
 
 
 def _accepted(
-    entries: Sequence[LogEntry], pair: _Pair, alone: Sequence[tuple[int, ...]], clock: Clock
+    entries: Sequence[LogEntry], pair: _Pair, alone: Sequence[tuple[int, ...]], clock: Clock, in_steps: bool
 ) -> Iterator[LogMatch | None]:
-    """For each use its rows, or None."""
+    """For each use its rows, or None; `in_steps`: its clock may change from or to summer time."""
     in_time = _in_time(entries, pair, clock.offset_ns) if clock.offset_ns is not None else [()] * len(pair.uses)
     for use, near, only in zip(pair.uses, in_time, alone, strict=True):
         key = use.attempt.key
@@ -468,8 +479,20 @@ def _accepted(
         elif only and clock.offset_ns is None and use.attempt.client.port >= FIRST_EPHEMERAL:
             timed = any(entries[row].written_ns is not None for row in only)
             yield LogMatch(key, tuple(sorted(only)), "C" if timed else "D", "ports")
+        elif only and in_steps and _is_an_hour_off(entries, use.attempt, only, clock.offset_ns or 0):
+            yield LogMatch(key, tuple(sorted(only)), "C", "ports")
         else:
             yield None
+
+
+def _is_an_hour_off(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int], offset: int) -> bool:
+    """Whether rows fit but for an hour: what a clock in local time is off by on the other side of a change."""
+    told, times = _told(entries, attempt, rows)
+    written = [ns for row in told if (ns := entries[row].written_ns) is not None]
+    if not written:
+        return False
+    fits = clocks.bound(written, times, entries[told[0]].resolution_ns)
+    return any(fits.low - LATE <= offset + step <= fits.high + BEFORE for step in (-HOUR, HOUR))
 
 
 def _in_time(entries: Sequence[LogEntry], pair: _Pair, offset: int) -> list[list[int]]:

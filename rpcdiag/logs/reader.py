@@ -17,6 +17,7 @@ MAX_BAD = 20
 ALL_UP_TO = 20_000  # entries; after that only those are kept that can concern the captures
 MAX_KEPT = 200_000
 FOR_SURE = 50_000  # of these for rows that have the very ports of a connection, or are about a port or a host
+MAX_UNREAD = 1_000_000  # lines that are shown to the other formats of a file
 MAX_WORDS = 65_536  # distinct texts of a large log that are held once
 _CABINET = "MSCF"
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
@@ -72,6 +73,7 @@ class _Kept:
         self.left_out = self.left_out_drops = self.lost = 0
         self.full = False  # rows were left out that may concern the captures
         self.whole = True
+        self.unread: set[int] | None = None  # numbers of all bad lines, where they may be of another format
         self._words: dict[str, str] = {}
         self._wanted = wanted or _with_tcp
         self._kinds: dict[tuple[str, str], list[int]] = {}
@@ -79,6 +81,8 @@ class _Kept:
     def add(self, one: LogEntry | BadLine) -> None:
         if isinstance(one, BadLine):
             self.bad_count += 1
+            if self.unread is not None and len(self.unread) < MAX_UNREAD:
+                self.unread.add(one.line)
             if len(self.bad) < MAX_BAD:
                 self.bad.append(one)
             return
@@ -137,8 +141,39 @@ def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = Non
         MissingPiece: the package that reads this format is not installed.
     """
     encoding, head = _head(path)
+    return _read(path, _recognise(path, head, mapped), encoding, _Kept(wanted))
+
+
+def read_all(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = None) -> tuple[LogFile, ...]:
+    """The same of a file into which several devices may have written: one log for each format that its lines have.
+
+    What syslog collects is often such a file. What the first format cannot read is shown to the others that know lines
+    near the beginning of the file.
+
+    Raises:
+        InputError, UnknownFormat, MissingPiece: as `read`.
+    """
+    encoding, head = _head(path)
     chosen = _recognise(path, head, mapped)
     kept = _Kept(wanted)
+    others = _others(chosen, head) if chosen.whole_lines and chosen.parse_file is None else []
+    kept.unread = set() if others else None
+    first = _read(path, chosen, encoding, kept)
+    parts = []
+    for other in others if kept.unread else ():
+        part = _read(path, other, encoding, _Part(wanted, kept.unread or set()))
+        if part.rows:
+            parts.append(part._replace(notes=(f"lines of {path} that are no {chosen.name}", *part.notes)))
+    if not parts or kept.unread is None:
+        return (first,)
+    names = ", ".join(f"{part.format} ({part.rows} rows)" for part in parts)
+    bad = tuple(one for one in first.bad if one.line in kept.unread)
+    read_by_others = first.bad_count - (sum(part.rows for part in parts))
+    notes = (*first.notes, f"the file holds lines of other formats as well: {names}")
+    return first._replace(bad=bad, bad_count=max(len(bad), read_by_others), notes=notes), *parts
+
+
+def _read(path: str, chosen: LogFormat, encoding: str, kept: _Kept) -> LogFile:
     notes = _notes_of_rotation(path)
     try:
         with _open(path) as stream:
@@ -157,6 +192,26 @@ def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = Non
         path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes), chosen.counts,
         kept.left_out, kept.left_out_drops, kept.kinds(), kept.whole,
     )  # fmt: skip
+
+
+class _Part(_Kept):
+    """Of the lines that the format of the file could not read those that another one can."""
+
+    def __init__(self, wanted: Wanted | None, unread: set[int]) -> None:
+        super().__init__(wanted)
+        self._left = unread
+
+    def add(self, one: LogEntry | BadLine) -> None:
+        if isinstance(one, LogEntry) and one.line in self._left:
+            self._left.remove(one.line)
+            super().add(one)
+
+
+def _others(chosen: LogFormat, head: str) -> list[LogFormat]:
+    """Formats of single lines, other than the file's own, that know some at its beginning."""
+    known: list[LogFormat] = plugins.discover("rpcdiag.logs.formats", "FORMAT")
+    lines = [one for one in known if one.name != chosen.name and one.whole_lines and one.parse_file is None]
+    return [one for one in lines if one.why_not(head) is None]
 
 
 def _parsed(chosen: LogFormat, stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[LogEntry | BadLine]:
@@ -273,10 +328,13 @@ def _lines(stream: IO[bytes], encoding: str, kept: _Kept) -> Iterator[str]:
 
 
 def _pieces(stream: IO[bytes], encoding: str) -> Iterator[str]:
-    """The text in pieces, where lines mean nothing."""
+    """The text in pieces, where lines mean nothing; without its byte-order mark."""
     import codecs
 
-    yield from codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace")
+    first = True
+    for piece in codecs.iterdecode(iter(lambda: stream.read(HEAD), b""), encoding, "replace"):
+        yield piece.removeprefix("\ufeff") if first else piece
+        first = False
 
 
 def _split(stream: IO[bytes]) -> Iterator[str | None]:

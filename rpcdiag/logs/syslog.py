@@ -56,6 +56,14 @@ def _iso() -> re.Pattern[str]:
 
 
 @cache
+def _tabbed() -> re.Pattern[str]:
+    """Kiwi Syslog and its like: time, facility and level, host, each with a tab behind it."""
+    return re.compile(
+        r"(\d{4}-\d\d-\d\d)[ \t](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\t[A-Za-z]\w{1,15}\.[A-Za-z]{1,15}\t(\S{1,253})\t"
+    )
+
+
+@cache
 def _header_before_another() -> re.Pattern[str]:
     """What RFC 5424 has behind the host, where a whole envelope follows."""
     return re.compile(
@@ -88,6 +96,9 @@ def _opened_once(text: str, start: int, outer: Envelope) -> Envelope:
     if text[start : start + 4].isdigit() and (iso := _iso().match(text, start)):
         moment = moments.iso(iso.group(1).replace("T", " "))
         return Envelope(*moment, _host(iso.group(2)) or outer.device, iso.end())
+    if text[start : start + 4].isdigit() and (tabbed := _tabbed().match(text, start)):
+        date, clock, host = tabbed.groups()
+        return Envelope(*moments.iso(f"{date} {clock}"), _host(host), tabbed.end())
     return outer._replace(end=start) if priority else outer
 
 

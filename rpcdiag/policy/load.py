@@ -54,6 +54,7 @@ RULE_KEYS = (
 )  # fmt: skip
 _OURS = re.compile(r"^(?:product|rules)\s*:", re.MULTILINE)
 _KEYWORDS = {"rpc": Keyword.RPC, "rpcepmap": Keyword.RPC_EPMAP, "rpc-epmap": Keyword.RPC_EPMAP}
+_CONSOLE = "äöüÄÖÜéèáíóúñ".encode("cp850")
 _DIRECTIONS = {"in": True, "out": False, "both": None, "forward": None}
 
 
@@ -109,13 +110,17 @@ def read_rule_set(text: str, path: str) -> RuleSet:
 
     Raises:
         UnknownFormat: nobody takes it.
+        InputError: it breaks off before its first rule.
     """
     known: list[RuleSetFormat] = plugins.discover("rpcdiag.policy.rulesets", "RULE_SET")
     reasons = []
     for one in known:
         why = one.why_not(text[:HEAD])
         if why is None:
-            return one.parse(text)
+            found = one.parse(text)
+            if found.cut and not found.rules:
+                raise InputError(path, f"holds no rule that can be read: {found.cut}")
+            return found
         reasons.append(f"{one.name}: {why}")
     reasons.append("policy: no key 'product' or 'rules' at the beginning of a line")
     raise UnknownFormat(path, tuple(reasons))
@@ -133,7 +138,7 @@ def of_rule_set(found: RuleSet, path: str) -> Policy:
     default = found.default or (chosen.value("default") if found.product in names() else Action.DROP)
     return Policy(
         Path(path).name, chosen.id, _in_order(found.rules[:MAX_RULES]), default, chosen.value("default_out"), zones=found.zones,
-        path=path, remarks=remarks,
+        path=path, remarks=remarks, cut=found.cut,
     )  # fmt: skip
 
 
@@ -177,6 +182,7 @@ def from_text(text: str, path: str) -> Policy:
         processes=tuple(_process(one, path) for one in _list(said.get("processes", []), path, "processes")),
         path=path,
         remarks=of_rules.remarks if of_rules else (),
+        cut=of_rules.cut if of_rules else None,
         overrides=overrides,
         translations=tuple(_translation(one, path) for one in _list(said.get("nat", []), path, "nat")),
     )
@@ -191,7 +197,13 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+        return data.decode("cp850" if _of_console(data) else "cp1252", "replace")
+
+
+def _of_console(data: bytes) -> bool:
+    """Whether letters with accents are a console's (`netsh ... > rules.txt`): there they lie where Windows has other signs."""
+    head = data[:HEAD]
+    return sum(byte in _CONSOLE for byte in head) > sum(byte >= 0xC0 for byte in head)
 
 
 def _product(said: object, path: str) -> tuple[Product, dict[str, Parameter]]:

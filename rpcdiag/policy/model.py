@@ -158,12 +158,14 @@ class Policy(NamedTuple):
     remarks: tuple[str, ...] = ()
     overrides: dict[str, Parameter] = {}  # noqa: RUF012  (parameters of the product that are different here)
     translations: tuple[Translation, ...] = ()
+    cut: str | None = None  # where the file of rules breaks off
 
 
 class RuleSet(NamedTuple):
     """What a file of rules says. `product` is the id of the product that evaluates such a file, where it tells.
 
-    `default` is None where the file does not say; `remarks` are what could not be read, with its line.
+    `default` is None where the file does not say; `remarks` are what could not be read, with its line. `cut` says where
+    the file breaks off: rules that nobody has read may follow.
     """
 
     format: str
@@ -172,6 +174,7 @@ class RuleSet(NamedTuple):
     default: Action | None = None
     zones: dict[str, tuple[Network, ...]] = {}  # noqa: RUF012 (a named tuple's default; nobody writes to it)
     remarks: tuple[str, ...] = ()
+    cut: str | None = None
 
 
 class RuleSetFormat(NamedTuple):

@@ -5,6 +5,7 @@ least sure one that it rests on. PyYAML is loaded only where a policy is named.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
@@ -17,6 +18,7 @@ from rpcdiag.policy.model import Action, Parameter, Sure
 
 FOLDER = Path(__file__).parent / "products"
 PARSED = "parsed.json"  # of all files there
+MAX_BRACKETS = 200
 MAX_FILE = 1 << 20
 MAX_PORTS = 256
 CONNECTION = "connection"  # a pinhole that lives as long as the connection on which its port was told
@@ -266,6 +268,15 @@ def _ours(text: bytes) -> Any:  # noqa: ANN401  as below
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
+def _brackets(text: str) -> int:
+    """How many brackets are open at most, at one place of the text."""
+    deepest = depth = 0
+    for one in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if one in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def load_yaml(text: str, path: str) -> Any:  # noqa: ANN401  plain values, as YAML has them
     """The plain values of a YAML text.
 
@@ -276,6 +287,8 @@ def load_yaml(text: str, path: str) -> Any:  # noqa: ANN401  plain values, as YA
 
     if len(text) > MAX_FILE:
         raise InputError(path, f"larger than {MAX_FILE} characters")
+    if _brackets(text) > MAX_BRACKETS:  # the time that YAML takes grows with their square
+        raise InputError(path, "a value that YAML cannot hold, or too deeply nested")
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
             raise InputError(path, "aliases (*name) are not taken: write the value out")

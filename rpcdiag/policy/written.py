@@ -30,6 +30,12 @@ class Remarks:
     def __init__(self) -> None:
         self._said: dict[str, None] = {}
         self._more = 0
+        self.cut: str | None = None
+
+    def breaks_off(self, says: str, line: int | None = None) -> None:
+        """The file ends before its time, or cannot be read from here on."""
+        self.add(says, line)
+        self.cut = self.cut or (f"line {line}: {says}" if line is not None else says)
 
     def add(self, says: str, line: int | None = None) -> None:
         text = f"line {line}: {says}" if line is not None else says

@@ -146,6 +146,8 @@ def _tower(interface: str, of_version: str, *lower: tuple[bytes, bytes]) -> byte
 
 
 def _ip(address: str) -> tuple[bytes, bytes]:
+    if ":" in address:  # there is room for an IPv4 address only
+        address = "0.0.0.0"
     return b"\x09", bytes(int(part) for part in address.split("."))
 
 

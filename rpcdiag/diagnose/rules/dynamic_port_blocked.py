@@ -2,7 +2,7 @@
 
 Looks like: ept_map, an activation or an OXID resolution succeeds; SYNs to the port it named stay unanswered.
 Because: something in between, or the server's own firewall, passes port 135 but not the dynamic range.
-Not this: a RST (closed or rejected, not dropped); a capture that ends before the client's retries do.
+Not this: a RST (closed or rejected, not dropped); an event of the server that its packets met no socket; a capture that ends before the client's retries do.
 Needs: the answer that named the port (else it is only possible), and a SYN that was repeated, or 3 s of silence after
 it. A log that shows the drop proves it.
 """
@@ -33,6 +33,8 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
+        if observe.nobody_listens(case, conversation) or observe.let_in(case, conversation):
+            continue  # dynamic-port-closed, asymmetric-path
         if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
             continue
         yield _silent(case, conversation)
@@ -77,7 +79,8 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
             observe.syns(case, conversation),
             observe.silence(conversation),
             *beyond,
-            *observe.logged(case, drops),
+            *observe.logged(case, drops, conversation),
+            *observe.let_through(case, conversation),
             *observe.not_dropped_by(case, conversation),
             *observe.stated(case, observe.UNREACHED, conversation.server, conversation),
             *observe.falls_back(case, conversation),

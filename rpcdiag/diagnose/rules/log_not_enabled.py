@@ -24,7 +24,9 @@ def check(case: Case) -> Iterator[Finding]:
     for log in case.logs:
         if log.file.format != "windows-firewall" or drops_logged(log.file):
             continue
-        first = silent[0]
+        first = next((one for one in silent if all(row.log != log.number for row in case.rows_of(one))), None)
+        if first is None:  # it is not silent about them
+            continue
         lines = tuple(entry.line for entry in log.file.entries[:1])
         yield Finding(
             rule=RULE.id,

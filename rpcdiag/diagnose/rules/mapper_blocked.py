@@ -20,6 +20,8 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if not observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
+        if observe.let_in(case, conversation):  # asymmetric-path
+            continue
         flow = conversation.near.flow
         alive = observe.alive(case, conversation)
         beyond = observe.not_seen_beyond(case, conversation)
@@ -38,7 +40,8 @@ def check(case: Case) -> Iterator[Finding]:
                 observe.syns(case, conversation),
                 observe.silence(conversation),
                 *beyond,
-                *observe.logged(case, case.drops_of(conversation)),
+                *observe.logged(case, case.drops_of(conversation), conversation),
+                *observe.let_through(case, conversation),
                 *observe.not_dropped_by(case, conversation),
                 *observe.stated(case, observe.UNREACHED, conversation.server, conversation),
                 *([alive] if alive else []),

@@ -3,8 +3,8 @@
 Looks like: the mapper answers, and every address in its answer is another than the one that was asked; the client asks
 the address it knows for the dynamic port, and is refused or gets no answer.
 Because: a port forward, a proxy or a load balancer for port 135 only; `netsh interface portproxy` cannot follow.
-Not this: an answer that names the address that was asked, or none (dynamic-port-blocked); a client that goes to the
-foreign address (binding-unreachable).
+Not this: an answer that names the address that was asked, or none; a log that drops the port (dynamic-port-blocked); a
+client that goes to the foreign address (binding-unreachable).
 Needs: the lookup and its answer in clear, and the attempt on the dynamic port.
 """
 
@@ -40,7 +40,11 @@ def check(case: Case) -> Iterator[Finding]:
 def _behind(referral: CaseReferral, conversation: Conversation) -> Address | None:
     """The only host that the answer names for the port, where that is not the one that was asked."""
     port = conversation.near.flow.server.port
-    told = [one.address for one in referral.referral.endpoints if one.port == port]
+    told = [
+        one.address
+        for one in referral.referral.endpoints
+        if one.port == port and (one.address is None or one.address.version == conversation.server.version)
+    ]  # the mapper names IPv4 addresses only: asked over IPv6 it names another one of the same host
     named = {address for address in told if address is not None and not address.is_unspecified}
     if not named or referral.teller in named or any(address.is_unspecified for address in told if address):
         return None
@@ -63,7 +67,7 @@ def _finding(case: Case, conversation: Conversation, referral: CaseReferral, beh
         summary=f"port 135 of {conversation.server} leads to {behind}, which hands out port {flow.server.port}; at "
         f"{conversation.server} that port is {'not answered' if silent else 'refused'}: only 135 is forwarded",
         severity=Severity.ERROR,
-        confidence=observe.surer(case, conversation, Confidence.LIKELY),
+        confidence=Confidence.LIKELY,  # a log that drops it speaks for dynamic-port-blocked
         client=conversation.client,
         server=conversation.server,
         flows=conversation.ids,

@@ -25,7 +25,7 @@ _NO_ID = "0"
 @cache
 def _row() -> re.Pattern[str]:
     return re.compile(
-        r"(?:^|[ \]:])(\d{1,6},[^ ,]*,[^ ,]*,[^ ,]*,[^ ,]+,[^,]*,(?:pass|block|reject|rdr|nat),(?:in|out|in/out),[46],)"
+        r"(?:^|[ \]:\ufeff])(\d{1,6},[^ ,]*,[^ ,]*,[^ ,]*,[^ ,]+,[^,]*,(?:pass|block|reject|rdr|nat),(?:in|out|in/out),[46],)"
     )
 
 

@@ -44,6 +44,8 @@ def _row(line: int, text: str) -> LogEntry | BadLine:
     fields = words.pairs(text)
     if "action" not in fields and "logid" not in fields:
         return BadLine(line, "no logid= and no action= in it")
+    if fields.get("sub") == "packetfilter" or "device_id" in fields:  # of other products, in the same file
+        return BadLine(line, "not of a FortiGate")
     return _entry(line, text, fields)
 
 

@@ -80,10 +80,24 @@ def _entry(line: int, block: list[str]) -> LogEntry | BadLine:
         label, colon, value = text.partition(":")
         if colon and label.lower() in _LABELS:
             fields.setdefault(_LABELS[label.lower()], value.strip())
+    if "rule" not in fields and (named := _before_the_ends(block)):
+        fields["rule"] = named
     if fields.get("rule", "").startswith("None - "):
         fields["rule"] = "-"
     entry = isa.row(line, isa.regional(block[0]), fields, basis="local")
     return entry if fields["action"] else entry._replace(action="unknown")
+
+
+def _before_the_ends(block: list[str]) -> str | None:
+    """The rule of a console in another language: it stands before the source, in all of them.
+
+    Where no rule was responsible there are words that say so, behind a code of the firewall's own.
+    """
+    at = next(number for number, text in enumerate(block) if _END.match(text))
+    value = block[at - 1].partition(":")[2].strip() if at > 1 else ""
+    code = _CODE.search("\n".join(block))
+    refused = code is None or code[0].lower().startswith("0xc004")
+    return value if value.startswith("[") or (value and not refused) else None
 
 
 FORMAT = LogFormat("isa-tmg-viewer", "ISA Server and Forefront TMG, copied from the log viewer", why_not, parse)

@@ -86,7 +86,9 @@ def parse(text: str) -> RuleSet:
         if policy is not None and policy is not Action.ALLOW:
             found += (Rule("policy of OUTPUT", policy, place=len(found) + 1, inbound=False),)
     default = chains.get("FORWARD" if router else "INPUT")
-    return RuleSet(RULE_SET.name, found, "linux", default.policy if default else None, remarks=remarks.all())
+    return RuleSet(
+        RULE_SET.name, found, "linux", default.policy if default else None, remarks=remarks.all(), cut=remarks.cut
+    )
 
 
 def _own_rules(steps: list[Step]) -> bool:
@@ -107,7 +109,7 @@ def _own_rules(steps: list[Step]) -> bool:
 def _chains(text: str, remarks: Remarks) -> dict[str, _Chain]:
     chains: dict[str, _Chain] = {}
     table: str | None = None
-    seen, count = set(), 0
+    seen, count, number = set(), 0, 0
     for number, raw in enumerate(lines(text), start=1):
         line = raw.strip()
         if line.startswith("*"):
@@ -118,6 +120,8 @@ def _chains(text: str, remarks: Remarks) -> dict[str, _Chain]:
                 remarks.add("a second table 'filter': left out; give IPv4 and IPv6 a file each", number)
                 table = "second"
             seen.add(line[1:])
+        elif line == "COMMIT":
+            table = None
         elif table == "filter" and line.startswith(":"):
             name, _, rest = line[1:].partition(" ")
             chains[name] = _Chain(_policy(rest.split(" ")[0]), [])
@@ -127,6 +131,8 @@ def _chains(text: str, remarks: Remarks) -> dict[str, _Chain]:
                 remarks.add(f"only the first {MAX_RULES} rules were read")
                 break
             _add(chains, line, number, remarks)
+    if table is not None and any(chain.policy is not None for chain in chains.values()) and count <= MAX_RULES:
+        remarks.breaks_off("the file ends without COMMIT: rules may be missing", number)
     if "filter" not in seen:
         remarks.add("there is no table 'filter'")
     return chains

@@ -30,7 +30,7 @@ def why_not(head: str) -> str | None:
 def parse(text: str) -> RuleSet:
     remarks = Remarks()
     rules = netsecurity.rules(_records(bounded(text, remarks), remarks), remarks)
-    return RuleSet(RULE_SET.name, rules, product=windows.PRODUCT, remarks=remarks.all())
+    return RuleSet(RULE_SET.name, rules, product=windows.PRODUCT, remarks=remarks.all(), cut=remarks.cut)
 
 
 def _records(text: str, remarks: Remarks) -> Iterator[Record]:
@@ -53,7 +53,7 @@ def _records(text: str, remarks: Remarks) -> Iterator[Record]:
             try:
                 value, place = decoder.raw_decode(text, place)
             except (JSONDecodeError, RecursionError, ValueError) as error:
-                remarks.add(f"the JSON breaks off: {type(error).__name__}", line)
+                remarks.breaks_off(f"the JSON breaks off: {type(error).__name__}", line)
                 return
             yield from _objects(value, line, remarks)
 

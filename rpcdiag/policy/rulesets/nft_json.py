@@ -84,8 +84,8 @@ def parse(text: str) -> RuleSet:
     try:
         loaded = json.loads(bounded(text, remarks).lstrip("\ufeff"))
     except (ValueError, RecursionError) as error:
-        remarks.add(f"it is no JSON: {type(error).__name__}")
-        return RuleSet(RULE_SET.name, (), "linux", remarks=remarks.all())
+        remarks.breaks_off(f"it is no JSON: {type(error).__name__}")
+        return RuleSet(RULE_SET.name, (), "linux", remarks=remarks.all(), cut=remarks.cut)
     objects = loaded.get("nftables") if isinstance(loaded, dict) else None
     listed = [one for one in objects if isinstance(one, dict)] if isinstance(objects, list) else []
     if not listed:

@@ -5,7 +5,8 @@ What is known of the shape: the root `fpc4:Root` of `http://schemas.microsoft.co
 with Name, Order, Enabled, Action (0 or absent: allow, 1: deny), System, its sources in `SelectionIPs` and, in
 `AccessProperties`, its destinations and the protocols it is for. Rules refer to objects by their storage name.
 
-Not known: where a rule keeps "Enforce strict RPC compliance". It is left open, and a remark says where to look.
+Not known: where a rule keeps "Enforce strict RPC compliance". It is taken as set, which is the default, and a remark
+says where to look.
 """
 
 import re
@@ -42,8 +43,9 @@ _NO_ADDRESS = frozenset(
 _ACTIVE_DIRECTORY = "System Policy Editor > Authentication Services > Active Directory"
 _TRUSTED = re.compile(r"(?:\[System\] )?Allow RPC from .{1,80} to trusted servers", re.IGNORECASE)
 _STRICT = (
-    "where the export keeps 'Enforce strict RPC compliance' is not known, so it is left open; look at the rule's "
-    f"'Configure RPC protocol', and for system rules at {_ACTIVE_DIRECTORY}"
+    "where the export keeps 'Enforce strict RPC compliance' is not known, so it is taken as set, which is the default; look at "
+    f"the rule's 'Configure RPC protocol', and for system rules at {_ACTIVE_DIRECTORY}; a policy file with 'product: tmg' and "
+    "this file as its 'rules' takes it as cleared"
 )
 
 
@@ -142,7 +144,7 @@ def parse(text: str) -> RuleSet:
         remarks.add("no PolicyRule was found")
     if len(rules) and not any(rule.system for rule in rules):
         remarks.add("no system policy rule is in the export: they come first, and the first match decides")
-    return RuleSet(RULE_SET.name, rules, "tmg", Action.DROP, remarks=remarks.all())
+    return RuleSet(RULE_SET.name, rules, "tmg-strict", Action.DROP, remarks=remarks.all(), cut=remarks.cut)
 
 
 def _tree(text: str, remarks: Remarks) -> _Node:
@@ -162,7 +164,7 @@ def _tree(text: str, remarks: Remarks) -> _Node:
     try:
         parseString(("\n" * before + plain.lstrip("\ufeff")).encode("utf-8", "replace"), tree, forbid_dtd=True)
     except (SAXException, DefusedXmlException, _TooMuch, ValueError) as error:
-        remarks.add(f"the XML breaks off: {short(str(error), 120)}")
+        remarks.breaks_off(f"the XML breaks off: {short(str(error), 120)}")
     return tree.root
 
 

@@ -129,6 +129,30 @@ def of(number: int) -> Event | None:
     return _BY_NUMBER.get(number)
 
 
+# programs that use the same numbers, and the label under which Event Viewer and shippers name the writer of an event
+_OTHERS = re.compile(r"\b(?:MsiInstaller|(?:Microsoft-Windows-)?Restart\s?Manager)\b", re.I)
+_WRITER = re.compile(
+    r"\b(?:source(?:name)?|quelle|origen|provider(?:[ _]?name)?)['\"]?\s?[:=]\s?['\"]?([A-Za-z][\w .()-]{1,60})", re.I
+)
+_WRITERS = {
+    "DistributedCOM": ("dcom", "distributedcom"), "DPM": ("dpm", "data protection"), "Security (WFP)": ("security",),
+    "Security (RPC)": ("security",), "NTDS KCC": ("ntds", "activedirectory"),
+}  # fmt: skip
+
+
+def is_foreign(text: str, number: int) -> bool:
+    """Whether the text says that another program wrote the event: others use the same numbers."""
+    event = _BY_NUMBER[number]
+    known = _WRITERS.get(event.source, (event.source.lower(),))
+    writers = [one[1].lower() for one in _WRITER.finditer(text) if not one[1].lower().startswith(("address", "port"))]
+    named = [*writers, *(one[0].lower() for one in _OTHERS.finditer(text))]
+    return (
+        bool(named)
+        and not any(word in name for word in known for name in named)
+        and not any(word in text.lower() for word in known)
+    )
+
+
 def numbers(text: str) -> list[tuple[int, int, int]]:
     """(start, end, number) of the events that a text names by number."""
     found = {
@@ -136,7 +160,7 @@ def numbers(text: str) -> list[tuple[int, int, int]]:
         for pattern in (_NAMED, _NUMBER_FIRST)
         for one in pattern.finditer(text)
     }
-    return [one for _, one in sorted(found.items()) if one[2] in _BY_NUMBER]
+    return [one for _, one in sorted(found.items()) if one[2] in _BY_NUMBER and not is_foreign(text, one[2])]
 
 
 def by_words(folded: str) -> list[Event]:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # loaded only where the text looks like a log
 MAX_LINES = 5000
 MAX_SHOWN = 3
 _ADDRESS = re.compile(
-    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\.\d)|(?<![\w:])[0-9a-f]{1,4}:[0-9a-f:]{2,38}(?![\w:])", re.I
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\.\d)|(?:(?<![\w:])|(?<=[a-z]:))[0-9a-f]{1,4}:[0-9a-f:]{2,38}(?![\w:])",
+    re.I,
 )
 _PORTS = {
     53: "DNS", 80: "HTTP", 88: "Kerberos", 123: "time", 135: "the endpoint mapper", 137: "NetBIOS names",

@@ -44,7 +44,9 @@ _CONTEXT = re.compile(
 )
 _UNIT = re.compile(r"\s*(?:bytes?|ms|msec|seconds?|sec|s|kb|mb|packets?|times|lines?|port)\b", re.I)
 _NOT_AN_ERROR = re.compile(
-    r"\b(?:pid|process\s?id|thread\s?id|tid|ports?|line|lines)\b\W{0,8}(?:0x)?[0-9a-f]{1,8}\b", re.I
+    r"\b(?:pid|process\s?id|thread\s?id|tid|ports?|line|lines)\b\W{0,8}(?:0x)?[0-9a-f]{1,8}\b"
+    r"|\bS-1-\d{1,15}(?:-\d{1,10}){1,15}\b|\bhttps?://\S{1,2000}",
+    re.I,
 )
 _SYMBOL = re.compile(r"(?<![\w\\/.-])[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}(?![\w\\/])")
 _BIND_NAK = re.compile(r"\bbind_?\s?nak\b\D{0,24}?(\d{1,2})\b|\b(?:provider_)?reject_reason\D{0,4}(\d{1,2})\b", re.I)
@@ -255,13 +257,22 @@ def _symbols(text: str) -> list[tuple[int, Code]]:
 
 
 def _spellings(word: str) -> list[str]:
-    """`STATUS_X`, `RPC_NT_X` of Samba's `NT_STATUS_X`; `ERROR_X`, `RPC_S_X` of its `WERR_X`."""
+    """`STATUS_X`, `RPC_NT_X` of Samba's `NT_STATUS_X`; `ERROR_X`, `RPC_S_X` of its `WERR_X`.
+
+    And what is meant by Wireshark's `nca_x`, and by MIT's `KRB5KDC_X` and `KRB5KRB_X`.
+    """
     if word.startswith("NT_STATUS_"):
         bare = word.removeprefix("NT_STATUS_")
         return [f"STATUS_{bare}", bare, bare.replace("RPC_", "RPC_NT_", 1), bare.replace("EPT_", "EPT_NT_", 1)]
     if word.startswith("WERR_"):
         bare = word.removeprefix("WERR_")
         return [f"ERROR_{bare}", bare, bare.replace("RPC_", "RPC_S_", 1)]
+    if word.startswith(("STATUS_RPC_", "STATUS_EPT_")):
+        return [word, word.removeprefix("STATUS_").replace("_", "_NT_", 1)]
+    if word.startswith("KRB5"):  # as MIT writes them: KRB5KDC_ERR_X, KRB5KRB_AP_ERR_X
+        return [word.removeprefix("KRB5KRB_"), word.removeprefix("KRB5"), f"KRB_{word.removeprefix('KRB5KRB_')}"]
+    if word.startswith("NCA_"):
+        return [word, word.replace("NCA_", "NCA_S_", 1)]
     return [word]
 
 

@@ -74,7 +74,7 @@ def _heard(answer: Answer, full: bool) -> Iterator[str]:
         for line in paste.log.lines:
             yield from _wrapped(" ".join(line.says))
     for uuid, name in paste.names[: None if full else 2]:
-        yield from _wrapped(f"{uuid} is {name}")
+        yield from _wrapped(f"The UUID {uuid} is {name}")
     if paste.events or paste.fields or paste.programs or paste.chain or paste.log or paste.names:
         yield ""
 

@@ -6,6 +6,7 @@ from tests.causes.shown_cause import Shown
 
 C, S, ROUTER = "10.0.0.1", "10.0.0.2", "10.0.0.254"
 INSIDE = "192.168.7.7"
+C6, S6 = "2001:db8::1", "2001:db8::2"
 
 
 def alive(recording: Recording) -> None:
@@ -75,8 +76,8 @@ def _anonymous(recording: Recording) -> None:
     tcp.close()
 
 
-def _told(recording: Recording, address: str) -> None:
-    tcp = Tcp(recording, C, 50000, S, 135)
+def _told(recording: Recording, address: str, client: str = C, server: str = S) -> None:
+    tcp = Tcp(recording, client, 50000, server, 135)
     tcp.open()
     exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
     exchanges.ask(tcp, exchanges.SVCCTL, [pdus.tower(*exchanges.SVCCTL, 49670, address)])
@@ -92,6 +93,19 @@ def _forwarded(recording: Recording) -> None:
 def _not_forwarded(recording: Recording) -> None:
     _told(recording, S)
     Tcp(recording, C, 50001, S, 49670).syns()
+
+
+def _asked_over_ipv6(recording: Recording) -> None:
+    _told(recording, S, C6, S6)
+    Tcp(recording, C6, 50001, S6, 49670).syns()
+
+
+def _inside_dropped(recording: Recording) -> str:
+    _told(recording, INSIDE)
+    tcp = Tcp(recording, C, 50001, S, 49670)
+    sent = recording.now
+    tcp.syns()
+    return logs.PFIREWALL + logs.pfirewall(sent, "DROP", C, 50001, S, 49670, hours=0, isn=tcp.isn)
 
 
 def _goes_inside(recording: Recording) -> None:
@@ -189,6 +203,16 @@ SHOWN = (
         "own-port-silent", "the mapper names its own address, and the port is silent", _not_forwarded,
         "dynamic-port-blocked", "established", "F1", twin_of="port-forward-without-dynamic-ports",
         never=("port-forward-without-dynamic-ports",),
+    ),
+    Shown(
+        "asked-over-ipv6", "asked over IPv6, the mapper names the server's IPv4 address, for it can name no other",
+        _asked_over_ipv6, "dynamic-port-blocked", "established", "F1", twin_of="port-forward-without-dynamic-ports",
+        never=("port-forward-without-dynamic-ports",),
+    ),
+    Shown(
+        "inside-address-dropped", "the mapper names an inside address, and a firewall logs that it drops the port",
+        _inside_dropped, "dynamic-port-blocked", "proven", "F1", twin_of="port-forward-without-dynamic-ports",
+        runner_up="port-forward-without-dynamic-ports", never=("port-forward-without-dynamic-ports",), log="pfirewall.log",
     ),
     Shown(
         "inside-address-silent", "the mapper names an inside address, and the client goes there in vain", _goes_inside,

@@ -24,7 +24,7 @@ ROW = LogEntry(
     [
         "10.20.3.7", "src 10.20.0.0/16", "dst host 10.30.1.5", "net 10.30.1.0/24", "10.30.1.9/24", "port 49154",
         "dport 49152-65535", "sport 1024-", "port 135,139,49154", "dst port 49154", "drop", "DROPPED", "denied",
-        "action drop", "in", "tcp", "proto tcp", "rule block", "rule 'all (def'", 'rule "BLOCK*"', "rule '*(default)'",
+        "action drop", "in", "tcp", "proto tcp", "proto 6", "rule block", "rule 'all (def'", 'rule "BLOCK*"', "rule '*(default)'",
         "zone local", "interface internal", "src zone internal", "dst zone 'local host'", "service rpc", "device fw?",
         "code 0xC0040017", "code 3221487639", "code -1073479657", "code FWX_E_*", "pid 4", "syn", "dynamic", "not noise",
         "not out and not (udp or allow)", "!out && ! ( udp || allow )", "udp and tcp or drop", "drop or tcp and udp",

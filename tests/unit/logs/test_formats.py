@@ -230,6 +230,20 @@ def test_a_block_of_the_viewer_is_a_row() -> None:
     assert (one.written_ns, one.path) == (1_305_280_801_000_000_000, "in")
 
 
+def test_a_viewer_in_another_language_has_the_rule_before_the_ends() -> None:
+    block = (
+        "Initiierte Verbindung FW 02.05.2011 10:00:01\nProtokolltyp: Firewalldienst\nStatus: ok\nRegel: {rule}\n"
+        "Quelle: Lokaler Host (10.0.0.1:50123)\nZiel: Intern (10.0.0.9:135)\nErgebniscode: {code}"
+    )
+    for rule, code, expected in (
+        ("[System] RPC zulassen", "0xc0040017", "[System] RPC zulassen"),
+        ("Alles zulassen", "0x0", "Alles zulassen"),
+        ("Keine - siehe Ergebniscode", "0xc0040017", None),
+    ):
+        entry = _entry(next(isa_tmg_viewer.parse(block.format(rule=rule, code=code).splitlines())))
+        assert entry.rule == expected
+
+
 def test_a_viewer_in_another_language_has_ends_but_no_action() -> None:
     lines = [
         "Verweigerte Verbindung 05.04.2011 10:00:01",

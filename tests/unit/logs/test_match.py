@@ -284,3 +284,17 @@ def test_a_missing_row_says_something_only_beside_drops_of_that_host_and_time() 
         [rows[0]._replace(path="out")],
     ):
         assert own_drops(_log(others), T0).near(S, T0, clock) == ()
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+def test_rows_behind_a_change_of_summer_time_are_an_hour_off(step: int) -> None:
+    attempts = [_attempt(n, 10 * n + 0.3 * n, sport=50000 + n) for n in range(5)]
+    rows = [_row(7200 + 10 * n + 0.3 * n + (step if n > 3 else 0), sport=50000 + n) for n in range(5)]
+    matched = match(_log(rows), attempts)
+    assert matched.clock.offset_ns == 7200 * SECOND
+    assert [one.grade for one in matched.matches] == ["B", "B", "B", "B", "C"]
+    rows[4] = _row(7200 + 43 + step + 20, sport=50004)
+    assert [one.grade for one in match(_log(rows), attempts).matches] == ["B"] * 4
+    in_utc = [row._replace(basis="utc", written_ns=(row.written_ns or 0) - 7200 * SECOND) for row in rows]
+    in_utc[4] = _row(43 + step, sport=50004, basis="utc")
+    assert len(match(_log(in_utc), attempts).matches) == 4

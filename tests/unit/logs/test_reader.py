@@ -133,3 +133,33 @@ def test_only_the_first_bad_lines_are_kept_and_all_are_counted(tmp_path: Path) -
     path.write_text(DROP + "\n" + "nonsense\n" * 50)
     file = read(str(path))
     assert (len(file.bad), file.bad_count) == (20, 50)
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_mark_before_a_format_without_lines_is_none_of_its_text(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "tuples.log"
+    path.write_bytes("1710768070,10.1.1.5,10.2.2.9,50211,135,T,I,D,B,,,,\r\n".encode(mark))
+    file = read(str(path))
+    assert (file.format, len(file.entries), file.bad_count) == ("azure-flow", 1, 0)
+
+
+NETSCREEN = (
+    'fw NetScreen device_id=ns5gt [x]system-notification-00257(traffic): start_time="2026-01-01 10:09:38" duration=0 policy_id=3 '
+    "proto=6 src zone=A dst zone=B action=Deny sent=0 rcvd=38 src=10.1.2.3 dst=10.1.1.1 src_port=51350 dst_port=1426"
+)
+FORTIGATE = (
+    "date=2026-01-01 time=10:09:38 devname=FW devid=FGT0 logid=0000000013 type=traffic srcip=10.1.1.5 srcport=50211 "
+    "dstip=10.2.2.9 dstport=49670 proto=6 action=deny policyid=0"
+)
+
+
+def test_of_a_file_of_several_formats_each_has_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "syslog"
+    path.write_text("\n".join([FORTIGATE, NETSCREEN, "who knows", FORTIGATE, ""]))
+    first, second = reader.read_all(str(path))
+    assert (first.format, [one.line for one in first.entries], first.bad_count) == ("fortigate", [1, 4], 1)
+    assert (second.format, [one.line for one in second.entries], second.bad_count) == ("netscreen", [2], 0)
+    assert [one.line for one in first.bad] == [3]
+    path.write_text(FORTIGATE + "\nwho knows\n")
+    (alone,) = reader.read_all(str(path))
+    assert (alone.bad_count, alone.notes) == (1, ())

@@ -30,6 +30,8 @@ IN_2026 = 1_795_229_088  # 21 November 2026, 02:44:48
         ("<13>Nov 21 10:00:00 relay <166>Nov 21 2026 02:44:48: ", IN_2026, "local", "relay"),
         ("<13>1 2026-11-21T10:00:00Z relay app 12 - - <166>Nov 21 2026 02:44:48 fw1 ", IN_2026, "local", "fw1"),
         ("<13>1 2026-11-21T10:00:00Z relay app 12 id [a@1 b=\"c\"] <166>Nov 21 2026 02:44:48 fw1 ", IN_2026, "local", "fw1"),
+        ("2026-11-21 02:44:48\tLocal4.Info\t192.0.2.9\t", IN_2026, "local", "192.0.2.9"),
+        ("2026-11-21 10:00:00\tLocal4.Info\trelay\tNov 21 2026 02:44:48 fw1 : ", IN_2026, "local", "fw1"),
     ],
 )  # fmt: skip
 def test_the_innermost_envelope_counts(envelope: str, seconds: int | None, basis: str, device: str | None) -> None:

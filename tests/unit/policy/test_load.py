@@ -167,3 +167,55 @@ def test_a_rule_set_of_a_product_is_told_by_content(tmp_path: Path, monkeypatch:
     path.write_text("something else", encoding="utf-8")
     with pytest.raises(InputError, match="made-up: no"):
         load(str(path))
+
+
+NETSH = """
+Regelname:                            Endpunktzuordnung f\u00fcr RPC
+----------------------------------------------------------------------
+Aktiviert:                            Ja
+Richtung:                             Eingehend
+Profile:                              Dom\u00e4ne
+Lokales IP:                           Beliebig
+Remote-IP:                            Beliebig
+Protokoll:                            TCP
+Lokaler Port:                         RPC-EPMap
+Remoteport:                           Beliebig
+Programm:                             Beliebig
+Dienst:                               Beliebig
+Sicherheit:                           NotRequired
+Aktion:                               Zulassen
+"""
+
+
+@pytest.mark.parametrize("page", ["cp850", "cp1252", "utf-8"])
+def test_a_console_has_a_code_page_of_its_own(tmp_path: Path, page: str) -> None:
+    path = tmp_path / "rules.txt"
+    path.write_bytes(NETSH.encode(page))
+    (rule,) = load(str(path)).rules
+    assert (rule.name, rule.profiles) == ("Endpunktzuordnung f\u00fcr RPC", ("domain",))
+
+
+IPTABLES = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -p tcp --dport 135 -j ACCEPT\n"
+
+
+def test_rules_that_break_off_are_said_to(tmp_path: Path) -> None:
+    path = tmp_path / "rules.v4"
+    path.write_text(IPTABLES + "COMMIT\n")
+    assert load(str(path)).cut is None
+    path.write_text(IPTABLES)
+    found = load(str(path))
+    assert len(found.rules) == 1
+    assert "without COMMIT" in (found.cut or "")
+    path.write_text(IPTABLES.rpartition("-A")[0])
+    with pytest.raises(InputError, match="no rule that can be read"):
+        load(str(path))
+    path.write_text('{"nftables": [{"metainfo": {}}, {"table": ')
+    with pytest.raises(InputError, match="no rule that can be read"):
+        load(str(path))
+
+
+def test_brackets_without_end_are_refused_before_they_cost_time(tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text("product: linux\nrules: " + "[" * 100_000)
+    with pytest.raises(InputError, match="too deeply nested"):
+        load(str(path))

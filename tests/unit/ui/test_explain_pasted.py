@@ -167,3 +167,39 @@ def test_the_event_of_a_block_says_which_way(direction: str, port: int, first: s
     assert found.paste.fields["destination"] == "10.30.1.5"
     assert found.causes[0].title.startswith(first)
     assert [one.hinted for one in found.causes].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Event ID 10005 MsiInstaller", "RestartManager event 10010", "Source: Microsoft-Windows-RestartManager Event ID: 10010",
+        "S-1-5-21-1722-5-1753", "https://example.com/kb/1722",
+    ],
+)  # fmt: skip
+def test_what_is_of_others_is_not_known(text: str) -> None:
+    found = answer(text)
+    assert not found.paste.known
+
+
+@pytest.mark.parametrize("text", ["Source: DCOM Event ID: 10010", "Log: System Source: DistributedCOM event 10010"])
+def test_an_event_of_its_own_writer_is(text: str) -> None:
+    assert [one.number for one in answer(text).paste.events] == [10010]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("nca_op_rng_error", 0x1C010002), ("STATUS_RPC_SERVER_UNAVAILABLE", 0xC0020017), ("KRB5KRB_AP_ERR_SKEW", 37),
+        ("KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN", 7),
+    ],
+)  # fmt: skip
+def test_names_as_others_write_them(text: str, number: int) -> None:
+    (code,) = answer(text).paste.codes
+    assert code.number == number
+
+
+def test_a_row_with_an_interface_before_its_address_of_ipv6() -> None:
+    row = '%ASA-4-106023: Deny tcp src out:2001:db8::7/56626 dst in:2001:db8::5/49154 by access-group "IN" [0x0, 0x0]'
+    found = answer(row).paste.log
+    assert found is not None
+    assert [line.entry.destination_port for line in found.lines] == [49154]

@@ -99,3 +99,15 @@ def test_text_of_a_policy_file_is_made_harmless(tmp_path: Path, capfdbinary: pyt
         _, out, err = _said(capfdbinary, *arguments, "--policy", str(policy))
         assert "\x1b" not in out + err
         assert "\\x1b" in out
+
+
+def test_a_rule_file_that_breaks_off_is_judged_and_told(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rules = tmp_path / "rules.v4"
+    rules.write_text("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -p tcp --dport 135 -j ACCEPT\n")
+    code, out, err = _said(capfdbinary, "simulate", DPM, "--policy", str(rules), "-T", "json")
+    assert code == 3
+    assert json.loads(out)["policy"]["verdicts"]
+    assert "line 4" in err
+    assert "COMMIT" in err

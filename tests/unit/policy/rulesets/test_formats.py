@@ -199,6 +199,7 @@ def test_tmg() -> None:
     assert _open(branch), "its protocol is not in the export"
     assert samples.TMG.splitlines()[(system.line or 0) - 1].strip().startswith('<fpc4:PolicyRule StorageName="{R3}"')
     assert any("strict RPC compliance" in remark for remark in found.remarks)
+    assert found.product == "tmg-strict", "the flag is set by default"
 
 
 def test_xml_that_wants_too_much_is_a_remark() -> None:
