@@ -33,7 +33,7 @@ from rpcdiag.remedies.advise import Remedies, advisers
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
-from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpoints
+from rpcdiag.track.origin import MAPPER_PORTS, Aliases, Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
@@ -274,8 +274,8 @@ def _case(
             rpc: Connection | None = datagram.rpc
         else:
             rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
-        origin = origins.of(flow, rpc)
         group = groups[member[position]]
+        origin = origins.of(_as_told(flow, flows[group[0]]), rpc)
         same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
         case_flows.append(
             CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
@@ -392,6 +392,13 @@ def _interesting(
         if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
             flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
+
+
+def _as_told(flow: Flow, nearest: Flow) -> Flow:
+    """The flow with the ends that its client knows, where an address translation hides them at this point."""
+    if (flow.client, flow.server) == (nearest.client, nearest.server) or flow.server.port in MAPPER_PORTS:
+        return flow
+    return flow._replace(client=nearest.client, server=nearest.server)
 
 
 def _once(

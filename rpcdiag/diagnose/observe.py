@@ -9,9 +9,9 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
-from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
+from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import ReferralKind
+from rpcdiag.track.facts import Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
@@ -244,6 +244,20 @@ def alive(case: Case, conversation: Conversation) -> Seen | None:
         if port != flow.server.port:
             return Seen(f"{flow.server.address} answers on port {port}", flow.capture, (packet,))
     return None
+
+
+def severity_of(case: Case, conversation: Conversation) -> Severity:
+    """An error where something says that a failed attempt was one of RPC; else it may be any program's: a warning.
+
+    That is a referral, a log that refused it, or RPC between the two whose lookups cannot all be read in the captures.
+    """
+    client, server = conversation.client, conversation.server
+    if case.referral_of(conversation.near) is not None or is_mapper(conversation) or case.drops_of(conversation):
+        return Severity.ERROR
+    rpc = any(is_mapper(one) or (one.near.rpc and one.near.rpc.pdus) for one in case.between(client, server))
+    told = case.told.get((client, server), ())
+    unread = not told or any(one.referral.readable is not Readable.CLEAR for one in told)
+    return Severity.ERROR if rpc and unread else Severity.WARNING
 
 
 def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:

@@ -63,7 +63,7 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
         summary=f"{conversation.client} {sent} {conversation.server} and never got an answer{where}"
         + (": the firewall log shows the drop" if drops else "")
         + (f" by {by}" if drops and by else ""),
-        severity=Severity.ERROR,
+        severity=observe.severity_of(case, conversation),
         confidence=confidence,
         client=conversation.client,
         server=conversation.server,
