@@ -25,12 +25,37 @@ UNREACHED = frozenset({10006, 10009, 10028})  # DistributedCOM: could not reach 
 OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
 UNAVAILABLE = 0x800706BA
 MAX_SHOWN = 8
+MANY_SERVERS = 16
 MAX_NEXT = 64  # connections that are looked through for what a client does next
 
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
-    """TCP conversations that never opened, in one of these ways."""
-    return (conversation for conversation in case.failed if conversation.near.flow.outcome in outcomes)
+    """TCP conversations that never opened, in one of these ways; those of a scan are no attempts."""
+    return (
+        conversation
+        for conversation in case.failed
+        if conversation.near.flow.outcome in outcomes and not of_scan(case, conversation)
+    )
+
+
+def of_scan(case: Case, conversation: Conversation) -> bool:
+    """Whether the client tries port after port of the server, or one port of host after host and no SYN twice."""
+    if case.referral_of(conversation.near) is not None or case.drops_of(conversation):
+        return False
+    client = conversation.client
+    return (client, conversation.server) in case.scans or (
+        conversation.near.flow.syn_count == 1 and client in _sweepers(case)
+    )
+
+
+@once
+def _sweepers(case: Case) -> frozenset[Address]:
+    """Clients that failed with a single SYN at the mappers of many servers."""
+    servers: dict[Address, set[Address]] = {}
+    for conversation in case.failed:
+        if is_mapper(conversation) and conversation.near.flow.syn_count == 1:
+            servers.setdefault(conversation.client, set()).add(conversation.server)
+    return frozenset({client for client, tried in servers.items() if len(tried) >= MANY_SERVERS})
 
 
 def silent_long_enough(case: Case, conversation: Conversation) -> bool:
@@ -249,15 +274,37 @@ def alive(case: Case, conversation: Conversation) -> Seen | None:
 def severity_of(case: Case, conversation: Conversation) -> Severity:
     """An error where something says that a failed attempt was one of RPC; else it may be any program's: a warning.
 
-    That is a referral, a log that refused it, or RPC between the two whose lookups cannot all be read in the captures.
+    That is a referral, a log that refused it, or RPC between the two whose lookups cannot all be read in the captures; or
+    that nothing else was recorded.
+    Where the client goes on to another port that the same answer names, and gets there, nothing failed for it.
     """
     client, server = conversation.client, conversation.server
-    if case.referral_of(conversation.near) is not None or is_mapper(conversation) or case.drops_of(conversation):
+    referral = case.referral_of(conversation.near)
+    if referral is not None and _went_elsewhere(case, conversation, referral):
+        return Severity.WARNING
+    if referral is not None or is_mapper(conversation) or case.drops_of(conversation):
         return Severity.ERROR
     rpc = any(is_mapper(one) or (one.near.rpc and one.near.rpc.pdus) for one in case.between(client, server))
     told = case.told.get((client, server), ())
     unread = not told or any(one.referral.readable is not Readable.CLEAR for one in told)
-    return Severity.ERROR if rpc and unread else Severity.WARNING
+    return Severity.ERROR if (unread if rpc else _nothing_else(case)) else Severity.WARNING
+
+
+@once
+def _nothing_else(case: Case) -> bool:
+    """Whether the captures hold no other conversation: somebody recorded just this."""
+    return case.accounting.packets_in_flows == sum(flow.flow.packets for flow in case.flows)
+
+
+def _went_elsewhere(case: Case, conversation: Conversation, referral: CaseReferral) -> bool:
+    here = conversation.near.flow
+    return any(
+        flow.flow.server.port != here.server.port
+        and flow.flow.start_ns > here.start_ns
+        and flow.flow.outcome not in FAILED_TO_OPEN
+        and case.referral_of(flow) is referral
+        for flow in map(case.flow, referral.flows)
+    )
 
 
 def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:
@@ -281,7 +328,8 @@ def handed_out(case: Case, conversation: Conversation) -> list[Evidence]:
         return [handed_over(referral)]
     packet = next((one.packet for one in referral.referral.endpoints if one.port == port), None)
     if packet is None:
-        says = f"a sealed {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
+        how = "a sealed" if told.readable is Readable.SEALED else "an unread"
+        says = f"{how} {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
         return [Seen(says, referral.asked_on.flow.capture, (referral.referral.response_packet,))]
     says = f"{referral.asked_on.flow.server.address} names port {port} ({referral.referral.kind})"
     return [Seen(says, referral.asked_on.flow.capture, (referral.referral.request_packet, packet))]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
 from rpcdiag.flows.flow import PIPE, UDP, Flow
 from rpcdiag.model.evidence import Confidence
-from rpcdiag.track.facts import Bind, Connection
+from rpcdiag.track.facts import Bind, Connection, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, Origin, OriginKind
 
 
@@ -38,8 +38,8 @@ class StrictRpc(NamedTuple):
     reason: str
 
 
-def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
-    """The verdict on one flow."""
+def judge(flow: Flow, rpc: Connection | None, origin: Origin, told_by: ReferralKind | None = None) -> StrictRpc:
+    """The verdict on one flow; `told_by` is the kind of the referral that its origin rests on."""
     if flow.transport == PIPE:
         return StrictRpc(
             Verdict.NOT_APPLICABLE, StrictKind.FIXED_ENDPOINT, Confidence.PROVEN,
@@ -55,6 +55,10 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
     if flow.server.port in MAPPER_PORTS:
         return _on_mapper_port(rpc)
     match origin.kind:
+        case OriginKind.INFERRED if told_by in _OF_MAPPER:
+            return StrictRpc(
+                Verdict.COMPLIANT, StrictKind.MAPPED, origin.confidence, f"the mapper was asked before: {origin.why}"
+            )
         case OriginKind.EPT_MAP | OriginKind.EPT_LOOKUP:
             return StrictRpc(
                 Verdict.COMPLIANT, StrictKind.MAPPED, origin.confidence, f"the mapper granted the port: {origin.why}"
@@ -70,6 +74,9 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
             return StrictRpc(Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, origin.why)
         case _:
             return StrictRpc(Verdict.VIOLATION, StrictKind.DIRECT, Confidence.LIKELY, origin.why)
+
+
+_OF_MAPPER = frozenset({ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP})
 
 
 def foreign_bind(rpc: Connection) -> Bind | None:

@@ -1,6 +1,7 @@
 """The server knows or refuses the caller: a network that works.
 
-Looks like: a request is answered by a fault with status 5, or an activation by HRESULT 0x80070005.
+Looks like: a request is answered by a fault with status 5, an activation by HRESULT 0x80070005, or the opening of a pipe
+by STATUS_ACCESS_DENIED.
 Because: rights (DCOM limits, group membership, the service's own list), an RPC filter on the server, or a logon that
 failed and shows only now.
 Not this: an activation below packet integrity on a hardened server (dcom-hardening); the mapper itself refusing
@@ -9,20 +10,23 @@ Not this: an activation below packet integrity on a hardened server (dcom-harden
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, CaseSession
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
-from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name, rpc_pipes
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
+from rpcdiag.track.sessions import PipeOpen
 
 ACCESS_DENIED = 0x80070005
+PIPE_DENIED = 0xC0000022
 _DENIED = frozenset({5, ACCESS_DENIED})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    yield from _at_pipes(case)
     for conversation in case.unsettled:
         near = conversation.near
         for fault in near.rpc.faults if near.rpc else ():
@@ -75,6 +79,46 @@ def check(case: Case) -> Iterator[Finding]:
                 next_observation=f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
                 f"activation of the class) in the System log of {asked.flow.server.address} name the account and the right.",
             )  # fmt: skip
+
+
+def _at_pipes(case: Case) -> Iterator[Finding]:
+    """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
+    opened = {(*_ends(one), _name(pipe)) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
+    for session in case.sessions:
+        client, server = _ends(session)
+        for pipe in session.said.pipes:
+            name = _name(pipe)
+            if pipe.status != PIPE_DENIED or name not in rpc_pipes() or (client, server, name) in opened:
+                continue
+            packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{server} refuses {client} the pipe {name}: access denied",
+                severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
+                confidence=Confidence.ESTABLISHED,
+                client=client,
+                server=server,
+                flows=tuple(dict.fromkeys(session.pipes.values())),
+                evidence=(
+                    Seen(
+                        f"the opening of pipe {name} is answered by STATUS_ACCESS_DENIED (0xc0000022)",
+                        session.flow.capture, packets,
+                    ),
+                ),
+                errors=(ACCESS_DENIED,),
+                subject=Subject(port=session.flow.server.port, status=5),
+                next_observation=f"The Security log of {server} (event 5145 names the account and the pipe), then the rights "
+                "of that account.",
+            )  # fmt: skip
+
+
+def _ends(session: CaseSession) -> tuple[Address, Address]:
+    return session.flow.client.address, session.flow.server.address
+
+
+def _name(pipe: PipeOpen) -> str:
+    return (pipe.name or "").lower().removeprefix("\\")
 
 
 def _next(server: Address, fault: FaultFact) -> str:

@@ -55,7 +55,8 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
     drops = case.drops_of(conversation)
     known = _SURE.get(near.origin.kind, Confidence.LIKELY if beyond else Confidence.POSSIBLE)
     confidence = observe.surer(case, conversation, known)
-    sent = f"was sent to port {port} of" if referral else f"asks for port {port} of"
+    told = referral is not None and near.origin.kind is not OriginKind.INFERRED
+    sent = f"was sent to port {port} of" if told else f"asks for port {port} of"
     where = " (dropped between the two capture points)" if beyond and not drops else ""
     by = observe.rule_of(case, conversation)
     return Finding(

@@ -100,3 +100,39 @@ def test_nor_is_one_beside_lookups_that_lead_elsewhere(tmp_path: Path) -> None:
     recording.wait(20 * SECOND)
     (finding,) = _diagnosis(tmp_path, recording).findings
     assert (finding.rule, finding.severity) == ("dynamic-port-blocked", Severity.WARNING)
+
+
+def test_a_scan_of_many_ports_says_nothing_about_the_mapper(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for place, port in enumerate((135, *range(1000, 1020))):
+        Tcp(recording, CLIENT, 40000 + place, SERVER, port).refused()
+    assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is not Severity.NOTE]
+
+
+def test_a_sweep_over_many_hosts_neither(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for place in range(20):
+        Tcp(recording, CLIENT, 40000 + place, f"10.6.0.{place + 1}", 135).refused()
+    assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is not Severity.NOTE]
+
+
+def test_one_that_knocks_again_is_no_sweep(tmp_path: Path) -> None:
+    recording = Recording(START)
+    for place in range(20):
+        Tcp(recording, CLIENT, 40000 + place, f"10.6.0.{place + 1}", 135).refused(times=3)
+    found = _diagnosis(tmp_path, recording).findings
+    assert [one.rule for one in found if one.severity is Severity.ERROR] == ["mapper-closed"] * 20
+
+
+def test_another_port_of_the_same_answer_that_works_makes_it_a_warning(tmp_path: Path) -> None:
+    recording = Recording(START)
+    tcp = Tcp(recording, CLIENT, 51100, SERVER, 135)
+    tcp.open()
+    exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
+    exchanges.ask(tcp, exchanges.DRSUAPI, [pdus.tower(*exchanges.DRSUAPI, port, SERVER) for port in (49153, 49154)])
+    Tcp(recording, CLIENT, 51101, SERVER, 49153).syns((0, 1, 3, 7))
+    used = Tcp(recording, CLIENT, 51102, SERVER, 49154)
+    used.open()
+    exchanges.session(used, exchanges.DRSUAPI)
+    found = {one.rule: one.severity for one in _diagnosis(tmp_path, recording).findings}
+    assert found["dynamic-port-blocked"] is Severity.WARNING
