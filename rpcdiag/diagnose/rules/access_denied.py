@@ -21,12 +21,15 @@ from rpcdiag.track.facts import FaultFact, ReferralKind
 from rpcdiag.track.sessions import PipeOpen
 
 ACCESS_DENIED = 0x80070005
+WBEM_DENIED = 0x80041003
+WBEM_LOGIN = "f309ad18-d86a-11d0-a075-00c04fb68820"  # IWbemLevel1Login: the logon to a namespace
 PIPE_DENIED = 0xC0000022
 _DENIED = frozenset({5, ACCESS_DENIED})
 
 
 def check(case: Case) -> Iterator[Finding]:
     yield from _at_pipes(case)
+    yield from _in_results(case)
     for conversation in case.unsettled:
         near = conversation.near
         for fault in near.rpc.faults if near.rpc else ():
@@ -79,6 +82,32 @@ def check(case: Case) -> Iterator[Finding]:
                 next_observation=f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
                 f"activation of the class) in the System log of {asked.flow.server.address} name the account and the right.",
             )  # fmt: skip
+
+
+def _in_results(case: Case) -> Iterator[Finding]:
+    """Methods of objects that come back with it: a logon to WMI that fails is the end, another call need not be."""
+    for conversation in case.unsettled:
+        near = conversation.near
+        for carried in near.rpc.carried if near.rpc else ():
+            if carried.result not in (ACCESS_DENIED, WBEM_DENIED):
+                continue
+            interface = carried.interface
+            name = interface_name(interface.uuid, interface.version) or interface.uuid if interface else "an object"
+            packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{conversation.server} refuses {conversation.client} a method of {name}: access denied",
+                severity=Severity.ERROR if interface and interface.uuid == WBEM_LOGIN else Severity.WARNING,
+                confidence=Confidence.ESTABLISHED,
+                client=conversation.client,
+                server=conversation.server,
+                flows=conversation.ids,
+                evidence=(Seen(f"the answer carries {carried.result:#010x}", near.flow.capture, packets),),
+                errors=(carried.result,),
+                subject=Subject(port=near.flow.server.port, interface=interface, dcom=True, status=carried.result),
+                next_observation=f"Network, DCOM and logon work. For WMI: the rights on the namespace at {conversation.server} "
+                "(wmimgmt.msc > Properties > Security: Remote Enable); for others those of the program itself.",
+            )
 
 
 def _at_pipes(case: Case) -> Iterator[Finding]:

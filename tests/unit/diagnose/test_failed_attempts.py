@@ -1,6 +1,9 @@
 """Attempts that failed: whose fault that is where ports are translated, configured, or of no known program."""
 
 from pathlib import Path
+from struct import pack
+
+import pytest
 
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.model.evidence import Confidence, Missing, Severity
@@ -11,6 +14,7 @@ from tests.build.two_sides import Path as Between
 from tests.build.two_sides import sides
 
 CLIENT, SERVER, OUTSIDE = "10.5.0.10", "10.6.0.20", "192.0.2.1"
+WBEM_LOGIN, WBEM_SERVICES = "f309ad18-d86a-11d0-a075-00c04fb68820", "9556dc99-828c-11cf-a37e-00aa003240c7"
 
 
 def _diagnosis(folder: Path, recording: Recording) -> Diagnosis:
@@ -136,3 +140,40 @@ def test_another_port_of_the_same_answer_that_works_makes_it_a_warning(tmp_path:
     exchanges.session(used, exchanges.DRSUAPI)
     found = {one.rule: one.severity for one in _diagnosis(tmp_path, recording).findings}
     assert found["dynamic-port-blocked"] is Severity.WARNING
+
+
+def _called(recording: Recording, interface: str, result: int) -> None:
+    """A method of an object that comes back with a result."""
+    tcp = Tcp(recording, CLIENT, 50610, SERVER, 135)
+    tcp.open()
+    exchanges.activator(tcp)
+    exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", [f"{SERVER}[49670]"])
+    used = Tcp(recording, CLIENT, 50611, SERVER, 49670)
+    used.open()
+    ipid = exchanges.exporter(used)
+    used.send(pdus.bind([(interface, "0.0", [pdus.NDR32])], alter=True, call_id=4, first_context=1))
+    used.reply(pdus.bind_ack(pdus.ACCEPTED_32, "", alter=True, call_id=4))
+    used.send(pdus.request(6, pdus.orpcthis() + bytes(40), call_id=5, context=1, instance=ipid))
+    if result < 0x10000:
+        used.reply(pdus.fault(result, call_id=5, context=1))
+    else:
+        used.reply(pdus.response(pdus.orpcthat() + bytes(4) + pack("<I", result), call_id=5, context=1))
+
+
+@pytest.mark.parametrize(
+    ("interface", "result", "rule", "severity"),
+    [
+        (WBEM_LOGIN, 0x80041003, "access-denied", Severity.ERROR),
+        (WBEM_LOGIN, 0x80070005, "access-denied", Severity.ERROR),
+        (WBEM_SERVICES, 0x80041003, "access-denied", Severity.WARNING),
+        (WBEM_SERVICES, 0x6BA, "unavailable-in-reply", Severity.ERROR),
+        (WBEM_SERVICES, 0x80041002, None, None),  # not found: a matter of data
+    ],
+)
+def test_what_methods_of_objects_come_back_with(
+    tmp_path: Path, interface: str, result: int, rule: str | None, severity: Severity | None
+) -> None:
+    recording = Recording(START)
+    _called(recording, interface, result)
+    found = {one.rule: one.severity for one in _diagnosis(tmp_path, recording).findings if one.severity != "note"}
+    assert found == ({rule: severity} if rule else {})
