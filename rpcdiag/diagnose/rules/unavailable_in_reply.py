@@ -11,7 +11,7 @@ from rpcdiag.case import Case
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Seen, Severity
-from rpcdiag.track.facts import FaultFact, ReferralKind
+from rpcdiag.track.facts import CarriedError, FaultFact, ReferralKind
 
 _SAID = frozenset({observe.UNAVAILABLE, 0x6BA})  # a fault carries the code of Windows as it is
 
@@ -43,8 +43,11 @@ def check(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
     for conversation in case.unsettled:
         near = conversation.near
-        for carried in (*near.rpc.carried, *near.rpc.faults) if near.rpc else ():
-            code = carried.status if isinstance(carried, FaultFact) else carried.result
+        answers: list[tuple[int, FaultFact | CarriedError]] = []
+        if near.rpc is not None:
+            answers += [(one.result, one) for one in near.rpc.carried]
+            answers += [(one.status, one) for one in near.rpc.faults]
+        for code, carried in answers:
             if code not in _SAID:
                 continue
             packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
