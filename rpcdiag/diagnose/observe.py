@@ -284,10 +284,27 @@ def severity_of(case: Case, conversation: Conversation) -> Severity:
         return Severity.WARNING
     if referral is not None or is_mapper(conversation) or case.drops_of(conversation):
         return Severity.ERROR
-    rpc = any(is_mapper(one) or (one.near.rpc and one.near.rpc.pdus) for one in case.between(client, server))
-    told = case.told.get((client, server), ())
-    unread = not told or any(one.referral.readable is not Readable.CLEAR for one in told)
+    rpc = (client, server) in _speak_rpc(case)
+    unread = (client, server) not in _read_whole(case)
     return Severity.ERROR if (unread if rpc else _nothing_else(case)) else Severity.WARNING
+
+
+@once
+def _speak_rpc(case: Case) -> frozenset[tuple[Address, Address]]:
+    return frozenset(
+        {
+            (one.client, one.server)
+            for one in case.conversations
+            if is_mapper(one) or (one.near.rpc is not None and one.near.rpc.pdus)
+        }
+    )
+
+
+@once
+def _read_whole(case: Case) -> frozenset[tuple[Address, Address]]:
+    """Pairs all of whose answers can be read."""
+    unread = {(one.told, one.teller) for one in case.referrals if one.referral.readable is not Readable.CLEAR}
+    return frozenset(case.told.keys() - unread)
 
 
 @once
@@ -298,13 +315,21 @@ def _nothing_else(case: Case) -> bool:
 
 def _went_elsewhere(case: Case, conversation: Conversation, referral: CaseReferral) -> bool:
     here = conversation.near.flow
-    return any(
-        flow.flow.server.port != here.server.port
-        and flow.flow.start_ns > here.start_ns
-        and flow.flow.outcome not in FAILED_TO_OPEN
-        and case.referral_of(flow) is referral
-        for flow in map(case.flow, referral.flows)
-    )
+    opened = _opened_by(case).get(referral.id, {})
+    return any(port != here.server.port and latest > here.start_ns for port, latest in opened.items())
+
+
+@once
+def _opened_by(case: Case) -> dict[str, dict[int, int]]:
+    """Of every referral the ports that opened, and when they did last."""
+    found: dict[str, dict[int, int]] = {}
+    for one in case.referrals:
+        if len(one.referral.endpoints) > 1:
+            for flow in map(case.flow, one.flows):
+                if flow.flow.outcome not in FAILED_TO_OPEN:
+                    ports = found.setdefault(one.id, {})
+                    ports[flow.flow.server.port] = max(ports.get(flow.flow.server.port, 0), flow.flow.start_ns)
+    return found
 
 
 def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:
