@@ -53,7 +53,7 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin, told_by: ReferralK
             "connectionless RPC binds nothing to be judged by",
         )
     if flow.server.port in MAPPER_PORTS:
-        return _on_mapper_port(rpc)
+        return _on_mapper_port(flow, rpc)
     match origin.kind:
         case OriginKind.INFERRED if told_by in _OF_MAPPER:
             return StrictRpc(
@@ -87,22 +87,21 @@ def foreign_bind(rpc: Connection) -> Bind | None:
     return None
 
 
-def _on_mapper_port(rpc: Connection | None) -> StrictRpc:
+def _on_mapper_port(flow: Flow, rpc: Connection | None) -> StrictRpc:
     if rpc is None or not rpc.pdus:
         return StrictRpc(
             Verdict.NOT_APPLICABLE, StrictKind.MAPPED, Confidence.OPEN, "no RPC was seen on this connection"
         )
     if not rpc.binds:
+        lost = "the bind is not whole in the capture" if flow.syn_count else "the bind lies before the capture"
         known = next((use for use in rpc.interfaces if use.by and use.interface.uuid != EPMAPPER), None)
         if known is not None:
             return StrictRpc(
                 Verdict.VIOLATION, StrictKind.DCOM_ON_135, Confidence.LIKELY,
-                f"the bind lies before the capture; {known.by} say that it was of "
+                f"{lost}; {known.by} say that it was of "
                 f"{interface_name(known.interface.uuid)}, not of the mapper",
             )  # fmt: skip
-        return StrictRpc(
-            Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, "the bind lies before the capture"
-        )
+        return StrictRpc(Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, lost)
     bind = foreign_bind(rpc)
     if bind is None:
         return StrictRpc(
