@@ -64,7 +64,7 @@ def silent_long_enough(case: Case, conversation: Conversation) -> bool:
     A single SYN is a client that gave up or a scanner; it counts only where a referral had sent the client there.
     """
     flow = conversation.near.flow
-    if case.drops_of(conversation) or flow.syn_count >= 3:
+    if case.drops_of(conversation):
         return True
     return flow.watched_ns >= SYN_PATIENCE_NS and (
         flow.syn_count >= 2 or case.referral_of(conversation.near) is not None

@@ -177,3 +177,10 @@ def test_what_methods_of_objects_come_back_with(
     _called(recording, interface, result)
     found = {one.rule: one.severity for one in _diagnosis(tmp_path, recording).findings if one.severity != "note"}
     assert found == ({rule: severity} if rule else {})
+
+
+def test_three_quick_syns_at_the_end_of_a_capture_prove_nothing(tmp_path: Path) -> None:
+    recording = Recording(START)
+    exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
+    Tcp(recording, CLIENT, 51101, SERVER, 49153).syns((0, 1, 2), until=2)
+    assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is not Severity.NOTE]
