@@ -1,23 +1,26 @@
 """Observations that several rules make: evidence for a failed connection, and who it was that refused it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
+from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import Readable, ReferralKind
+from rpcdiag.track.facts import Bind, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
 ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
 DYNAMIC_FROM = 49152
 SMB_PORT = 445
+DCOM = frozenset({IREMOTE_SCM_ACTIVATOR, IOBJECT_EXPORTER, IACTIVATION})  # on the mapper's port
+SHORTLY_NS = 300_000_000_000
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
 STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
 CLOCKS_NS = STATED_NS // 2
@@ -403,6 +406,27 @@ def is_dynamic(port: int) -> bool:
 
 def is_mapper(conversation: Conversation) -> bool:
     return conversation.near.flow.server.port in MAPPER_PORTS
+
+
+def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:
+    """Whether a DCOM bind of the same client on the same mapper was answered shortly before: then no filter minds them."""
+    times = _dcom_answered(case).get((conversation.client, conversation.server), [])
+    before = bisect_left(times, bind.time_ns)
+    return before > 0 and bind.time_ns - times[before - 1] <= SHORTLY_NS
+
+
+@once
+def _dcom_answered(case: Case) -> dict[tuple[Address, Address], list[int]]:
+    """When, by client and server."""
+    found: dict[tuple[Address, Address], list[int]] = {}
+    for conversation in case.conversations:
+        if is_mapper(conversation) and conversation.near.rpc is not None:
+            for bind in conversation.near.rpc.binds:
+                if bind.answer == "ack" and any(context.interface.uuid in DCOM for context in bind.contexts):
+                    found.setdefault((conversation.client, conversation.server), []).append(bind.time_ns)
+    for times in found.values():
+        times.sort()
+    return found
 
 
 def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:

@@ -184,3 +184,32 @@ def test_three_quick_syns_at_the_end_of_a_capture_prove_nothing(tmp_path: Path) 
     exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
     Tcp(recording, CLIENT, 51101, SERVER, 49153).syns((0, 1, 2), until=2)
     assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is not Severity.NOTE]
+
+
+@pytest.mark.parametrize("passed", [False, True])
+def test_a_dcom_bind_without_answer_where_one_was_answered_before(tmp_path: Path, passed: bool) -> None:
+    recording = Recording(START)
+    exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
+    if passed:
+        tcp = Tcp(recording, CLIENT, 50610, SERVER, 135)
+        tcp.open()
+        exchanges.activator(tcp)
+        exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", [f"{SERVER}[49670]"])
+    lost = Tcp(recording, CLIENT, 50612, SERVER, 135)
+    lost.open()
+    lost.send(pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(10, 5, exchanges.NTLM1)))
+    recording.wait(20 * SECOND)
+    lost.rst(0)
+    errors = {one.rule for one in _diagnosis(tmp_path, recording).findings if one.severity is Severity.ERROR}
+    assert errors == ({"mapper-bind-unanswered"} if passed else {"strict-filter"})
+
+
+def test_a_client_that_gives_up_at_once_has_not_waited(tmp_path: Path) -> None:
+    recording = Recording(START)
+    lost = Tcp(recording, CLIENT, 50612, SERVER, 135)
+    lost.open()
+    lost.send(pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(10, 5, exchanges.NTLM1)))
+    lost.rst(0)
+    recording.wait(20 * SECOND)
+    exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
+    assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is Severity.ERROR]
