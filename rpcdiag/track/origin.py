@@ -159,6 +159,10 @@ class Origins:
         first = self._by_end.get((flow.server.address, _port(flow)))
         if first is not None:
             other = self._askings[first]
+            if other.told == flow.client.address:
+                packet = other.referral.response_packet
+                why = f"the client was told of this port only later, in packet {packet}"
+                return Origin(OriginKind.BEFORE_CAPTURE, None, Confidence.POSSIBLE, why)
             return Origin(
                 OriginKind.OTHER_CLIENT, first, Confidence.LIKELY,
                 f"{other.told} was told of this port, {flow.client.address} was not while the capture ran",

@@ -346,3 +346,14 @@ def test_a_port_that_an_answer_without_its_request_names_is_likely(tmp_path: Pat
     origin = _to(_diagnosed(tmp_path, build), S, 49667).origin
     assert (origin.kind, origin.confidence) == ("ept_map", "likely")
     assert origin.why.endswith("names port 49667; its request is not in the capture")
+
+
+def test_a_client_that_is_told_only_later_knew_the_port_before(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        recording.wait(SECOND)
+        _follow(recording, 49712, SVCCTL)
+        exchanges.lookup(recording, C, 50500, S, SVCCTL, 49712)
+
+    flow = _to(_diagnosed(tmp_path, build), S, 49712)
+    assert (flow.origin.kind, flow.origin.referral, flow.strict.verdict) == ("before_capture", None, "indeterminate")
+    assert "only later" in flow.origin.why
