@@ -146,8 +146,10 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
 
     Where a log has no drop of what comes in within ten minutes, whether drops are logged is not known, and it says nothing.
     """
-    if not case.logs or case.rows_of(conversation):
+    if not case.logs:
         return []
+    if case.rows_of(conversation):
+        return admitted(case, conversation)
     found: list[Evidence] = []
     for log in case.logs:
         lines = log.own_drops.near(conversation.server, conversation.near.flow.start_ns, log.clock)
@@ -155,6 +157,17 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
             says = f"{log.file.path} of {conversation.server} holds packets that it dropped at that time, none of this connection"
             found.append(Logged(says, log.number, lines[:MAX_SHOWN]))
     return found
+
+
+def admitted(case: Case, conversation: Conversation) -> list[Evidence]:
+    """Rows in which the server's own firewall lets the connection in, where none refuses it."""
+    rows = [row for row in case.rows_of(conversation) if sure(row)]
+    inbound = [row for row in rows if row.entry.path == "in" and row.entry.action in ("allow", "open")]
+    if not inbound or case.drops_of(conversation):
+        return []
+    log = inbound[0].log
+    lines = tuple(sorted({row.entry.line for row in inbound if row.log == log}))[:MAX_SHOWN]
+    return [Logged(f"the firewall of {conversation.server} itself lets the connection in", log, lines)]
 
 
 def stated(case: Case, events: frozenset[int], host: Address, conversation: Conversation) -> list[Evidence]:

@@ -55,6 +55,9 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
     drops = case.drops_of(conversation)
     known = _SURE.get(near.origin.kind, Confidence.LIKELY if beyond else Confidence.POSSIBLE)
     confidence = observe.surer(case, conversation, known)
+    admitted = observe.admitted(case, conversation)
+    if admitted:
+        confidence = confidence.at_most_likely
     told = referral is not None and near.origin.kind is not OriginKind.INFERRED
     sent = f"was sent to port {port} of" if told else f"asks for port {port} of"
     where = " (dropped between the two capture points)" if beyond and not drops else ""
@@ -63,7 +66,8 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
         rule=RULE.id,
         summary=f"{conversation.client} {sent} {conversation.server} and never got an answer{where}"
         + (": the firewall log shows the drop" if drops else "")
-        + (f" by {by}" if drops and by else ""),
+        + (f" by {by}" if drops and by else "")
+        + (": its own firewall lets the connection in" if admitted else ""),
         severity=observe.severity_of(case, conversation),
         confidence=confidence,
         client=conversation.client,
@@ -85,9 +89,18 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
         subject=_subject(case, conversation, referral),
         next_observation=None
         if confidence in (Confidence.PROVEN, Confidence.ESTABLISHED) and (drops or beyond)
+        else _way_back(conversation)
+        if admitted
         else f"Which firewall? Look for port {port} in the drop log of {conversation.server} "
         "(pfirewall.log; dropped packets are logged only where that is switched on), and capture on "
         f"{conversation.server}: SYNs that arrive there are dropped by its own firewall, the others before it.",
+    )
+
+
+def _way_back(conversation: Conversation) -> str:
+    return (
+        f"Does {conversation.server} answer? Capture on it: a SYN-ACK that leaves there is lost on the way back; where none "
+        "leaves, another filter on it (an agent, IPsec, an RPC filter) or a full backlog of the program swallows the SYN."
     )
 
 
