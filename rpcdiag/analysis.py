@@ -33,7 +33,7 @@ from rpcdiag.remedies.advise import Remedies, advisers
 from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
-from rpcdiag.track.origin import Aliases, Asking, OriginKind, Origins, tcp_endpoints
+from rpcdiag.track.origin import MAPPER_PORTS, Aliases, Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
 from rpcdiag.track.twins import conversations
 
@@ -53,6 +53,7 @@ COUNT_EVERY_S = 2.0
 COUNT_SHARE = 20  # counting takes at most one part in so many of the time
 WORTH_COUNTING = 5000  # connections that were followed; of more, findings are counted at the end only
 MAX_FOR_CLOCKS = 20_000  # connections without RPC whose log rows are looked at for the offset of the clocks
+SCAN_PORTS = 16
 MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
 
 
@@ -276,12 +277,11 @@ def _case(
             rpc: Connection | None = datagram.rpc
         else:
             rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
-        origin = origins.of(flow, rpc)
         group = groups[member[position]]
+        origin = origins.of(_as_told(flow, flows[group[0]]), rpc)
         same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
-        case_flows.append(
-            CaseFlow(f"f{position + 1}", flow, rpc, origin, strict.judge(flow, rpc, origin), same, member[position])
-        )
+        judged = strict.judge(flow, rpc, origin, origins.told_by(origin))
+        case_flows.append(CaseFlow(f"f{position + 1}", flow, rpc, origin, judged, same, member[position]))
     trackers.clear()  # their room is for what follows
     id_of = {flow.flow.number: flow.id for flow in case_flows}
     by_id = {flow.id: flow for flow in case_flows}
@@ -322,6 +322,7 @@ def _case(
         processes=(),
         statements=(),
         stated_of={},
+        scans=_scans(flows, attempts),
         folded=tuple(
             FoldedFlows(id_of[one.like], one.flows, one.first_ns, one.last_ns, one.requests, one.referrals)
             for one in folded
@@ -394,6 +395,25 @@ def _interesting(
         if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
             flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
+
+
+def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tuple[Address, Address]]:
+    """Pairs of which the client failed on more ports of the server, known to nobody, than any program tries."""
+    listed = {flow.number for flow in flows}
+    ports: dict[tuple[int, ...], set[int]] = {}
+    for attempt in attempts:
+        if attempt.number not in listed:
+            ports.setdefault(attempt.pair, set()).add(attempt.port)
+    many = {pair for pair, tried in ports.items() if len(tried) >= SCAN_PORTS}
+    pairs = {(flow.client.address, flow.server.address) for flow in flows} if many else set()
+    return frozenset({pair for pair in pairs if pair_of(*pair) in many})
+
+
+def _as_told(flow: Flow, nearest: Flow) -> Flow:
+    """The flow with the ends that its client knows, where an address translation hides them at this point."""
+    if (flow.client, flow.server) == (nearest.client, nearest.server) or flow.server.port in MAPPER_PORTS:
+        return flow
+    return flow._replace(client=nearest.client, server=nearest.server)
 
 
 def _once(

@@ -242,6 +242,7 @@ class Case(NamedTuple):
     asked: tuple[CaseAsked, ...] = ()
     unanswered: tuple[CaseName, ...] = ()  # questions about names
     tunnels: tuple[CaseTunnel, ...] = ()
+    scans: frozenset[tuple[Address, Address]] = frozenset()  # client and server: it tries port after port
     loudest: Flow | None = None  # where no flow is listed, that with the most packets
     held: "dict[tuple[Address, int], tuple[Held, ...]]" = {}  # noqa: RUF012  whose a TCP port was, and from when on
 

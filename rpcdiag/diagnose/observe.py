@@ -1,18 +1,19 @@
 """Observations that several rules make: evidence for a failed connection, and who it was that refused it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
+from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
-from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen
+from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import ReferralKind
+from rpcdiag.track.facts import Bind, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
@@ -21,6 +22,8 @@ ADMITTED = frozenset({"allow", "open"})
 ENDED = frozenset({"close", "fail"})
 DYNAMIC_FROM = 49152
 SMB_PORT = 445
+DCOM = frozenset({IREMOTE_SCM_ACTIVATOR, IOBJECT_EXPORTER, IACTIVATION})  # on the mapper's port
+SHORTLY_NS = 300_000_000_000
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
 STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
 CLOCKS_NS = STATED_NS // 2
@@ -28,12 +31,37 @@ UNREACHED = frozenset({10006, 10009, 10028})  # DistributedCOM: could not reach 
 OLD_DYNAMIC = range(1025, 5001)  # before Vista and Server 2008
 UNAVAILABLE = 0x800706BA
 MAX_SHOWN = 8
+MANY_SERVERS = 16
 MAX_NEXT = 64  # connections that are looked through for what a client does next
 
 
 def failed(case: Case, *outcomes: TcpOutcome) -> Iterator[Conversation]:
-    """TCP conversations that never opened, in one of these ways."""
-    return (conversation for conversation in case.failed if conversation.near.flow.outcome in outcomes)
+    """TCP conversations that never opened, in one of these ways; those of a scan are no attempts."""
+    return (
+        conversation
+        for conversation in case.failed
+        if conversation.near.flow.outcome in outcomes and not of_scan(case, conversation)
+    )
+
+
+def of_scan(case: Case, conversation: Conversation) -> bool:
+    """Whether the client tries port after port of the server, or one port of host after host and no SYN twice."""
+    if case.referral_of(conversation.near) is not None or case.drops_of(conversation):
+        return False
+    client = conversation.client
+    return (client, conversation.server) in case.scans or (
+        conversation.near.flow.syn_count == 1 and client in _sweepers(case)
+    )
+
+
+@once
+def _sweepers(case: Case) -> frozenset[Address]:
+    """Clients that failed with a single SYN at the mappers of many servers."""
+    servers: dict[Address, set[Address]] = {}
+    for conversation in case.failed:
+        if is_mapper(conversation) and conversation.near.flow.syn_count == 1:
+            servers.setdefault(conversation.client, set()).add(conversation.server)
+    return frozenset({client for client, tried in servers.items() if len(tried) >= MANY_SERVERS})
 
 
 def silent_long_enough(case: Case, conversation: Conversation) -> bool:
@@ -42,7 +70,7 @@ def silent_long_enough(case: Case, conversation: Conversation) -> bool:
     A single SYN is a client that gave up or a scanner; it counts only where a referral had sent the client there.
     """
     flow = conversation.near.flow
-    if case.drops_of(conversation) or flow.syn_count >= 3:
+    if case.drops_of(conversation):
         return True
     return flow.watched_ns >= SYN_PATIENCE_NS and (
         flow.syn_count >= 2 or case.referral_of(conversation.near) is not None
@@ -185,6 +213,14 @@ def not_dropped_by(case: Case, conversation: Conversation) -> list[Evidence]:
     return found
 
 
+def way_back(conversation: Conversation) -> str:
+    """What to look at next where the server's own firewall let a connection in that nobody answers."""
+    return (
+        f"Does {conversation.server} answer? Capture on it: a SYN-ACK that leaves there is lost on the way back; where none "
+        "leaves, another filter on it (an agent, IPsec, an RPC filter) or a full backlog of the program swallows the SYN."
+    )
+
+
 def stated(case: Case, events: frozenset[int], host: Address, conversation: Conversation) -> list[Evidence]:
     """Events that name the host by its address, of the time of the conversation; one piece for each log and statement.
 
@@ -302,6 +338,67 @@ def alive(case: Case, conversation: Conversation) -> Seen | None:
     return None
 
 
+def severity_of(case: Case, conversation: Conversation) -> Severity:
+    """An error where something says that a failed attempt was one of RPC; else it may be any program's: a warning.
+
+    That is a referral, a log that refused it, or RPC between the two whose lookups cannot all be read in the captures; or
+    that nothing else was recorded.
+    Where the client goes on to another port that the same answer names, and gets there, nothing failed for it.
+    """
+    client, server = conversation.client, conversation.server
+    referral = case.referral_of(conversation.near)
+    if referral is not None and _went_elsewhere(case, conversation, referral):
+        return Severity.WARNING
+    if referral is not None or is_mapper(conversation) or case.drops_of(conversation):
+        return Severity.ERROR
+    rpc = (client, server) in _speak_rpc(case)
+    unread = (client, server) not in _read_whole(case)
+    return Severity.ERROR if (unread if rpc else _nothing_else(case)) else Severity.WARNING
+
+
+@once
+def _speak_rpc(case: Case) -> frozenset[tuple[Address, Address]]:
+    return frozenset(
+        {
+            (one.client, one.server)
+            for one in case.conversations
+            if is_mapper(one) or (one.near.rpc is not None and one.near.rpc.pdus)
+        }
+    )
+
+
+@once
+def _read_whole(case: Case) -> frozenset[tuple[Address, Address]]:
+    """Pairs all of whose answers can be read."""
+    unread = {(one.told, one.teller) for one in case.referrals if one.referral.readable is not Readable.CLEAR}
+    return frozenset(case.told.keys() - unread)
+
+
+@once
+def _nothing_else(case: Case) -> bool:
+    """Whether the captures hold no other conversation: somebody recorded just this."""
+    return case.accounting.packets_in_flows == sum(flow.flow.packets for flow in case.flows)
+
+
+def _went_elsewhere(case: Case, conversation: Conversation, referral: CaseReferral) -> bool:
+    here = conversation.near.flow
+    opened = _opened_by(case).get(referral.id, {})
+    return any(port != here.server.port and latest > here.start_ns for port, latest in opened.items())
+
+
+@once
+def _opened_by(case: Case) -> dict[str, dict[int, int]]:
+    """Of every referral the ports that opened, and when they did last."""
+    found: dict[str, dict[int, int]] = {}
+    for one in case.referrals:
+        if len(one.referral.endpoints) > 1:
+            for flow in map(case.flow, one.flows):
+                if flow.flow.outcome not in FAILED_TO_OPEN:
+                    ports = found.setdefault(one.id, {})
+                    ports[flow.flow.server.port] = max(ports.get(flow.flow.server.port, 0), flow.flow.start_ns)
+    return found
+
+
 def surer(case: Case, conversation: Conversation, without_log: Confidence) -> Confidence:
     """Packets and a log row that agree prove; packets alone do not, nor does a row whose time could not be checked."""
     return Confidence.PROVEN if any(sure(row) for row in case.drops_of(conversation)) else without_log
@@ -333,7 +430,8 @@ def _sent_by(case: Case, conversation: Conversation) -> list[Evidence]:
         return [handed_over(referral)]
     packet = next((one.packet for one in referral.referral.endpoints if one.port == port), None)
     if packet is None:
-        says = f"a sealed {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
+        how = "a sealed" if told.readable is Readable.SEALED else "an unread"
+        says = f"{how} {referral.referral.kind.replace('_', ' ')} answer; port {port} is inferred from what follows"
         return [Seen(says, referral.asked_on.flow.capture, (referral.referral.response_packet,))]
     says = f"{referral.asked_on.flow.server.address} names port {port} ({referral.referral.kind})"
     return [Seen(says, referral.asked_on.flow.capture, (referral.referral.request_packet, packet))]
@@ -382,6 +480,27 @@ def is_dynamic(port: int) -> bool:
 
 def is_mapper(conversation: Conversation) -> bool:
     return conversation.near.flow.server.port in MAPPER_PORTS
+
+
+def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:
+    """Whether a DCOM bind of the same client on the same mapper was answered shortly before: then no filter minds them."""
+    times = _dcom_answered(case).get((conversation.client, conversation.server), [])
+    before = bisect_left(times, bind.time_ns)
+    return before > 0 and bind.time_ns - times[before - 1] <= SHORTLY_NS
+
+
+@once
+def _dcom_answered(case: Case) -> dict[tuple[Address, Address], list[int]]:
+    """When, by client and server."""
+    found: dict[tuple[Address, Address], list[int]] = {}
+    for conversation in case.conversations:
+        if is_mapper(conversation) and conversation.near.rpc is not None:
+            for bind in conversation.near.rpc.binds:
+                if bind.answer == "ack" and any(context.interface.uuid in DCOM for context in bind.contexts):
+                    found.setdefault((conversation.client, conversation.server), []).append(bind.time_ns)
+    for times in found.values():
+        times.sort()
+    return found
 
 
 def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:

@@ -6,7 +6,7 @@ from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Subject
 from rpcdiag.flows.flow import TcpOutcome
-from rpcdiag.model.evidence import Confidence, Evidence, Severity
+from rpcdiag.model.evidence import Confidence, Evidence
 
 
 def refusals(case: Case, *, by_device: bool) -> Iterator[Conversation]:
@@ -31,10 +31,13 @@ def finding(case: Case, conversation: Conversation, rule: str, summary: str) -> 
     who, evidence, confidence = _refuser(case, conversation)
     flow = conversation.near.flow
     referral = case.referral_of(conversation.near)
+    told = referral is not None or observe.is_mapper(conversation)
+    if not told:  # nothing says that the port is one of RPC
+        confidence = max(confidence, Confidence.POSSIBLE, key=tuple(Confidence).index)
     return Finding(
         rule=rule,
         summary=summary,
-        severity=Severity.ERROR,
+        severity=observe.severity_of(case, conversation),
         confidence=observe.surer(case, conversation, confidence),
         client=conversation.client,
         server=conversation.server,
@@ -56,6 +59,8 @@ def finding(case: Case, conversation: Conversation, rule: str, summary: str) -> 
             log_rule=observe.rule_of(case, conversation),
         ),
         next_observation=None
+        if told and who is not observe.Refuser.UNKNOWN
+        else f"Is port {flow.server.port} one of RPC? Capture from before the program starts, with its question to port 135."
         if who is not observe.Refuser.UNKNOWN
         else f"Who sent the RST? Capture any other packet of {flow.server.address} at the same place and compare the "
         f"TTL with {flow.reset.ttl if flow.reset else '?'}, or run 'netstat -anob' on {flow.server.address}.",

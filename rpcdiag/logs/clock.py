@@ -13,7 +13,8 @@ QUARTER = 900 * SECOND
 WIDEST_ZONE = 14 * 3600 * SECOND + QUARTER // 2
 BEFORE = SECOND // 5  # and this much before it
 LATE = 2 * SECOND  # a row is written this much after its packet at most
-ENOUGH = 3  # independent attempts that agree make a clock
+ENOUGH = 3  # independent attempts that agree make a clock; what speaks twice counts for two, see `clustered`
+REPEATED = 3  # rows of one attempt at the pauses between its SYNs
 APART = 60 * SECOND  # offsets further apart than this are two hypotheses
 MAX_SYNS = 16  # more than any system sends
 _JITTER = SECOND // 10
@@ -35,10 +36,11 @@ class Clock(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The offsets that one attempt allows."""
+    """The offsets that one attempt allows; `rows` of it came at the pauses at which its packets did."""
 
     low: int
     high: int
+    rows: int = 1
 
 
 def align(
@@ -90,11 +92,14 @@ def bound(written: Sequence[int], times: Sequence[int], resolution_ns: int) -> B
     """
     room = _JITTER if resolution_ns < _JITTER else 0
     allowed = []
-    for way in _alignments(written, times, resolution_ns):
+    rows = len(written)
+    ways = _alignments(written, times, resolution_ns)
+    for way in ways:
         gaps = [written[row] - times[packet] for row, packet in way]
         low, high = max(gaps), min(gaps) + resolution_ns
+        rows = min(rows, len(way)) if low <= high and len(ways) == 1 else 1
         allowed.append((low, high) if low <= high else (gaps[0], gaps[0] + resolution_ns))
-    return Bound(min(low for low, _ in allowed) - room, max(high for _, high in allowed) + room)
+    return Bound(min(low for low, _ in allowed) - room, max(high for _, high in allowed) + room, rows)
 
 
 def densest(bounds: Sequence[Bound]) -> tuple[Bound, int]:
@@ -120,11 +125,18 @@ def measured(exact: Sequence[Bound], others: Sequence[Bound], *, uptime: bool) -
 
 
 def clustered(bounds: Sequence[Bound], *, uptime: bool) -> Clock:
-    """The offset that most attempts allow, if enough of them do and no other comes near."""
+    """The offset that most attempts allow, if enough of them do and no other comes near.
+
+    A row for every SYN of an attempt, and an offset that is a whole time zone, are worth another attempt each: another use
+    of the same ports would hit neither but by chance.
+    """
     best, count = densest(bounds)
+    agreeing = [one for one in bounds if one.low <= best.high and one.high >= best.low]
+    repeated = any(one.rows >= REPEATED for one in agreeing)
+    said_twice = 0 if uptime else repeated + (_rounded(best) % QUARTER == 0)
     rivals = [one for one in bounds if one.low > best.high + APART or one.high < best.low - APART]
     rival, against = densest(rivals) if rivals else (best, 0)
-    if count >= ENOUGH and count >= 2 * against:
+    if count + said_twice >= ENOUGH and count >= 2 * against:
         return _found(best, count, uptime=uptime)
     said = [_signed(_rounded(one)) for one in ((best, rival) if rivals else (best,))]
     if uptime:

@@ -14,6 +14,14 @@ _ACTIONS = {
     "allowed": "allow",
     "failed": "fail",
     "intermediate": "progress",
+    "initiated": "open",  # from here on as the viewer shows them; tables that were exported write them so
+    "initiated connection": "open",
+    "closed": "close",
+    "closed connection": "close",
+    "denied connection": "drop",
+    "allowed connection": "allow",
+    "failed connection attempt": "fail",
+    "connection status": "progress",
 }
 
 

@@ -64,11 +64,15 @@ class Matched(NamedTuple):
 
 
 class _Use(NamedTuple):
-    """One use of a pair of ends: an attempt, with its copies at other points. `exact` are the rows that are surely its."""
+    """One use of a pair of ends: an attempt, with its copies at other points. `exact` are the rows that are surely its.
+
+    `other_isn` is the sequence number that its rows have instead, where a device between capture and log changes them.
+    """
 
     copies: tuple[Attempt, ...]
     exact: tuple[int, ...]
     basis: str
+    other_isn: int | None = None
 
     @property
     def attempt(self) -> Attempt:
@@ -280,6 +284,8 @@ def _pairs(entries: Sequence[LogEntry], attempts: Sequence[Attempt]) -> list[_Pa
         mine = rows.get((client, server), []) + (rows.get((server, client), []) if client != server else [])
         mine.sort(key=lambda row: (entries[row].written_ns or 0, row))
         uses = [_use(entries, group, mine, by_sequence, sequences) for group in groups]
+        if len(uses) == 1 and not uses[0].exact:
+            uses = [uses[0]._replace(other_isn=_changed_isn(entries, uses[0].attempt, mine))]
         found.append(_Pair(tuple(uses), tuple(mine)))
     return found
 
@@ -387,11 +393,25 @@ def _begins(entry: LogEntry) -> bool:
     return (entry.drops or entry.action in ("allow", "open", "unknown")) and _is_syn(entry)
 
 
-def _may_be(entry: LogEntry, attempt: Attempt) -> bool:
+def _changed_isn(entries: Sequence[LogEntry], attempt: Attempt, rows: Sequence[int]) -> int | None:
+    """The one other sequence number of rows that come, SYN for SYN, at the pauses of the attempt.
+
+    Firewalls that choose initial sequence numbers anew (Cisco ASA does unless told not to) leave the ends and the times.
+    """
+    syns = [row for row in rows if entries[row].sequence and _is_first(entries[row], attempt)]
+    numbers = {entries[row].sequence for row in syns}
+    written = [ns for row in syns if (ns := entries[row].written_ns) is not None]
+    if len(numbers) != 1 or len(written) < clocks.REPEATED or attempt.isn is None:
+        return None
+    same = clocks.bound(written, attempt.times_ns, entries[syns[0]].resolution_ns).rows == len(written)
+    return numbers.pop() if same else None
+
+
+def _may_be(entry: LogEntry, attempt: Attempt, other_isn: int | None = None) -> bool:
     """Whether nothing in the row contradicts: a SYN with another sequence number is another use of the ports."""
     if attempt.isn is None or not entry.sequence or entry.flags is None or not _is_syn(entry):
         return True
-    return entry.sequence == attempt.isn
+    return entry.sequence in (attempt.isn, other_isn)
 
 
 def _unambiguous(entries: Sequence[LogEntry], pair: _Pair, *, any_time: bool) -> list[tuple[int, ...]]:
@@ -403,7 +423,8 @@ def _unambiguous(entries: Sequence[LogEntry], pair: _Pair, *, any_time: bool) ->
         high = bisect_right(rows, last + WIDEST_ZONE, key=lambda row: entries[row].written_ns or 0)
         rows = tuple(row for row in rows[:low] if entries[row].written_ns is None) + rows[low:high]
     if len(pair.uses) == 1:
-        rows = tuple(row for row in rows if _may_be(entries[row], pair.uses[0].attempt))
+        use = pair.uses[0]
+        rows = tuple(row for row in rows if _may_be(entries[row], use.attempt, use.other_isn))
     episodes = _episodes(entries, rows, pair.uses[0].attempt)
     return episodes if len(episodes) == len(pair.uses) else [()] * len(pair.uses)
 
@@ -506,7 +527,10 @@ def _in_time(entries: Sequence[LogEntry], pair: _Pair, offset: int) -> list[list
             continue
         at = entry.written_ns - offset
         number = bisect_right(starts, at + BEFORE + entry.resolution_ns) - 1
-        if number < 0 or len(found[number]) == MAX_ROWS or not _may_be(entry, pair.uses[number].attempt):
+        if number < 0 or len(found[number]) == MAX_ROWS:
+            continue
+        use = pair.uses[number]
+        if not _may_be(entry, use.attempt, use.other_isn):
             continue
         continues = entry.connection is not None and joined.get(entry.connection) == number
         if continues or at <= _until(entry, pair.uses[number]):

@@ -144,11 +144,18 @@ class Situation(NamedTuple):
         return f"the {called} between {self.caller} and {self.host}"
 
     @property
+    def admitted(self) -> bool:
+        """Whether the host's own firewall says that it lets the connection in."""
+        conversations = {one.conversation for one in self.failing[:MAX_CLIENTS]}
+        return any(observe.let_in(self.case, self.case.conversations[one]) for one in sorted(conversations))
+
+    @property
     def sealed(self) -> bool:
         """Whether the answer that names the port cannot be read by anybody in between."""
         if any(self.case.referral(id).referral.readable == "sealed" for id in self.finding.referrals):
             return True
-        return any(one.origin.kind is OriginKind.INFERRED for one in self.failing)
+        told = [self.case.referral_of(one) for one in self.failing if one.origin.kind is OriginKind.INFERRED]
+        return any(one is not None and one.referral.readable == "sealed" for one in told)
 
     @property
     def fixed_port(self) -> int | None:

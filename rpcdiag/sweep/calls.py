@@ -413,6 +413,7 @@ def take_result(s: State, g: int, call: int, b: Any, at: int, have: int, length:
         or result == 0x800706BE
         or result == 0x800706BF
         or result == 0x80070005
+        or result == 0x80041003
         or result == 0x80040202
         or result == 0x80010108
         or result == 0x8004D02A

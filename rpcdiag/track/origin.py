@@ -159,11 +159,19 @@ class Origins:
         first = self._by_end.get((flow.server.address, _port(flow)))
         if first is not None:
             other = self._askings[first]
+            if other.told == flow.client.address:
+                packet = other.referral.response_packet
+                why = f"the client was told of this port only later, in packet {packet}"
+                return Origin(OriginKind.BEFORE_CAPTURE, None, Confidence.POSSIBLE, why)
             return Origin(
                 OriginKind.OTHER_CLIENT, first, Confidence.LIKELY,
                 f"{other.told} was told of this port, {flow.client.address} was not while the capture ran",
             )  # fmt: skip
         return self._unexplained(flow, rpc)
+
+    def told_by(self, origin: Origin) -> ReferralKind | None:
+        """The kind of the referral that an origin rests on."""
+        return None if origin.referral is None else self._askings[origin.referral].referral.kind
 
     def _of_mapper(self, flow: Flow) -> Origin:
         """Clients know the mapper's port; a server that goes there was given an object of the client."""
@@ -293,7 +301,7 @@ class Origins:
             confidence, why = Confidence.POSSIBLE, f"{why}, and so do those to {len(ports) - 1} other ports"
         return Origin(
             OriginKind.INFERRED, best, self._askings[best].bears(confidence),
-            f"the answer in packet {referral.response_packet} is sealed; {why}",
+            f"the answer in packet {referral.response_packet} is {_UNREAD[referral.readable]}; {why}",
         )  # fmt: skip
 
     def _ports_after(self, flow: Flow, since_ns: int) -> set[int]:
@@ -331,8 +339,11 @@ _OF_OBJECTS = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID, Ref
 
 
 def _may_hold_endpoint(referral: Referral) -> bool:
-    """Whether a sealed answer is long enough."""
-    return referral.readable is Readable.SEALED and referral.size >= SMALLEST.get(referral.kind, 0)
+    """Whether an answer that is sealed, or of which the capture kept too little, is long enough."""
+    return referral.readable in _UNREAD and referral.size >= SMALLEST.get(referral.kind, 0)
+
+
+_UNREAD = {Readable.SEALED: "sealed", Readable.CUT: "cut off in the capture"}
 
 
 def _opened(flows: Sequence[Flow]) -> dict[tuple[Address, Address], tuple[list[int], list[int]]]:
@@ -355,7 +366,7 @@ def _follows(referral: Referral, rpc: Connection | None) -> tuple[Confidence, st
     bound = {use.interface.uuid for use in rpc.interfaces}
     on_objects = bool(rpc.orpc_calls) or bool(bound & _EXPORTERS)
     if referral.kind not in _OF_OBJECTS:
-        if on_objects:
+        if on_objects or (referral.interface and bound and referral.interface.uuid not in bound):
             return None
         return Confidence.LIKELY, "it is the connection that follows the answer"
     if first & _EXPORTERS:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
 from rpcdiag.flows.flow import PIPE, UDP, Flow
 from rpcdiag.model.evidence import Confidence
-from rpcdiag.track.facts import Bind, Connection
+from rpcdiag.track.facts import Bind, Connection, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, Origin, OriginKind
 
 
@@ -38,8 +38,8 @@ class StrictRpc(NamedTuple):
     reason: str
 
 
-def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
-    """The verdict on one flow."""
+def judge(flow: Flow, rpc: Connection | None, origin: Origin, told_by: ReferralKind | None = None) -> StrictRpc:
+    """The verdict on one flow; `told_by` is the kind of the referral that its origin rests on."""
     if flow.transport == PIPE:
         return StrictRpc(
             Verdict.NOT_APPLICABLE, StrictKind.FIXED_ENDPOINT, Confidence.PROVEN,
@@ -53,8 +53,12 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
             "connectionless RPC binds nothing to be judged by",
         )
     if flow.server.port in MAPPER_PORTS:
-        return _on_mapper_port(rpc)
+        return _on_mapper_port(flow, rpc)
     match origin.kind:
+        case OriginKind.INFERRED if told_by in _OF_MAPPER:
+            return StrictRpc(
+                Verdict.COMPLIANT, StrictKind.MAPPED, origin.confidence, f"the mapper was asked before: {origin.why}"
+            )
         case OriginKind.EPT_MAP | OriginKind.EPT_LOOKUP:
             return StrictRpc(
                 Verdict.COMPLIANT, StrictKind.MAPPED, origin.confidence, f"the mapper granted the port: {origin.why}"
@@ -72,6 +76,9 @@ def judge(flow: Flow, rpc: Connection | None, origin: Origin) -> StrictRpc:
             return StrictRpc(Verdict.VIOLATION, StrictKind.DIRECT, Confidence.LIKELY, origin.why)
 
 
+_OF_MAPPER = frozenset({ReferralKind.EPT_MAP, ReferralKind.EPT_LOOKUP})
+
+
 def foreign_bind(rpc: Connection) -> Bind | None:
     """The first bind or alter_context that names something else than the mapper."""
     for bind in rpc.binds:
@@ -80,22 +87,21 @@ def foreign_bind(rpc: Connection) -> Bind | None:
     return None
 
 
-def _on_mapper_port(rpc: Connection | None) -> StrictRpc:
+def _on_mapper_port(flow: Flow, rpc: Connection | None) -> StrictRpc:
     if rpc is None or not rpc.pdus:
         return StrictRpc(
             Verdict.NOT_APPLICABLE, StrictKind.MAPPED, Confidence.OPEN, "no RPC was seen on this connection"
         )
     if not rpc.binds:
+        lost = "the bind is not whole in the capture" if flow.syn_count else "the bind lies before the capture"
         known = next((use for use in rpc.interfaces if use.by and use.interface.uuid != EPMAPPER), None)
         if known is not None:
             return StrictRpc(
                 Verdict.VIOLATION, StrictKind.DCOM_ON_135, Confidence.LIKELY,
-                f"the bind lies before the capture; {known.by} say that it was of "
+                f"{lost}; {known.by} say that it was of "
                 f"{interface_name(known.interface.uuid)}, not of the mapper",
             )  # fmt: skip
-        return StrictRpc(
-            Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, "the bind lies before the capture"
-        )
+        return StrictRpc(Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, lost)
     bind = foreign_bind(rpc)
     if bind is None:
         return StrictRpc(

@@ -13,7 +13,7 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
     """Positions in `flows` of the copies of each conversation, the copy nearest to its client first.
 
     Copies have the same ends and the same initial sequence number, and never the same capture point; where no SYN
-    was seen they overlap in time.
+    was seen they overlap in time. Where addresses are translated between the points, see `_translated`.
     """
     if len({(flow.capture, flow.point) for flow in flows}) < 2:
         return tuple((position,) for position in range(len(flows)))  # nothing can have been seen twice
@@ -34,8 +34,38 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
             recent.append(group)
             if flow.isn is not None:
                 same.append(group)
+    groups = _translated(flows, groups)
     ordered = [tuple(sorted(group, key=lambda position: _distance(flows[position]))) for group in groups]
     return tuple(sorted(ordered, key=lambda group: min(group)))
+
+
+def _translated(flows: Sequence[Flow], groups: list[list[int]]) -> list[list[int]]:
+    """Groups of which one is the other with its client or its server translated: the sequence number stays.
+
+    Only where each point has that number once: where all connections begin with the same one, it tells nothing.
+    """
+    by_isn: dict[int, list[list[int]]] = {}
+    for group in groups:
+        isn = next((isn for place in group if (isn := flows[place].isn) is not None), None)
+        if isn is not None:
+            by_isn.setdefault(isn, []).append(group)
+    gone: set[int] = set()  # by first position: no two groups share one
+    for same in by_isn.values():
+        places = [place for group in same for place in group]
+        points = {(flows[place].capture, flows[place].point) for place in places}
+        if 1 < len(same) == len(points) == len(places) and all(
+            _is_translated(flows[same[0][0]], flows[group[0]]) for group in same[1:]
+        ):
+            gone.update(group[0] for group in same[1:])
+            same[0] += places[1:]
+    return [group for group in groups if group[0] not in gone]
+
+
+def _is_translated(one: Flow, other: Flow) -> bool:
+    ports = one.client.port == other.client.port and one.server.port == other.server.port
+    ends = one.client == other.client or one.server == other.server
+    same = one.transport == other.transport and one.pipe == other.pipe
+    return same and (ports or ends) and _at_once(one, other)
 
 
 def _copies(one: Flow, other: Flow) -> bool:
@@ -45,6 +75,10 @@ def _copies(one: Flow, other: Flow) -> bool:
         return False
     if one.isn is not None and other.isn is not None:
         return one.isn == other.isn
+    return _at_once(one, other)
+
+
+def _at_once(one: Flow, other: Flow) -> bool:
     return one.start_ns <= other.end_ns + SLACK_NS and other.start_ns <= one.end_ns + SLACK_NS
 
 

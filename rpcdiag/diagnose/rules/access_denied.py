@@ -1,6 +1,7 @@
 """The server knows or refuses the caller: a network that works.
 
-Looks like: a request is answered by a fault with status 5, or an activation by HRESULT 0x80070005.
+Looks like: a request is answered by a fault with status 5, an activation by HRESULT 0x80070005, or the opening of a pipe
+by STATUS_ACCESS_DENIED.
 Because: rights (DCOM limits, group membership, the service's own list), an RPC filter on the server, or a logon that
 failed and shows only now.
 Not this: an activation below packet integrity on a hardened server (dcom-hardening); the mapper itself refusing
@@ -10,20 +11,26 @@ Needs: the refused call and, to tell a right from a logon, the bind before it. T
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case
+from rpcdiag.case import Case, CaseSession
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.auth import level_name
-from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name, rpc_pipes
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
+from rpcdiag.track.sessions import PipeOpen
 
 ACCESS_DENIED = 0x80070005
+WBEM_DENIED = 0x80041003
+WBEM_LOGIN = "f309ad18-d86a-11d0-a075-00c04fb68820"  # IWbemLevel1Login: the logon to a namespace
+PIPE_DENIED = 0xC0000022
 _DENIED = frozenset({5, ACCESS_DENIED})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    yield from _at_pipes(case)
+    yield from _in_results(case)
     for conversation in case.unsettled:
         near = conversation.near
         for fault in near.rpc.faults if near.rpc else ():
@@ -76,6 +83,72 @@ def check(case: Case) -> Iterator[Finding]:
                 next_observation=f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
                 f"activation of the class) in the System log of {asked.flow.server.address} name the account and the right.",
             )  # fmt: skip
+
+
+def _in_results(case: Case) -> Iterator[Finding]:
+    """Methods of objects that come back with it: a logon to WMI that fails is the end, another call need not be."""
+    for conversation in case.unsettled:
+        near = conversation.near
+        for carried in near.rpc.carried if near.rpc else ():
+            if carried.result not in (ACCESS_DENIED, WBEM_DENIED):
+                continue
+            interface = carried.interface
+            name = interface_name(interface.uuid, interface.version) or interface.uuid if interface else "an object"
+            packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{conversation.server} refuses {conversation.client} a method of {name}: access denied",
+                severity=Severity.ERROR if interface and interface.uuid == WBEM_LOGIN else Severity.WARNING,
+                confidence=Confidence.ESTABLISHED,
+                client=conversation.client,
+                server=conversation.server,
+                flows=conversation.ids,
+                evidence=(Seen(f"the answer carries {carried.result:#010x}", near.flow.capture, packets),),
+                errors=(carried.result,),
+                subject=Subject(port=near.flow.server.port, interface=interface, dcom=True, status=carried.result),
+                next_observation=f"Network, DCOM and logon work. For WMI: the rights on the namespace at {conversation.server} "
+                "(wmimgmt.msc > Properties > Security: Remote Enable); for others those of the program itself.",
+            )
+
+
+def _at_pipes(case: Case) -> Iterator[Finding]:
+    """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
+    opened = {(*_ends(one), _name(pipe)) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
+    for session in case.sessions:
+        client, server = _ends(session)
+        for pipe in session.said.pipes:
+            name = _name(pipe)
+            if pipe.status != PIPE_DENIED or name not in rpc_pipes() or (client, server, name) in opened:
+                continue
+            packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{server} refuses {client} the pipe {name}: access denied",
+                severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
+                confidence=Confidence.ESTABLISHED,
+                client=client,
+                server=server,
+                flows=tuple(dict.fromkeys(session.pipes.values())),
+                evidence=(
+                    Seen(
+                        f"the opening of pipe {name} is answered by STATUS_ACCESS_DENIED (0xc0000022)",
+                        session.flow.capture, packets,
+                    ),
+                ),
+                errors=(ACCESS_DENIED,),
+                subject=Subject(port=session.flow.server.port, status=5),
+                next_observation=f"The Security log of {server} (event 5145 names the account and the pipe), then the rights "
+                "of that account.",
+            )  # fmt: skip
+
+
+def _ends(session: CaseSession) -> tuple[Address, Address]:
+    return session.flow.client.address, session.flow.server.address
+
+
+def _name(pipe: PipeOpen) -> str:
+    return (pipe.name or "").lower().removeprefix("\\")
 
 
 def _next(server: Address, fault: FaultFact) -> str:

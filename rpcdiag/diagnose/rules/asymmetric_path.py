@@ -1,8 +1,7 @@
 """Packets go out one way and come back by another, on which somebody drops them.
 
 Looks like: the server answers the SYN; the answer is seen near the server and never near the client, who asks again. Or,
-in one capture, SYN and SYN-ACK are repeated in turn and the client never goes on. Or a log drops the answers, and no SYN;
-or the server's own firewall admits the connection that nobody answers.
+in one capture, SYN and SYN-ACK are repeated in turn and the client never goes on. Or a log drops the answers, and no SYN.
 Because: the way back leads past a stateful firewall that did not see the SYN, or over a route of its own that is cut.
 Not this: a SYN that nobody answers (dynamic-port-blocked); packets without a session in a log (non-syn-dropped).
 Needs: captures on both sides of the path, or the log of the firewall that drops the answer; from one capture alone it
@@ -28,9 +27,7 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         if silent and far is not near and far.flow.syn_ack is not None:
             yield _finding(case, conversation, far, Confidence.ESTABLISHED)
-        elif (
-            silent and (observe.answers_dropped(case, conversation) or observe.let_in(case, conversation))
-        ) or _never_goes_on(near):
+        elif (silent and observe.answers_dropped(case, conversation)) or _never_goes_on(near):
             yield _finding(case, conversation, near, Confidence.LIKELY)
 
 
@@ -51,11 +48,9 @@ def _finding(case: Case, conversation: Conversation, answered: CaseFlow, confide
     gone = "the SYN-ACK never comes to the client's side"
     if flow.syn_ack is not None and answered is conversation.near:
         gone = "the client never goes on: it does not get the SYN-ACK"
-    let_in = flow.syn_ack is None and observe.let_in(case, conversation)
-    does, at = ("lets", " in to") if let_in else ("answers", " on")
     return Finding(
         rule=RULE.id,
-        summary=f"{conversation.server} {does} {conversation.client}{at} port {near.server.port}, and the answer is lost on "
+        summary=f"{conversation.server} answers {conversation.client} on port {near.server.port}, and the answer is lost on "
         "the way back",
         severity=Severity.ERROR,
         confidence=observe.surer(case, conversation, confidence),
@@ -69,7 +64,6 @@ def _finding(case: Case, conversation: Conversation, answered: CaseFlow, confide
             ]),
             Missing(gone, near.capture, near.first_packet, near.watched_ns),
             *observe.logged(case, case.drops_of(conversation), conversation),
-            *(observe.let_through(case, conversation) if let_in else ()),
         ),
         errors=(observe.UNAVAILABLE,),
         subject=Subject(

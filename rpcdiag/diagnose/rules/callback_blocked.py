@@ -28,7 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
         ):
             continue
         port = conversation.near.flow.server.port
-        if not observe.is_mapper(conversation) and not observe.is_dynamic(port):
+        if not (observe.is_mapper(conversation) or observe.is_dynamic(port) or case.referral_of(conversation.near)):
             continue
         forward = observe.dcom_forward(case, conversation)
         if forward:

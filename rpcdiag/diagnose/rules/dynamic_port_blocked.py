@@ -33,8 +33,8 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
-        if observe.nobody_listens(case, conversation) or observe.let_in(case, conversation):
-            continue  # dynamic-port-closed, asymmetric-path
+        if observe.nobody_listens(case, conversation):
+            continue  # dynamic-port-closed
         if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
             continue
         yield _silent(case, conversation)
@@ -59,15 +59,20 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
     drops = case.drops_of(conversation)
     known = _SURE.get(near.origin.kind, Confidence.LIKELY if beyond else Confidence.POSSIBLE)
     confidence = observe.surer(case, conversation, known)
-    sent = f"was sent to port {port} of" if referral else f"asks for port {port} of"
+    let_in = observe.let_in(case, conversation)
+    if let_in:
+        confidence = confidence.at_most_likely
+    told = referral is not None and near.origin.kind is not OriginKind.INFERRED
+    sent = f"was sent to port {port} of" if told else f"asks for port {port} of"
     where = " (dropped between the two capture points)" if beyond and not drops else ""
     by = observe.rule_of(case, conversation)
     return Finding(
         rule=RULE.id,
         summary=f"{conversation.client} {sent} {conversation.server} and never got an answer{where}"
         + (": the firewall log shows the drop" if drops else "")
-        + (f" by {by}" if drops and by else ""),
-        severity=Severity.ERROR,
+        + (f" by {by}" if drops and by else "")
+        + (": its own firewall lets the connection in" if let_in else ""),
+        severity=observe.severity_of(case, conversation),
         confidence=confidence,
         client=conversation.client,
         server=conversation.server,
@@ -89,6 +94,8 @@ def _silent(case: Case, conversation: Conversation) -> Finding:
         subject=_subject(case, conversation, referral),
         next_observation=None
         if confidence in (Confidence.PROVEN, Confidence.ESTABLISHED) and (drops or beyond)
+        else observe.way_back(conversation)
+        if let_in
         else f"Which firewall? Look for port {port} in the drop log of {conversation.server} "
         "(pfirewall.log; dropped packets are logged only where that is switched on), and capture on "
         f"{conversation.server}: SYNs that arrive there are dropped by its own firewall, the others before it.",

@@ -23,8 +23,9 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         port = conversation.near.flow.server.port
         yield refused.finding(
-            case, conversation, RULE.id, f"nothing listens on port {port} of {conversation.server} any more"
-        )
+            case, conversation, RULE.id,
+            f"nothing listens on port {port} of {conversation.server}" + (" any more" if referral is not None else ""),
+        )  # fmt: skip
 
 
 RULE = Rule(

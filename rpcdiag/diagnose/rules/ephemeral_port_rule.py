@@ -19,6 +19,7 @@ from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS
 from rpcdiag.flows.flow import FAILED_TO_OPEN
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
+from rpcdiag.track.origin import OriginKind
 
 if TYPE_CHECKING:  # loaded only where the policy in force is given
     from rpcdiag.policy.model import Rule as PolicyRule
@@ -43,6 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _finding(conversation: Conversation, referral: CaseReferral, port: int, places: _Places) -> Finding:
     moved = _other_port(places, referral, port)
+    inferred = conversation.near.origin.kind is OriginKind.INFERRED
     capture = referral.asked_on.flow.capture
     return Finding(
         rule=RULE.id,
@@ -55,7 +57,13 @@ def _finding(conversation: Conversation, referral: CaseReferral, port: int, plac
         flows=conversation.ids,
         referrals=(referral.id,),
         evidence=(
-            Seen(f"port {port} was handed out on request", capture, (referral.referral.response_packet,)),
+            Seen(
+                f"port {port} is inferred from an answer that cannot be read"
+                if inferred
+                else f"port {port} was handed out on request",
+                capture,
+                (referral.referral.response_packet,),
+            ),
             *([moved] if moved else []),
         ),
         subject=Subject(port=port, interface=referral.referral.interface, dynamic=True),

@@ -34,7 +34,8 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         if near.rpc.bytes_missing and near.rpc.pdus > 1:
             continue
-        if not _names_mapper(bind) and _mapper_answers(case, conversation):
+        passed = observe.dcom_passed(case, conversation, bind)
+        if not passed and not _names_mapper(bind) and _mapper_answers(case, conversation):
             continue  # the mapper answers: what this one got lost on is another matter
         yield Finding(
             rule=RULE.id,

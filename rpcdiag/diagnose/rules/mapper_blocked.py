@@ -20,17 +20,19 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.UNANSWERED):
         if not observe.is_mapper(conversation) or not observe.silent_long_enough(case, conversation):
             continue
-        if observe.let_in(case, conversation):  # asymmetric-path
-            continue
         flow = conversation.near.flow
         alive = observe.alive(case, conversation)
         beyond = observe.not_seen_beyond(case, conversation)
         known = Confidence.ESTABLISHED if alive or beyond else Confidence.LIKELY
         confidence = observe.surer(case, conversation, known)
+        let_in = observe.let_in(case, conversation)
+        if let_in:
+            confidence = confidence.at_most_likely
         yield Finding(
             rule=RULE.id,
             summary=f"{conversation.client} cannot reach the endpoint mapper of {conversation.server}: "
-            f"nothing answers on port {flow.server.port}",
+            f"nothing answers on port {flow.server.port}"
+            + (", though its own firewall lets the connection in" if let_in else ""),
             severity=Severity.ERROR,
             confidence=confidence,
             client=conversation.client,
@@ -50,6 +52,8 @@ def check(case: Case) -> Iterator[Finding]:
             subject=Subject(port=flow.server.port, log_rule=observe.rule_of(case, conversation)),
             next_observation=None
             if confidence in (Confidence.PROVEN, Confidence.ESTABLISHED)
+            else observe.way_back(conversation)
+            if let_in
             else f"Is {conversation.server} up at all? Capture on {conversation.server} itself: "
             "if the SYNs arrive there, its own firewall drops them; if not, something before it does.",
         )

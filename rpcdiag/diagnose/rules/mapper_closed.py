@@ -16,8 +16,9 @@ from rpcdiag.diagnose.finding import Finding, Rule
 def check(case: Case) -> Iterator[Finding]:
     for conversation in refused.refusals(case, by_device=False):
         if observe.is_mapper(conversation):
+            port = conversation.near.flow.server.port
             yield refused.finding(
-                case, conversation, RULE.id, f"nothing listens on port 135 of {conversation.server}"
+                case, conversation, RULE.id, f"nothing listens on port {port} of {conversation.server}"
             )  # fmt: skip
 
 

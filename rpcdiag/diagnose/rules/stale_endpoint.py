@@ -21,7 +21,8 @@ WITHIN_NS = 60_000_000_000
 def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, *FAILED_TO_OPEN):
         port = conversation.near.flow.server.port
-        if observe.is_mapper(conversation) or not observe.is_dynamic(port):
+        told = case.referral_of(conversation.near) is not None  # ranges can be configured
+        if observe.is_mapper(conversation) or not (told or observe.is_dynamic(port)):
             continue
         answer = _asked_again(case, conversation)
         if answer is None:

@@ -3,7 +3,8 @@
 Looks like: a connection to 135 opens; the bind names an activation or resolver interface, not the mapper; no bind_ack
 follows, but silence, FIN or RST. A bind of the mapper by the same client is answered.
 Because: a firewall enforces strict RPC compliance (ISA/TMG), "endpoint mapper only" (ASA) or the like.
-Not this: a server that answers no bind at all (mapper-bind-unanswered); large segments that are lost (path-mtu).
+Not this: a server that answers no bind at all, or answered one of DCOM shortly before (mapper-bind-unanswered); large
+segments that are lost (path-mtu).
 Needs: both directions, the bind, and 5 s after it or the end of the connection. A bind of the mapper by the same
 client, a capture beyond the filter, or its log make it surer.
 """
@@ -13,11 +14,10 @@ from collections.abc import Iterator
 from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR, interface_name
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
 from rpcdiag.model.evidence import Confidence, Evidence, Missing, Seen, Severity
 from rpcdiag.track.facts import Bind
 
-DCOM = frozenset({IREMOTE_SCM_ACTIVATOR, IOBJECT_EXPORTER, IACTIVATION})
 FULL_SEGMENT = 1200  # bytes; what is larger may have been lost for its size
 
 
@@ -27,7 +27,7 @@ def check(case: Case) -> Iterator[Finding]:
         if not observe.is_mapper(conversation) or near.rpc is None:
             continue
         bind = _killed(case, near)
-        if bind is not None:
+        if bind is not None and (case.drops_of(conversation) or not observe.dcom_passed(case, conversation, bind)):
             yield _finding(case, conversation, bind)
 
 
@@ -37,10 +37,13 @@ def _killed(case: Case, flow: CaseFlow) -> Bind | None:
     if rpc is None or not rpc.binds or flow.flow.server_ttl is None:
         return None  # of a capture that holds one direction only, silence means nothing
     bind = rpc.binds[0]
-    if bind.answer is not None or not any(context.interface.uuid in DCOM for context in bind.contexts):
+    if bind.answer is not None or not any(context.interface.uuid in observe.DCOM for context in bind.contexts):
         return None
     last = case.captures[flow.flow.capture].last_ns or 0
-    ended = flow.flow.fin_from_server is not None or flow.flow.reset is not None
+    reset = flow.flow.reset
+    ended = flow.flow.fin_from_server is not None or (reset is not None and not reset.from_client)
+    if reset is not None and reset.from_client:
+        last = reset.time_ns  # a client that gives up at once has not waited
     if not ended and last - bind.time_ns < observe.ANSWER_PATIENCE_NS:
         return None
     if rpc.bytes_missing and rpc.pdus > 1:
@@ -50,7 +53,7 @@ def _killed(case: Case, flow: CaseFlow) -> Bind | None:
 
 def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
     near = conversation.near
-    uuid = next(context.interface.uuid for context in bind.contexts if context.interface.uuid in DCOM)
+    uuid = next(context.interface.uuid for context in bind.contexts if context.interface.uuid in observe.DCOM)
     name = interface_name(uuid) or uuid
     answered = _mapper_answers(case, conversation)
     rows = [row for row in case.rows_of(conversation) if row.entry.drops or row.entry.action in ("open", "close")]

@@ -12,7 +12,9 @@ from rpcdiag.case import Case
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.model.evidence import Confidence, Seen, Severity
-from rpcdiag.track.facts import ReferralKind
+from rpcdiag.track.facts import CarriedError, FaultFact, ReferralKind
+
+_SAID = frozenset({observe.UNAVAILABLE, 0x6BA})  # a fault carries the code of Windows as it is
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -42,8 +44,12 @@ def check(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
     for conversation in case.unsettled:
         near = conversation.near
-        for carried in near.rpc.carried if near.rpc else ():
-            if carried.result != observe.UNAVAILABLE:
+        answers: list[tuple[int, FaultFact | CarriedError]] = []
+        if near.rpc is not None:
+            answers += [(one.result, one) for one in near.rpc.carried]
+            answers += [(one.status, one) for one in near.rpc.faults]
+        for code, carried in answers:
+            if code not in _SAID:
                 continue
             packets = tuple(packet for packet in (carried.request_packet, carried.packet) if packet)
             yield Finding(
@@ -55,9 +61,9 @@ def check(case: Case) -> Iterator[Finding]:
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
-                evidence=(Seen("the answer carries 0x800706ba", near.flow.capture, packets),),
+                evidence=(Seen(f"the answer carries {code:#010x}", near.flow.capture, packets),),
                 errors=(observe.UNAVAILABLE,),
-                subject=Subject(interface=carried.interface, dcom=True, status=carried.result),
+                subject=Subject(interface=carried.interface, dcom=True, status=code),
                 next_observation=_next(str(conversation.server)),
             )
 

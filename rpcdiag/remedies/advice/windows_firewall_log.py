@@ -7,7 +7,7 @@ from rpcdiag.remedies.situation import Situation
 
 
 def make(s: Situation) -> Iterator[Remedy]:
-    if s.finding.rule != "log-not-enabled" and (s.product == "windows-firewall" or s.device_known):
+    if s.finding.rule != "log-not-enabled" and (s.product == "windows-firewall" or s.device_known or s.admitted):
         return
     if s.finding.subject.local_host:
         return

@@ -16,7 +16,7 @@ _MAPPER_PORTS = (135, 593)
 
 
 def make(s: Situation) -> Iterator[Remedy]:
-    if s.finding.subject.local_host or s.device_known:
+    if s.finding.subject.local_host or s.device_known or s.admitted:
         return
     if s.product not in (None, "windows-firewall"):
         return

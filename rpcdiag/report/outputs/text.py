@@ -433,7 +433,8 @@ def _told(case: Case, flow: CaseFlow) -> str:
         return ""
     referral = case.referral_of(flow)
     if origin.kind is OriginKind.INFERRED and referral is not None:
-        return f" [inferred: follows the sealed answer in packet {referral.referral.response_packet}]"
+        how = "sealed" if referral.referral.readable == "sealed" else "unread"
+        return f" [inferred: follows the {how} answer in packet {referral.referral.response_packet}]"
     if origin.kind is OriginKind.OTHER_CLIENT:
         return " [another client was told of this port]"
     if referral is not None:

@@ -87,6 +87,15 @@ def test_a_row_of_tmg_with_blanks_in_names_and_values() -> None:
     assert (entry.service, entry.connection) == ("RPC (all interfaces)", "4711")
 
 
+@pytest.mark.parametrize(
+    ("word", "action"), [("Initiated Connection", "open"), ("Closed", "close"), ("Denied", "drop")]
+)
+def test_actions_in_the_words_of_the_viewer(word: str, action: str) -> None:
+    text = logs.tmg_header(0) + logs.tmg(0, "10.0.0.9:5", "10.0.0.1:445", ("A", "B"), word, "0x0", "-")
+    (entry,) = (_entry(one) for one in isa_tmg.parse(text.splitlines()))
+    assert entry.action == action
+
+
 @pytest.mark.parametrize("status", ["0xc0040017", "-1073479657", "3221487639"])
 def test_result_codes_in_every_form(status: str) -> None:
     text = logs.tmg_header(0) + logs.tmg(0, "10.0.0.9:5", "10.0.0.1:445", ("A", "B"), "Denied", status, "-")

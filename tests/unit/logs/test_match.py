@@ -74,11 +74,37 @@ def test_retransmissions_are_paired_by_rank_not_by_nearness() -> None:
     assert [len(one.entries) for one in matched.matches] == [4, 4, 4]
 
 
-def test_one_connection_makes_no_clock() -> None:
-    matched = match(_log([_row(3600 + at) for at in (0, 1, 3)]), [_attempt(0, 0.2, 1.2, 3.2)])
+@pytest.mark.parametrize(("shift", "pauses"), [(HALF_PAST_TWO, (0, 1, 3)), (3600, (0,)), (3600, (0, 2, 3))])
+def test_one_connection_makes_no_clock(shift: int, pauses: tuple[int, ...]) -> None:
+    matched = match(_log([_row(shift + at) for at in pauses]), [_attempt(0, 0.2, 1.2, 3.2)])
     assert (matched.clock.offset_ns, matched.clock.basis) == (None, "none")
     assert "not evaluable" in matched.clock.why
     assert [(one.grade, one.basis) for one in matched.matches] == [("C", "ports")]
+
+
+def test_one_with_a_row_for_every_syn_in_a_time_zone_makes_a_clock() -> None:
+    matched = match(_log([_row(3600 + at) for at in (0, 1, 3)]), [_attempt(0, 0.2, 1.2, 3.2)])
+    assert (matched.clock.offset_ns, matched.clock.basis) == (3600 * SECOND, "measured")
+    assert [(one.grade, one.basis) for one in matched.matches] == [("B", "ports-and-time")]
+
+
+def test_it_makes_one_with_another_connection_at_any_offset() -> None:
+    attempts = [_attempt(0, 0.2, 1.2, 3.2), _attempt(1, 20.4, sport=50001)]
+    rows = [*(_row(HALF_PAST_TWO + at) for at in (0, 1, 3)), _row(HALF_PAST_TWO + 20, sport=50001)]
+    assert match(_log(rows), attempts).clock.basis == "measured"
+    assert match(_log([rows[0], rows[3]]), attempts).clock.basis == "none"
+
+
+def test_rows_with_a_sequence_number_of_their_own_are_matched_by_their_pauses() -> None:
+    attempt = _attempt(0, 0.2, 1.2, 3.2, isn=77)
+    matched = match(_log([_row(3600 + at, isn=78) for at in (0, 1, 3)]), [attempt])
+    assert [(one.grade, one.entries) for one in matched.matches] == [("B", (0, 1, 2))]
+
+
+@pytest.mark.parametrize("rows", [((0, 78), (1, 79), (3, 78)), ((0, 78), (1, 78)), ((0, 78), (2, 78), (5, 78))])
+def test_but_not_where_they_differ_or_are_few_or_come_at_other_times(rows: tuple[tuple[int, int], ...]) -> None:
+    attempt = _attempt(0, 0.2, 1.2, 3.2, isn=77)
+    assert not match(_log([_row(3600 + at, isn=isn) for at, isn in rows]), [attempt]).matches
 
 
 def test_two_offsets_with_equal_support_are_not_evaluable() -> None:

@@ -110,6 +110,21 @@ def test_a_vendor_s_rows_prove_what_those_of_windows_prove(name: str, tmp_path: 
     }
     assert wanted
     assert said & set(wanted)
-    exact = name == "filterlog"  # a sequence number makes a clock; two connections without one do not
-    assert diagnosis.case.logs[0].clock.basis == ("measured" if exact else "none")
-    assert {match.grade for match in diagnosis.case.logs[0].matches} <= ({"A", "B"} if exact else {"C"})
+    # a row for every SYN and a whole time zone make a clock, with or without a sequence number
+    assert diagnosis.case.logs[0].clock.basis == "measured"
+    assert {match.grade for match in diagnosis.case.logs[0].matches} <= {"A", "B"}
+
+
+def test_a_firewall_that_lets_the_connection_in_is_not_told_to_do_so(tmp_path: Path) -> None:
+    lines = Path(LOG).read_text(encoding="utf-8").splitlines()
+    drops = [at for at, line in enumerate(lines) if f" {BLOCKED} " in line and " DROP TCP " in line]
+    lines[drops[0]] = lines[drops[0]].replace(" DROP ", " ALLOW ")
+    path = tmp_path / "pfirewall.log"
+    path.write_text("\n".join(line for at, line in enumerate(lines) if at not in drops[1:]) + "\n")
+    diagnosis = analyze([CAPTURE], [str(path)])
+    (finding,) = [one for one in diagnosis.findings if one.rule == "dynamic-port-blocked"]
+    assert finding.confidence == "likely"
+    assert "lets the connection in" in finding.summary
+    assert any(isinstance(one, Logged) and one.lines == (drops[0] + 1,) for one in finding.evidence)
+    assert "way back" in (finding.next_observation or "")
+    assert not [one for one in diagnosis.remedies[finding.id] if one.id.startswith("windows-firewall")]

@@ -11,6 +11,8 @@ from tests.build import exchanges, pdus
 from tests.build.conversation import MS, SECOND, Recording, Tcp
 from tests.build.exchanges import DRSUAPI, NTLM1, NTLM2, SIGNATURE, SVCCTL
 from tests.build.story import START
+from tests.build.two_sides import Path as Between
+from tests.build.two_sides import sides
 
 C, S = "10.0.0.1", "10.0.0.2"
 CLASS = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
@@ -260,6 +262,38 @@ def test_a_sealed_answer_of_the_mapper_leads_to_plain_rpc(
     assert _to(_diagnosed(tmp_path, build), S, 49712).origin.kind == kind
 
 
+def test_a_port_that_a_sealed_answer_of_the_mapper_leads_to_begins_at_the_mapper(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        _sealed(recording, bytes(152), interface=pdus.EPM, opnum=3)
+        _follow(recording, 49712, SVCCTL)
+
+    strict = _to(_diagnosed(tmp_path, build), S, 49712).strict
+    assert (strict.verdict, strict.kind, strict.confidence) == ("compliant", "mapped", "likely")
+
+
+def test_an_answer_that_the_capture_cut_off_leads_to_what_follows(tmp_path: Path) -> None:
+    recording = Recording(START)
+    tcp = Tcp(recording, C, 50600, S, 135)
+    tcp.open()
+    tcp.send(pdus.bind([(pdus.EPM, "3.0", [pdus.NDR32])]))
+    tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, "135"))
+    tcp.send(pdus.request(3, pdus.map_request(pdus.tower(*SVCCTL, 135, S))))
+    tcp.reply(pdus.response(pdus.map_response([pdus.tower(*SVCCTL, 49712, S)])))
+    recording.wait(2 * MS)
+    used = Tcp(recording, C, 50601, S, 49712)
+    used.open()
+    used.send(pdus.bind([(*SVCCTL, [pdus.NDR32])]))
+    used.reply(pdus.bind_ack(pdus.ACCEPTED_32, "49712"))
+    path = tmp_path / "c.pcap"
+    path.write_bytes(sides(recording, C, Between(snaplen=150)).b)
+    diagnosis = analyze([str(path)])
+    assert [one.referral.readable for one in diagnosis.case.referrals] == ["cut"]
+    flow = _to(diagnosis, S, 49712)
+    assert (flow.origin.kind, flow.origin.confidence) == ("inferred", "likely")
+    assert "cut off" in flow.origin.why
+    assert flow.strict.verdict == "compliant"
+
+
 # --- what is carved is never sure
 
 
@@ -312,3 +346,14 @@ def test_a_port_that_an_answer_without_its_request_names_is_likely(tmp_path: Pat
     origin = _to(_diagnosed(tmp_path, build), S, 49667).origin
     assert (origin.kind, origin.confidence) == ("ept_map", "likely")
     assert origin.why.endswith("names port 49667; its request is not in the capture")
+
+
+def test_a_client_that_is_told_only_later_knew_the_port_before(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        recording.wait(SECOND)
+        _follow(recording, 49712, SVCCTL)
+        exchanges.lookup(recording, C, 50500, S, SVCCTL, 49712)
+
+    flow = _to(_diagnosed(tmp_path, build), S, 49712)
+    assert (flow.origin.kind, flow.origin.referral, flow.strict.verdict) == ("before_capture", None, "indeterminate")
+    assert "only later" in flow.origin.why

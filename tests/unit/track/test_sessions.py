@@ -247,3 +247,18 @@ def test_a_session_without_pipes_is_none_of_ours(tmp_path: Path) -> None:
     diagnosis = analyzed(tmp_path, spoken(session.messages, 445))
     assert diagnosis.case.flows == ()
     assert [one.said.pipes for one in diagnosis.case.sessions] == [()]
+
+
+@pytest.mark.parametrize(
+    ("name", "again", "found"), [("svcctl", False, ["error"]), ("svcctl", True, []), ("report.docx", False, [])]
+)
+def test_a_pipe_of_rpc_that_is_refused(tmp_path: Path, name: str, again: bool, found: list[str]) -> None:
+    recording = Recording(START)
+    session = smb2.logged_on(tokens=TOKENS)
+    tree = session.tree()
+    session.create(tree, name, status=0xC0000022)
+    if again:
+        session.create(tree, name)
+    _tcp(recording).say(session.messages)
+    findings = analyzed(tmp_path, recording).findings
+    assert [one.severity for one in findings if one.rule == "access-denied"] == found
