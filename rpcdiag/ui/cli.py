@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rpcdiag.model.version import __version__
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     gc.disable()  # facts have no cycles: looking for them took a third of a large run
     given, behind = _parted(sys.argv[1:] if arguments is None else arguments)
-    chosen = _parser().parse_args(given)
+    chosen = _parser(given[0] if given and given[0] in _commands() else None).parse_args(given)
     chosen.expression = behind
     from rpcdiag.errors import InputError, MissingPiece
 
@@ -95,7 +96,8 @@ def complain(text: object) -> None:
     print(f"rpcdiag: {clean(str(text))}", file=sys.stderr)  # noqa: T201  the one place that talks to standard error
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    """With the arguments of that command alone, where it is one: those of all take longer than many a command."""
     parser = argparse.ArgumentParser(
         prog="rpcdiag",
         description="Why does Windows say 'The RPC server is unavailable'? Reads captures and firewall logs and says "
@@ -104,75 +106,111 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rpcdiag {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _analyze_arguments(commands.add_parser("analyze", help="diagnose captures, with firewall logs beside them"))
-    simulate = commands.add_parser("simulate", help="what a firewall's policy would do to the connections of captures")
-    simulate.add_argument("captures", nargs="+", metavar="CAPTURE")
-    simulate.add_argument("--policy", required=True, metavar="NAME|FILE", help=_POLICY_HELP)
-    simulate.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
-    _looks(simulate)
-    simulate.set_defaults(run=_simulate)
-    explain = commands.add_parser("explain", help="what an error code, an error text or a rule means")
-    _explain_arguments(explain)
-    explain.set_defaults(run=_explain)
-    endpoints = commands.add_parser("endpoints", help="every endpoint that any server handed out in a capture")
-    endpoints.add_argument("captures", nargs="+", metavar="CAPTURE")
-    endpoints.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
-    endpoints.set_defaults(run=_endpoints)
-    query = commands.add_parser("query", help="SQL over the tables of reports: a folder of -T parquet, or -T json")
-    query.add_argument(
+    for name, (what, fill) in _commands().items():
+        if command is None or name == command:
+            fill(commands.add_parser(name, help=what))
+    return parser
+
+
+def _commands() -> "dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]":
+    """What each does, and what adds its arguments."""
+    return {
+        "analyze": ("diagnose captures, with firewall logs beside them", _analyze_arguments),
+        "simulate": ("what a firewall's policy would do to the connections of captures", _simulate_arguments),
+        "explain": ("what an error code, an error text or a rule means", _explain_arguments),
+        "endpoints": ("every endpoint that any server handed out in a capture", _endpoints_arguments),
+        "query": ("SQL over the tables of reports: a folder of -T parquet, or -T json", _query_arguments),
+        "calls": ("every call in a capture, a line each, with its level of security", _calls_arguments),
+        "compare": ("where two captures differ: one that works and one not, or two places", _compare_arguments),
+        "verify": ("read captures as tshark does, PDU by PDU, and say where the two differ", _verify_arguments),
+        "live": ("watch an interface: what is asked, referred, tried and refused", _live_arguments),
+        "tail": ("follow firewall logs: filter, colour, alert, who handed out the port", _tail_arguments),
+        "probe": ("ask a host's endpoint mapper, and connect to what it names", _probe_arguments),
+        "doctor": ("what this machine can do, and how to mend what is missing", _doctor_arguments),
+        "demo": ("run the main job on the captures that ship with the program", _demo_arguments),
+        "warm": ("compile the pass for this processor now, for captures of gigabytes", _warm_arguments),
+        "rules": ("the ways to fail that are known", partial(_listing_arguments, "rules")),
+        "formats": (
+            "the captures and firewall logs that can be read, and the outputs that are written",
+            partial(_listing_arguments, "formats"),
+        ),
+        "policies": (
+            "the firewalls whose treatment of RPC is known, with every parameter and how sure it is",
+            partial(_listing_arguments, "policies"),
+        ),
+        "interfaces": (
+            "the RPC interfaces and COM classes that are known by name", partial(_listing_arguments, "interfaces"),
+        ),
+        "schema": (
+            "the JSON Schema of what analyze -T json writes, or another output or command",
+            partial(_listing_arguments, "schema"),
+        ),
+    }  # fmt: skip
+
+
+def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("--policy", required=True, metavar="NAME|FILE", help=_POLICY_HELP)
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    _looks(parser)
+    parser.set_defaults(run=_simulate)
+
+
+def _endpoints_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    parser.set_defaults(run=_endpoints)
+
+
+def _query_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "sql", metavar="SELECT", help="over flows, referrals, endpoints, log_matches, findings, evidence ..."
     )
-    query.add_argument("files", nargs="+", metavar="FILE", help="a folder or file of -T parquet, json or ndjson")
-    query.add_argument("-T", dest="output", choices=("text", "csv", "json"), default="text")
-    query.add_argument("--rows", type=_count, default=1000, metavar="N", help="show so many rows at most (1000)")
-    query.set_defaults(run=_query)
-    calls = commands.add_parser("calls", help="every call in a capture, a line each, with its level of security")
-    calls.add_argument("captures", nargs="+", metavar="CAPTURE")
-    calls.add_argument("--json", action="store_true", help="one JSON object a line")
-    calls.set_defaults(run=_calls)
-    _compare_arguments(
-        commands.add_parser("compare", help="where two captures differ: one that works and one not, or two places")
-    )
-    verify = commands.add_parser(
-        "verify", help="read captures as tshark does, PDU by PDU, and say where the two differ"
-    )
-    verify.add_argument("captures", nargs="+", metavar="CAPTURE")
-    verify.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
-    verify.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
-    verify.set_defaults(run=_verify)
-    _live_arguments(commands.add_parser("live", help="watch an interface: what is asked, referred, tried and refused"))
-    _tail_arguments(
-        commands.add_parser("tail", help="follow firewall logs: filter, colour, alert, who handed out the port")
-    )
-    _probe_arguments(commands.add_parser("probe", help="ask a host's endpoint mapper, and connect to what it names"))
-    doctor = commands.add_parser("doctor", help="what this machine can do, and how to mend what is missing")
-    doctor.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
-    doctor.set_defaults(run=_doctor)
-    demo = commands.add_parser("demo", help="run the main job on the captures that ship with the program")
-    demo.add_argument("story", nargs="?", help="one of them; all of them without")
-    _looks(demo)
-    demo.set_defaults(run=_demo)
-    warm = commands.add_parser("warm", help="compile the pass for this processor now, for captures of gigabytes")
-    warm.set_defaults(run=_warm)
-    for name, what in (
-        ("rules", "the ways to fail that are known"),
-        ("formats", "the captures and firewall logs that can be read, and the outputs that are written"),
-        ("policies", "the firewalls whose treatment of RPC is known, with every parameter and how sure it is"),
-        ("interfaces", "the RPC interfaces and COM classes that are known by name"),
-        ("schema", "the JSON Schema of what analyze -T json writes, or another output or command"),
-    ):
-        listing = commands.add_parser(name, help=what)
-        if name == "interfaces":
-            listing.add_argument("text", nargs="?", help="part of a name or UUID")
-        if name == "schema":
-            listing.add_argument(
-                "text", nargs="?", choices=DOCUMENTS, default="json",
-                help="json and ndjson are those of analyze, tables those of csv and parquet, else a command",
-            )  # fmt: skip
-        if name == "policies":
-            listing.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
-        listing.set_defaults(run=_list, what=name)
-    return parser
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a folder or file of -T parquet, json or ndjson")
+    parser.add_argument("-T", dest="output", choices=("text", "csv", "json"), default="text")
+    parser.add_argument("--rows", type=_count, default=1000, metavar="N", help="show so many rows at most (1000)")
+    parser.set_defaults(run=_query)
+
+
+def _calls_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=_calls)
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    parser.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
+    parser.set_defaults(run=_verify)
+
+
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
+    parser.set_defaults(run=_doctor)
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("story", nargs="?", help="one of them; all of them without")
+    _looks(parser)
+    parser.set_defaults(run=_demo)
+
+
+def _warm_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_warm)
+
+
+def _listing_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    if name == "interfaces":
+        parser.add_argument("text", nargs="?", help="part of a name or UUID")
+    if name == "schema":
+        parser.add_argument(
+            "text", nargs="?", choices=DOCUMENTS, default="json",
+            help="json and ndjson are those of analyze, tables those of csv and parquet, else a command",
+        )  # fmt: skip
+    if name == "policies":
+        parser.add_argument("text", nargs="?", metavar="NAME", help="one of them, with its options")
+    parser.set_defaults(run=_list, what=name)
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +238,7 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log beside the capture")
     parser.add_argument("--full", action="store_true", help="every cause, and every way to capture and to log")
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text", help="the kind of answer")
+    parser.set_defaults(run=_explain)
 
 
 def _looks(parser: argparse.ArgumentParser) -> None:
