@@ -604,7 +604,7 @@ def _first_match(policy: Policy, matcher: Matcher, packet: Packet, default: Acti
     """The first rule that matches decides; one that may match leaves it open where it would decide otherwise."""
     maybe: list[tuple[int, str]] = []
     secured = None
-    for position, rule in enumerate(policy.rules):
+    for position, rule in matcher.about(packet.port):
         fit = matcher.fit(rule, packet)
         if fit.secured and secured is None and rule.action is Action.ALLOW:
             secured = position
@@ -621,7 +621,7 @@ def _first_match(policy: Policy, matcher: Matcher, packet: Packet, default: Acti
         if (one.action is Action.ALLOW) != found.passes or (found.passes and _flags(policy, position) != flags):
             return Decision(None, found.action, missing=missing, open_rule=position)
     if found.passes is False and found.position is not None:
-        found = found._replace(shadowed=_allowed_below(policy, matcher, packet, found.position))
+        found = found._replace(shadowed=_allowed_below(matcher, packet, found.position))
     return found
 
 
@@ -629,9 +629,9 @@ def _flags(policy: Policy, position: int | None) -> tuple[bool | None, ...]:
     return (None, None) if position is None else (policy.rules[position].alg, policy.rules[position].strict)
 
 
-def _allowed_below(policy: Policy, matcher: Matcher, packet: Packet, position: int) -> int | None:
-    for below in range(position + 1, len(policy.rules)):
-        if policy.rules[below].action is Action.ALLOW and matcher.fit(policy.rules[below], packet).fits:
+def _allowed_below(matcher: Matcher, packet: Packet, position: int) -> int | None:
+    for below, rule in matcher.about(packet.port):
+        if below > position and rule.action is Action.ALLOW and matcher.fit(rule, packet).fits:
             return below
     return None
 
@@ -643,7 +643,7 @@ def _blocks_first(policy: Policy, matcher: Matcher, packet: Packet, default: Act
     maybe_blocks: list[int] = []
     maybe_allows: list[int] = []
     secured, missing = None, {}
-    for position, rule in enumerate(policy.rules):
+    for position, rule in matcher.about(packet.port):
         fit = matcher.fit(rule, packet)
         allow = rule.action is Action.ALLOW
         if fit.secured and allow and secured is None:

@@ -49,6 +49,9 @@ class Fit(NamedTuple):
 NO, YES = Fit(False), Fit(True)
 
 
+MAX_PORTS_KNOWN = 4096
+
+
 class Matcher:
     """The rules of one policy against packets; remembers at most MAX_KNOWN addresses that it looked up."""
 
@@ -66,6 +69,25 @@ class Matcher:
         self._held: dict[int, dict[int, Fit]] = {}  # by scope and address; those of version 6 stand negative
         self._kept: list[Scope] = []  # so that no other scope gets the id of one of them
         self._room = self.MAX_KNOWN
+        self._about: dict[int, tuple[tuple[int, Rule], ...]] = {}
+        self._about_any = tuple(
+            (position, rule)
+            for position, rule in enumerate(policy.rules)
+            if rule.enabled and rule.package is None and not rule.established
+        )
+
+    def about(self, port: int) -> tuple[tuple[int, Rule], ...]:
+        """The rules that can match a packet to this port, with their positions: most of a long list are for others."""
+        known = self._about.get(port)
+        if known is None:
+            known = tuple(
+                (position, rule)
+                for position, rule in self._about_any
+                if rule.ports.any or rule.ports.keywords or _within(rule.ports, port)
+            )
+            if len(self._about) < MAX_PORTS_KNOWN:
+                self._about[port] = known
+        return known
 
     def fit(self, rule: Rule, packet: Packet) -> Fit:
         """Whether the rule matches."""

@@ -44,10 +44,13 @@ class Flows(NamedTuple):
     events: Mapping[frozenset[Address], Sequence[Event]]  # by pair
     open: Mapping[Address, Mapping[int, tuple[Address, ...]]]  # host, port -> clients whose connections opened
 
-    def of(self, one: Address, other: Address) -> list[Event]:
-        """The events that a replay for these two looks at."""
+    def of(self, one: Address, other: Address, *, all_hosts: bool) -> list[Event]:
+        """The events that a replay for these two looks at: theirs with others too, and those of `all_hosts`, where the
+        whole case is replayed.
+        """
         if self.whole:
-            return sorted((event for several in self.events.values() for event in several), key=_time)[:MAX_EVENTS]
+            near = (several for pair, several in self.events.items() if all_hosts or one in pair or other in pair)
+            return sorted((event for several in near for event in several), key=_time)[:MAX_EVENTS]
         return list(self.events.get(frozenset((one, other)), ()))[: MAX_EVENTS // 4]
 
 
@@ -96,7 +99,7 @@ def failed(remedy: Remedy) -> bool:
 def _replay(s: Situation, change: Simulated, flows: Flows) -> Replay | None:
     wanted = {one.id for one in s.failing}
     wanted = {s.case.conversations[s.case.flow(id).conversation].near.id for id in wanted}
-    own = _own_events(s, flows, wanted)
+    own = _own_events(s, flows, wanted, all_hosts=_concerns_others(change))
     if not wanted or not any(event.flow in wanted for event in own):
         return None
     policy, given = _before(s, change, flows)
@@ -113,9 +116,16 @@ def _replay(s: Situation, change: Simulated, flows: Flows) -> Replay | None:
     return _told(s, change, policy, given, everything, before, after, wanted, strangers)
 
 
-def _own_events(s: Situation, flows: Flows, wanted: set[str]) -> list[Event]:
+def _concerns_others(change: Simulated) -> bool:
+    """Whether the change can turn flows between hosts that it does not name."""
+    host_based = change.product == "windows-firewall"
+    return change.switch is not None or not (host_based or all(not rule.destinations.any for rule in change.rules))
+
+
+def _own_events(s: Situation, flows: Flows, wanted: set[str], *, all_hosts: bool) -> list[Event]:
     """Those of the case, or of the pair; who fails to reach an RPC service meant RPC."""
-    return [event._replace(rpc=True) if event.flow in wanted else event for event in flows.of(s.caller, s.host)]
+    own = flows.of(s.caller, s.host, all_hosts=all_hosts)
+    return [event._replace(rpc=True) if event.flow in wanted else event for event in own]
 
 
 def _ordered(events: Sequence[Event]) -> list[Event]:

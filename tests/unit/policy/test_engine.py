@@ -9,6 +9,7 @@ from rpcdiag.flows.flow import TcpOutcome
 from rpcdiag.policy.engine import judge_flows, product_of
 from rpcdiag.policy.events import Kind, foreign, ordered
 from rpcdiag.policy.flips import changed
+from rpcdiag.policy.match import Matcher, Packet
 from rpcdiag.policy.model import (
     Action,
     Authentication,
@@ -463,3 +464,23 @@ def test_the_local_host_has_to_be_said() -> None:
 def test_where_a_product_may_read_an_answer_after_all_the_verdict_is_uncertain() -> None:
     assert verdicts(activation(), policy("fortigate", MAPPER))["f2"].sure is Sure.UNCERTAIN
     assert verdicts(activation(), policy("asa", MAPPER))["f2"].sure is Sure.DOCUMENTED
+
+
+@pytest.mark.parametrize("inbound", [None, True])
+def test_rules_that_are_passed_over_for_their_ports_could_not_match(inbound: bool | None) -> None:
+    every = (
+        Rule("any", Action.ALLOW),
+        Rule("one", Action.ALLOW, ports=Ports(((135, 135),))),
+        Rule("range", Action.ALLOW, ports=Ports(((49152, 65535),))),
+        Rule("mapper", Action.ALLOW, inbound=True, ports=Ports((), (Keyword.RPC_EPMAP,))),
+        Rule("rpc", Action.ALLOW, inbound=True, ports=Ports((), (Keyword.RPC,))),
+        Rule("off", Action.ALLOW, enabled=False),
+    )
+    policy = Policy("x", "windows-firewall", every, profile="domain")
+    matcher = Matcher(policy, product_of(policy))
+    for port in (1, 135, 445, 49152, 65535):
+        packet = Packet(CLIENT, 50000, SERVER, port, "tcp", SERVER, port, rpc=True, inbound=inbound)
+        fitting = [number for number, rule in enumerate(every) if matcher.fit(rule, packet).fits is not False]
+        assert set(fitting) <= {number for number, _ in matcher.about(port)}
+        assert 0 in fitting
+    assert [number for number, _ in matcher.about(445)] == [0, 3, 4]

@@ -4,6 +4,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from rpcdiag.analysis import analyze
+from rpcdiag.model.packets import Address
+from rpcdiag.policy.events import Event, Kind
 from rpcdiag.policy.load import fresh, load
 from rpcdiag.policy.model import Action, Policy, Ports, Rule, Scope
 from rpcdiag.policy.verdict import Change
@@ -156,3 +158,18 @@ def test_the_story_of_the_firewall_under_its_rule_list() -> None:
     assert {(flip.before, flip.after) for flip in first.replay.flips} == {("drop", "pass")}
     assert first.replay.cures
     assert not first.replay.opens
+
+
+def test_what_a_change_cannot_concern_is_not_tried() -> None:
+    mine, theirs = (ip_address("10.0.0.1"), ip_address("10.0.0.2")), (ip_address("10.0.0.3"), ip_address("10.0.0.4"))
+
+    def event(pair: tuple[Address, Address], flow: str, at: int) -> Event:
+        return Event(Kind.SYN, at, flow, 1, pair[0], 50000, pair[1], 135)
+
+    flows = replay.Flows(
+        True, {frozenset(theirs): [event(theirs, "f1", 1)], frozenset(mine): [event(mine, "f2", 2)]}, {}
+    )
+    assert [one.flow for one in flows.of(*mine, all_hosts=False)] == ["f2"]
+    assert [one.flow for one in flows.of(*mine, all_hosts=True)] == ["f1", "f2"]
+    with_others = flows.of(mine[0], theirs[0], all_hosts=False)
+    assert [one.flow for one in with_others] == ["f1", "f2"]
