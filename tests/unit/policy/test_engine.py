@@ -479,7 +479,9 @@ def test_rules_that_are_passed_over_for_their_ports_could_not_match(inbound: boo
     policy = Policy("x", "windows-firewall", every, profile="domain")
     matcher = Matcher(policy, product_of(policy))
     for port in (1, 135, 445, 49152, 65535):
-        packet = Packet(CLIENT, 50000, SERVER, port, "tcp", SERVER, port, rpc=True, inbound=inbound)
+        packet = Packet(
+            address(CLIENT), 50000, address(SERVER), port, "tcp", address(SERVER), port, rpc=True, inbound=inbound
+        )
         fitting = [number for number, rule in enumerate(every) if matcher.fit(rule, packet).fits is not False]
         assert set(fitting) <= {number for number, _ in matcher.about(port)}
         assert 0 in fitting
