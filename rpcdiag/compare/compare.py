@@ -9,6 +9,7 @@ from rpcdiag.compare.datagrams import Meeting
 from rpcdiag.compare.result import Comparison, Mode
 from rpcdiag.compare.segments import points as described
 from rpcdiag.compare.sides import Place, Recorded
+from rpcdiag.compare.talks import contradict
 from rpcdiag.errors import InputError, RpcdiagError
 
 MAX_NAMES = 8
@@ -128,14 +129,17 @@ def _told_apart(places: tuple[Place, Place]) -> tuple[Mode, str, Recorded | None
         return Mode.WORKS, "a capture has several capture points, and --points chooses none of them", None
     if not all(place.facts.packets for place in places):
         return Mode.SIDES, "a capture holds no packets", None
+    recorded = sides.record(places)
+    same = [one for one in recorded.same if one.by in SURE]
+    others = sum(contradict(one) for one in same)
+    if others:
+        return Mode.WORKS, f"connections with the same sequence numbers say other things ({others})", None
     if shared:
         return (
             Mode.SIDES,
             f"{shared} connection{'s' if shared > 1 else ''} with the same sequence numbers are in both",
-            None,
+            recorded,
         )
-    recorded = sides.record(places)
-    same = [one for one in recorded.same if one.by in SURE]
     if same:
         return (
             Mode.SIDES,

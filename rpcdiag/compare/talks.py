@@ -13,6 +13,7 @@ OPENING = 2  # segments with payload by which a conversation is known whose numb
 COPY_NS = 20_000_000  # a packet recorded twice, on its way in and out; who repeats waits longer
 BARE_COPY_NS = 1_000_000  # where no IP id tells
 SAME_TIME_NS = 1_000_000_000
+AGAIN_NS = 900_000_000  # a client that heard nothing asks again after a second
 
 
 def once(segments: Sequence[Segment]) -> tuple[list[Segment], int]:
@@ -177,6 +178,30 @@ def shares(same: Same) -> bool:
         & {(one.sequence, one.acknowledged, one.size) for one in there}
         for here, there in zip(same.first.sent, same.second.sent, strict=True)
     )
+
+
+def contradict(same: Same) -> bool:
+    """Whether they are two connections, although their numbers are the same: programs that make captures, and some
+    devices, begin at the same number every time. Either the client says something else at the same place of its stream,
+    or it asks again in vain at one place, and both say something at the other.
+    """
+    first, second = same.first, same.second
+    said = {one.sequence: one.head for one in first.sent[0] if one.size}
+    for one in second.sent[0]:
+        head = said.get(one.sequence) if one.size else None
+        shorter = min(len(head), len(one.head)) if head is not None else 0
+        if head is not None and head[:shorter] != one.head[:shorter]:
+            return True
+    return any(
+        _in_vain(here) and all(any(one.size for one in side) for side in there.sent)
+        for here, there in ((first, second), (second, first))
+    )
+
+
+def _in_vain(talk: Talk) -> bool:
+    asked = [one.time_ns for one in talk.sent[0] if one.flags & (SYN | ACK) == SYN]
+    silent = not talk.sent[1] and not any(one.size for one in talk.sent[0])
+    return silent and len(asked) > 1 and asked[-1] - asked[0] >= AGAIN_NS
 
 
 def _take(left: list[Talk], right: list[Talk], found: list[Same], by: str, key: Callable[[Talk], Hashable]) -> None:

@@ -347,3 +347,40 @@ def test_an_attempt_that_failed_in_the_good_one_is_not_missed(tmp_path: Path) ->
     bad.lookup()
     made = good.compared(tmp_path, bad)
     assert [(one.kind, one.matters) for one in made.differences] == [("missing", False)]
+
+
+def _numbered_alike() -> Made:
+    """Made by a program that begins at the same numbers, ports and times for every capture."""
+    return Made(1)
+
+
+def test_numbers_that_begin_alike_make_no_two_places_where_the_client_asks_again_in_vain(tmp_path: Path) -> None:
+    good, bad = _numbered_alike(), _numbered_alike()
+    good.lookup()
+    good.session()
+    bad.lookup()
+    syns = bad.tcp(49153).syns()
+    found = good.compared(tmp_path, bad)
+    assert found.mode is Mode.WORKS
+    assert "say other things (1)" in found.why
+    first = found.differences[0]
+    assert (first.kind, first.packets[1]) == ("never-answered", tuple(syns))
+
+
+def test_numbers_that_begin_alike_make_no_two_places_where_the_client_says_something_else(tmp_path: Path) -> None:
+    good, bad = _numbered_alike(), _numbered_alike()
+    for made, interface in ((good, DRSUAPI), (bad, SVCCTL)):
+        made.lookup()
+        tcp = made.tcp(49153)
+        tcp.open()
+        exchanges.session(tcp, interface, 1)
+        tcp.close()
+    assert good.compared(tmp_path, bad).mode is Mode.WORKS
+
+
+def test_the_same_packets_at_two_places_do_not_contradict_one_another(tmp_path: Path) -> None:
+    inside, outside = _numbered_alike(), _numbered_alike()
+    for made in (inside, outside):
+        made.lookup()
+        made.session()
+    assert inside.compared(tmp_path, outside).mode is Mode.SIDES
