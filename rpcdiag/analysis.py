@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -27,7 +26,6 @@ from rpcdiag.errors import CorruptInput, RpcdiagError
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
-from rpcdiag.meanwhile import meanwhile
 from rpcdiag.model.packets import Address
 from rpcdiag.remedies.advise import Remedies, advisers
 from rpcdiag.remedies.remedy import Remedy
@@ -53,7 +51,7 @@ COUNT_EVERY_S = 2.0
 COUNT_SHARE = 20  # counting takes at most one part in so many of the time
 WORTH_COUNTING = 5000  # connections that were followed; of more, findings are counted at the end only
 MAX_FOR_CLOCKS = 20_000  # connections without RPC whose log rows are looked at for the offset of the clocks
-SCAN_PORTS = 16
+SCAN_PORTS = 16  # of one server, known to nobody, at which a client fails
 MAX_SUSPECT_PORTS = 3  # a pair that fails on more ports is a scan, not a client
 
 
@@ -94,9 +92,7 @@ def analyze(
     """
     engine = engine or Engine()
     unsealer = _unsealer(keys, engine)
-    engine.prepare(paths)
-    with meanwhile(_load_rest) if engine.compiled and engine.jobs > 1 else nullcontext():
-        intake = take_in(paths, engine, _Counting(watch) if watch else None)
+    intake = take_in(paths, engine, _Counting(watch) if watch else None, beside=_load_rest)
     if after_reading is not None:
         after_reading()
     return conclude(

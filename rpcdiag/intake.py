@@ -6,6 +6,7 @@ Captures know nothing of one another until all are read, so the order in which t
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.capture.choice import Engine
@@ -14,6 +15,7 @@ from rpcdiag.capture.points import Point
 from rpcdiag.capture.reader import CaptureReader, Events
 from rpcdiag.errors import CorruptInput, InputError, RpcdiagError
 from rpcdiag.flows.table import CaptureFlows
+from rpcdiag.meanwhile import meanwhile
 from rpcdiag.sweep.columns import EV_DATAGRAM, EVENT_WIDTH
 from rpcdiag.sweep.machine import MachineError
 from rpcdiag.sweep.packets import CONNECTIONLESS
@@ -79,17 +81,23 @@ class Intake(NamedTuple):
     interrupted: bool
 
 
-def take_in(paths: Sequence[str], engine: Engine, watch: Watch | None = None) -> Intake:
-    """Read captures; the user may interrupt it, and gets what is known by then."""
+def take_in(
+    paths: Sequence[str], engine: Engine, watch: Watch | None = None, beside: Callable[[], object] | None = None
+) -> Intake:
+    """Read captures; the user may interrupt it, and gets what is known by then.
+
+    `beside` is done meanwhile where the compiled pass leaves a second core alone, else not at all.
+    """
     troubles: list[RpcdiagError] = []
     if "-" in paths and len(paths) > 1:
         troubles.append(InputError("-", "standard input cannot be read together with other captures"))
         paths = [path for path in paths if path != "-"]
     paths = list(dict.fromkeys(paths))
     engine.prepare(paths)
-    results = _together(paths, engine, watch) if len(paths) > 1 and engine.jobs > 1 else None
-    if results is None:
-        results = _in_turn(paths, engine, watch)
+    with meanwhile(beside) if beside is not None and engine.compiled and engine.jobs > 1 else nullcontext():
+        results = _together(paths, engine, watch) if len(paths) > 1 and engine.jobs > 1 else None
+        if results is None:
+            results = _in_turn(paths, engine, watch)
     taken = [result for result in results if isinstance(result, Taken)]
     troubles += [result for result in results if isinstance(result, RpcdiagError)]
     taken.sort(key=lambda one: (one.first_ns or 0, one.path))

@@ -48,9 +48,9 @@ class Remedies(Mapping[str, tuple[Remedy, ...]]):
         if known is not None:
             return known
         finding = self._findings[id]
-        tried = id in self._tried
+        tried = id in self._tried  # looked at first: that makes some of them
         made = self._untried.pop(id, None) or self._make(finding)
-        if tried and any(remedy.change for remedy in made):
+        if tried:
             made = self._try(finding, made)
         if len(self._made) < MAX_KEPT:
             self._made[id] = made

@@ -11,7 +11,7 @@ from rpcdiag.logs.entry import LogEntry, LogFormat
 from rpcdiag.report import names
 from rpcdiag.ui.listings import CAPTURES
 from tools.pages.log_samples import MAP, SAMPLES
-from tools.pages.markdown import PRINTED, Page, block, escaped, prose, table, told
+from tools.pages.markdown import Page, block, escaped, heading, prose, table, told
 from tools.pages.rules import linked
 
 WINDOWS = ("windows-", "isa-tmg-", "w3c-")
@@ -36,10 +36,7 @@ def _formats() -> list[LogFormat]:
 
 
 def _index() -> Iterator[str]:
-    yield "# Formats"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading("Formats")
     yield "Everything is told by content, not by name. `rpcdiag formats` prints this list."
     yield ""
     yield "## Captures"
@@ -73,10 +70,7 @@ def read(one: LogFormat) -> list[LogEntry]:
 def _page(one: LogFormat) -> Iterator[str]:
     first, _, rest = prose(one.parse).partition("\n\n")
     guide = "logs.md" if one.name.startswith(WINDOWS) else "logs-vendors.md"
-    yield f"# {one.name}"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading(one.name)
     yield f"**{linked(escaped(' '.join(first.splitlines())), '../rules/')}**"
     yield ""
     yield from told(rest, lambda text: linked(text, "../rules/"))

@@ -37,6 +37,11 @@ def prose(made: Callable[..., Any] | ModuleType) -> str:
     return (module.__doc__ or "").strip()
 
 
+def heading(text: str) -> Iterator[str]:
+    """How every printed page begins."""
+    yield from (f"# {text}", "", PRINTED, "")
+
+
 def told(text: str, named: Callable[[str], str] = str) -> Iterator[str]:
     """A docstring: its indented lines are code already, and labelled lines become a list. `named` makes links of names."""
     for paragraph in text.split("\n\n"):

@@ -14,7 +14,7 @@ from rpcdiag.report.output import Options, Output
 from rpcdiag.report.remarks import remarks
 from rpcdiag.report.tables import TABLES
 from rpcdiag.ui.query import query
-from tools.pages.markdown import PRINTED, Page, block, escaped, prose, table, told
+from tools.pages.markdown import Page, block, escaped, heading, prose, table, told
 from tools.pages.rules import PCAPS
 
 STORY = PCAPS / "ocs-advfirewall"
@@ -39,10 +39,7 @@ def _outputs() -> list[Output]:
 
 
 def _index() -> Iterator[str]:
-    yield "# Outputs"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading("Outputs")
     yield "`rpcdiag analyze CAPTURE... -T NAME` writes one of these, to standard output or where `-o` says. Each has a page with what"
     yield "it prints of a small capture."
     yield ""
@@ -56,10 +53,7 @@ def _index() -> Iterator[str]:
 
 def _page(one: Output) -> Iterator[str]:
     first, _, rest = prose(one.render).partition("\n\n")
-    yield f"# {one.name}"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading(one.name)
     yield f"**{escaped(' '.join(first.splitlines()))}**"
     yield ""
     yield from told(rest)
@@ -135,10 +129,7 @@ def _shortened(lines: list[str], most: int) -> Iterator[str]:
 
 def _packets() -> Iterator[str]:
     first, _, rest = prose(annotated).partition("\n\n")
-    yield "# For packet viewers"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading("For packet viewers")
     yield f"**{escaped(first)}**"
     yield ""
     yield from told(rest)
@@ -168,10 +159,7 @@ def _packets() -> Iterator[str]:
 
 
 def _tables() -> Iterator[str]:
-    yield "# The tables"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading("The tables")
     yield "What [`csv`](csv.md) and [`parquet`](parquet.md) write and `rpcdiag query` reads. Times are nanoseconds since 1970 UTC; what"
     yield "is not known is null; `texts` and `integers` are lists. `query` adds the column `file`. `rpcdiag schema tables` prints the"
     yield "same as JSON."

@@ -14,7 +14,7 @@ from rpcdiag.report import verdicts
 from rpcdiag.report.style import Style
 from rpcdiag.ui.listings import shown_value
 from tests.unit.policy.rulesets.samples import SAMPLES
-from tools.pages.markdown import PRINTED, Page, block, escaped, prose, table, told
+from tools.pages.markdown import Page, block, escaped, heading, prose, table, told
 from tools.pages.rules import PCAPS, linked
 
 RULE_SETS = "rpcdiag.policy.rulesets"
@@ -77,10 +77,7 @@ def _sure(one: Product) -> str:
 
 
 def _product(one: Product) -> Iterator[str]:
-    yield f"# {one.id}"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading(one.id)
     yield f"**{escaped(one.title)}**, as `--policy {one.id}`, or as `product: {one.id}` in a policy of your own."
     yield ""
     yield from (f"- {linked(escaped(note), '../rules/')}" for note in one.notes)
@@ -137,10 +134,7 @@ def _without_head(lines: Iterable[str]) -> list[str]:
 
 def _rule_set(one: RuleSetFormat) -> Iterator[str]:
     first, _, rest = prose(one.parse).partition("\n\n")
-    yield f"# {one.name}"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading(one.name)
     yield f"**{escaped(' '.join(first.splitlines()))}**"
     yield ""
     yield from told(rest)

@@ -16,7 +16,7 @@ from rpcdiag.remedies.remedy import Remedy
 from rpcdiag.ui.explain.answer import behind
 from tests.causes.shown_cause import Shown, all_shown
 from tools import make_error_codes
-from tools.pages.markdown import PRINTED, Page, block, escaped, prose, table, told
+from tools.pages.markdown import Page, block, escaped, heading, prose, table, told
 from tools.pages.shown import Found, findings, found
 
 FAMILIES = {
@@ -63,10 +63,7 @@ def place(rule: Rule) -> tuple[str, int, str]:
 
 
 def _index() -> Iterator[str]:
-    yield "# Rules"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading("Rules")
     yield 'What rpcdiag can find behind "the RPC server is unavailable" and its kin. Each rule has a page: what it looks like,'
     yield "what it is not, a capture that shows it with what the program says of it, and what to change. For every rule a test"
     yield "makes a small capture that shows it, and for causes that look alike one of each (`tests/causes/shown`)."
@@ -94,10 +91,7 @@ def _page(rule: Rule) -> Iterator[str]:
     first, _, rest = prose(rule.check).partition("\n\n")
     examples = found()[rule.id]
     best = min(examples, key=lambda one: _rank(rule, one))
-    yield f"# {rule.id}"
-    yield ""
-    yield PRINTED
-    yield ""
+    yield from heading(rule.id)
     yield f"**{escaped(rule.title)}.** {linked(escaped(' '.join(first.splitlines())))}"
     yield ""
     *said, _ = told(rest, linked)  # without the empty line behind it: what follows is of the same list
