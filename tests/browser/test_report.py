@@ -159,12 +159,16 @@ def test_the_brush_filters_the_tables(opened: Open) -> None:
 def test_every_packet_number_gives_its_filter(opened: Open) -> None:
     window = opened(headline("ocs-advfirewall"))
     page = window.page
+    said = page.locator("#tip")  # once the clipboard has it, which takes its time
     page.locator(".proofs .pk").filter(has_text="#15").first.click()
-    assert "frame.number == 15" in page.locator("#tip").inner_text()
+    said.get_by_text("frame.number == 15", exact=True).wait_for()
+    assert "frame.number == 15" in said.inner_text()
     assert window.clipboard() == "frame.number == 15"
     page.locator("svg.ladder.wide .pk").filter(has_text="#10").click()
+    said.get_by_text("frame.number == 10", exact=True).wait_for()
     assert window.clipboard() == "frame.number == 10"
     page.locator("#panel-flows .pk").first.click()
+    said.get_by_text("frame.number == 1", exact=True).wait_for()
     assert window.clipboard() == "frame.number == 1"
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
@@ -180,8 +184,10 @@ def test_copy_buttons(opened: Open) -> None:
     page = window.page
     command = diagnosis.remedies[diagnosis.findings[0].id][0].commands[0]
     page.locator(".cure").first.get_by_role("button", name="copy").first.click()
+    page.locator("#tip").get_by_text("Copied", exact=True).wait_for()
     assert window.clipboard() == command.text
     page.locator(".filter").first.get_by_role("button").click()
+    page.locator(".filter").first.get_by_text("copied", exact=True).wait_for()
     assert window.clipboard().startswith("(ip.addr == 10.20.3.7 ")
     assert window.nothing_went_wrong()
 
