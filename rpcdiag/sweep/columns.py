@@ -115,6 +115,7 @@ FIRST_REPEATED = 38
 KEY = 40  # source high, source low, destination high, destination low, ports, point and family
 SERIAL_NUMBER = 46  # -1: the record is free
 NEXT_FREE = 47
+ELSEWHERE = 49  # the point where its other half was recorded, and family, as in KEY + 5, plus two; 0: nowhere
 START_NS = 48
 ISN = 50
 SYN_COUNT = 52

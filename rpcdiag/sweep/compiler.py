@@ -43,7 +43,9 @@ MODULES: tuple[ModuleType, ...] = (
 )  # fmt: skip
 
 # what nearly every packet runs through, and is called from few places
-HOT = frozenset({"take_tcp", "find", "words", "slot_of", "octet", "big", "little", "usual"})
+HOT = frozenset(
+    {"take_tcp", "find", "found_at", "words", "slot_of", "tag_of", "belongs", "octet", "big", "little", "usual"}
+)
 
 
 def entry(
@@ -65,6 +67,11 @@ def entry(
         return close_streams(s, x, y)
     if what == 2:
         free_flows(s, view(other, nother), x)
+        return 0
+    if what == 3:
+        return done_with(s, view(other, nother))
+    if what == 4:
+        fill_table(s.table, view(other, nother), s.flows)
         return 0
     copy_table(s.table, view(other, nother), s.flows)
     return 0

@@ -18,7 +18,6 @@ from rpcdiag.sweep.columns import (
     COUNTERS,
     EVENTS,
     EVENTS_AT,
-    FIN_PACKET,
     FLOW_WIDTH,
     FLOWS_END,
     FLOWS_TOP,
@@ -30,13 +29,10 @@ from rpcdiag.sweep.columns import (
     FREE_WAITING,
     HELD,
     INTERFACE_WIDTH,
+    KEY,
     LARGE_AT,
     LARGE_TOP,
-    MATTERS,
-    NO,
-    PIPE_COUNT,
     RESERVE,
-    RESET_PACKET,
     SERIAL,
     SERIAL_NUMBER,
     SINGLE,
@@ -46,25 +42,23 @@ from rpcdiag.sweep.columns import (
     SINGLE_POINT,
     SMALL_AT,
     SMALL_TOP,
-    SMB,
     STOP,
     STORE,
-    STREAM,
     STREAM_WIDTH,
     STREAMS_AT,
     STREAMS_TOP,
-    TICKETS,
     WAITING_TOP,
     WAITING_WIDTH,
     WHY,
     State,
 )
-from rpcdiag.sweep.followed import free_flows
-from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, GIVE_UP, WALK, Machine
+from rpcdiag.sweep.followed import done_with, free_flows
+from rpcdiag.sweep.machine import CLOSE, COPY_TABLE, DONE_WITH, FILL_TABLE, GIVE_UP, WALK, Machine
 from rpcdiag.sweep.worth import outdated, worth
 
 FOLLOWED_SHARE = 12  # of a capture without an end, RPC is known of one conversation in so many of the bound
 MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do not matter are given up
+MOST_FLOWS = (1 << 30) // FLOW_WIDTH  # the hash table holds twice a place in 32 bits
 WORTH_FOLDING = 4  # the array grows where fewer than one in so many can go
 _FIRST_FLOWS = 1024
 _PIECE = 1 << 16  # numbers of a table that are copied at once: whole slots, and whole pages
@@ -88,6 +82,15 @@ def _release(table: memoryview, at: int) -> None:
         table.obj.madvise(mmap.MADV_DONTNEED, 8 * at, 8 * _PIECE)
 
 
+def _released(wide: Any) -> bool:
+    """Give the memory back between records and streams, where the system can."""
+    if not (hasattr(mmap, "MADV_DONTNEED") and isinstance(wide.obj, mmap.mmap)):
+        return False
+    begin = -(-8 * EVENTS_AT // mmap.PAGESIZE) * mmap.PAGESIZE
+    wide.obj.madvise(mmap.MADV_DONTNEED, begin, 8 * STREAMS_AT // mmap.PAGESIZE * mmap.PAGESIZE - begin)
+    return True
+
+
 _rooms: dict[int, list[tuple[Any, Any]]] = {}  # of passes that ended, by the number of flows that they had room for
 
 
@@ -109,7 +112,7 @@ class Sweep:
         self.evicted = 0
         self.folded = 0
         self._looked_at = 0  # serial number at which was last asked whom to let go
-        self._max = max_flows
+        self._max = max_flows = min(max_flows, MOST_FLOWS)
         self._machine = machine
         self._streams: Any = None
         first = min(_FIRST_FLOWS, max_flows)
@@ -149,32 +152,36 @@ class Sweep:
 
     def compact(self, *, more: bool) -> None:
         """The capture has been read: keep what its flows need; the rest is for the next pass where there is `more`."""
-        counters, wide = self.state.counters, self.state.numbers
-        records, streams = array("q"), array("q")
-        records.frombytes(wide[: counters[WAITING_TOP]].cast("B"))
-        streams.frombytes(wide[STREAMS_AT : counters[STREAMS_TOP]].cast("B"))
-        self._streams = streams
-        if more:
-            _rooms.setdefault(self._max, []).append((wide, self.state.store))
-        del wide
-        self.state = self.state._replace(numbers=records, store=b"", table={})  # gone before the flows are copied
-        flows = self.state.flows
+        counters, wide, flows = self.state.counters, self.state.numbers, self.state.flows
+        self._machine, self.state = None, self.state._replace(table={})
+        if more or not _released(wide):
+            records, streams = array("q"), array("q")
+            records.frombytes(wide[: counters[WAITING_TOP]].cast("B"))
+            streams.frombytes(wide[STREAMS_AT : counters[STREAMS_TOP]].cast("B"))
+            self._streams = streams
+            if more:
+                _rooms.setdefault(self._max, []).append((wide, self.state.store))
+            del wide
+            self.state = self.state._replace(numbers=records)  # gone before the flows are copied
+        self.state = self.state._replace(store=b"")
         if not isinstance(flows, list):
-            self.state = self.state._replace(flows=self._in_order(flows))
-        self._machine = None
+            self.state = self.state._replace(flows=self._in_order(flows, more=more))
 
-    def _in_order(self, flows: "array[int]") -> "array[int]":
-        """The flows by their first packets, without the records that are free."""
+    def _in_order(self, flows: Any, *, more: bool) -> Any:
+        """The flows by their first packets, without the records that are free; in an array where there is `more`."""
         counters = self.state.counters
         serials = flows[SERIAL_NUMBER : counters[FLOWS_TOP] : FLOW_WIDTH].tolist()
         order = sorted([place for place, serial in enumerate(serials) if serial >= 0], key=serials.__getitem__)
+        if not more and len(order) == len(serials) and order == sorted(order):
+            return flows[: counters[FLOWS_TOP]]
         used = array("q")
         whole = memoryview(flows).cast("B")
-        if len(order) == len(serials) and order == sorted(order):
-            used.frombytes(whole[: counters[FLOWS_TOP] * 8])
-            return used
-        for place in order:
-            used.frombytes(whole[place * FLOW_WIDTH * 8 : (place + 1) * FLOW_WIDTH * 8])
+        width = FLOW_WIDTH * 8
+        begin = 0
+        for number, (place, following) in enumerate(zip(order, [*order[1:], -1], strict=True), 1):
+            if following != place + 1:  # what stands together goes together
+                used.frombytes(whole[order[begin] * width : (place + 1) * width])
+                begin = number
         counters[FLOWS_TOP] = len(used)
         carriers = used[CARRIER::FLOW_WIDTH]
         if any(carriers):
@@ -206,22 +213,17 @@ class Sweep:
 
     def adopt(self, machine: Machine) -> None:
         """Go on with the compiled pass where the interpreted one has come to."""
-        rows = array("q")
+        values = array("q")
         for key, value in self.state.table.items():
-            size = 4 if len(key) in (12, 20) else 16
-            at = 2 * size + 4
-            words = [int.from_bytes(key[place : place + 8], "big", signed=True) for place in range(0, 2 * size, 8)]
-            ports = int.from_bytes(key[at - 4 : at], "big") | (1 << 32 if size == 16 else 0)
-            point = int.from_bytes(key[at:], "little")
-            rows.extend([*words, 0, 0, 0][:4])
-            rows.extend((ports, point, value + 1, 0))
+            point = int.from_bytes(key[12 if len(key) in (12, 20) else 36 :], "little")
+            home = self.state.flows[(value >> 1) + KEY + 5] >> 1 == point
+            values.append(value if home else -2 - value)
         self._machine = machine
         flows = numbers(FLOW_WIDTH * (self._max + RESERVE))
         flows[: len(self.state.flows)] = array("q", self.state.flows)
         self.state = self.state._replace(counters=array("q", self.state.counters), flows=flows)
         new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
-        self.state = self.state._replace(table=rows)
-        machine.call(COPY_TABLE, 0, 0, None, self.state, new)
+        machine.call(FILL_TABLE, 0, 0, None, self.state._replace(table=values), new)
         self.state = self.state._replace(table=new)
 
     def walk(self, b: bytearray | bytes, at: int, count: int) -> int:
@@ -277,18 +279,12 @@ class Sweep:
         """For new flows: those that ended and do not matter are folded, then the array grows, then the oldest go."""
         flows, end = self.state.flows, self.end
         size = self.state.counters[FLOWS_END]
-        columns = [
-            list(flows[field:end:FLOW_WIDTH])
-            for field in (MATTERS, SERIAL_NUMBER, CARRIER, RESET_PACKET, FIN_PACKET, FIN_PACKET + 1)
-        ]
-        gone = [
-            place * FLOW_WIDTH
-            for place, (matters, serial, carrier, reset, fin, other) in enumerate(zip(*columns, strict=True))
-            if (matters == NO or (matters in (SMB, TICKETS) and not self._pipes(place * FLOW_WIDTH)))
-            and serial >= 0
-            and not carrier
-            and (reset or (fin and other))
-        ]
+        found = array("q", bytes(8 * (end // FLOW_WIDTH)))
+        if self._machine:
+            count = self._machine.call(DONE_WITH, 0, 0, None, self.state, found)
+        else:
+            count = done_with(self.state, found)
+        gone = found[:count].tolist()
         if len(gone) * FLOW_WIDTH * WORTH_FOLDING >= size:
             self.folded += len(gone)
         elif size < self._max * FLOW_WIDTH:
@@ -332,12 +328,6 @@ class Sweep:
         self.evicted += len(order)
         return order
 
-    def _pipes(self, o: int) -> int:
-        """How many pipes were opened in the SMB session of the flow at `o`."""
-        g = self.state.flows[o + STREAM]
-        pipes: int = self.state.numbers[g + PIPE_COUNT] if g >= 0 else 0
-        return pipes
-
     def _free(self, gone: list[int]) -> None:
         """Give the records back; packets that still come for them open new ones."""
         flows = self.state.flows
@@ -365,5 +355,5 @@ class Sweep:
 
 
 def _slots(flows: int) -> int:
-    """Numbers in a hash table for so many flows, and those beyond: two keys each, three at most, in slots of eight."""
-    return 8 * (1 << (4 * (flows + RESERVE) - 1).bit_length())
+    """Slots of a hash table for so many flows, and those beyond: two each, three at most."""
+    return 1 << (4 * (flows + RESERVE) - 1).bit_length()

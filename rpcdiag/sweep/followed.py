@@ -6,8 +6,10 @@ from rpcdiag.sweep.calls import forget_calls
 from rpcdiag.sweep.columns import (
     BASE,
     CALLS,
+    CARRIER,
     CLIENT,
     CONTEXTS,
+    FIN_PACKET,
     FLOW_WIDTH,
     FLOWS_END,
     FLOWS_TOP,
@@ -17,20 +19,26 @@ from rpcdiag.sweep.columns import (
     GAP_NS,
     ISN,
     LAST_DATA_SIDE,
+    MATTERS,
     NEXT,
     NEXT_FREE,
     NEXT_STREAM,
+    NO,
     ORPHANS,
     OWNER,
+    PIPE_COUNT,
+    RESET_PACKET,
     SERIAL,
     SERIAL_NUMBER,
     SIDE_WIDTH,
+    SMB,
     STEPS,
     STOP,
     STREAM,
     STREAM_WIDTH,
     STREAMS_TOP,
     TAIL,
+    TICKETS,
     TTL,
     W_CAPTURED,
     W_NEXT,
@@ -121,6 +129,24 @@ def free_flows(s: State, gone: Any, count: int) -> None:
         flows[o + SERIAL_NUMBER] = -1
         flows[o + NEXT_FREE] = counters[FREE]
         counters[FREE] = o
+
+
+def done_with(s: State, found: Any) -> int:
+    """How many flows ended and do not matter; their offsets are put into `found`."""
+    flows, count = s.flows, 0
+    for o in range(0, s.counters[FLOWS_TOP], FLOW_WIDTH):
+        matters = flows[o + MATTERS]
+        if matters != NO and matters != SMB and matters != TICKETS:
+            continue
+        if flows[o + SERIAL_NUMBER] < 0 or flows[o + CARRIER] != 0:
+            continue
+        if flows[o + RESET_PACKET] == 0 and (flows[o + FIN_PACKET] == 0 or flows[o + FIN_PACKET + 1] == 0):
+            continue
+        if matters != NO and flows[o + STREAM] >= 0 and s.numbers[flows[o + STREAM] + PIPE_COUNT] != 0:
+            continue
+        found[count] = o
+        count += 1
+    return count
 
 
 def unqueue(s: State, side: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from rpcdiag.sweep import cache
 from rpcdiag.sweep.columns import State
 
-WALK, CLOSE, GIVE_UP, COPY_TABLE = range(4)
+WALK, CLOSE, GIVE_UP, DONE_WITH, FILL_TABLE, COPY_TABLE = range(6)
 _ARRAYS = 6  # of a State
 _ARGUMENTS = 5 + 2 * _ARRAYS + 2
 

@@ -1,14 +1,13 @@
 """The operations of `primitives.py` in the form that the compiler takes: the same names, the same results.
 
 Loads are written byte by byte: the compiler makes one instruction of them. A key is where the packet's addresses and
-ports stand (`addresses | ports << 32`), the table is an array of hash slots.
+ports stand (`addresses | ports << 32`). The table is an array of hash slots: 32 bits of the hash, and the flow's place
+and side plus one (0: free); the ends themselves stand in the flow's record.
 """
 
 from typing import Any
 
-from rpcdiag.sweep.columns import SERIAL_NUMBER
-
-SLOT = 8  # numbers of a hash slot: five of the key, the point, the value plus one (0: free)
+from rpcdiag.sweep.columns import ELSEWHERE, KEY, SERIAL_NUMBER
 
 
 def octet(b: Any, at: int) -> int:
@@ -113,7 +112,7 @@ def ends_key(b: Any, source: int, size: int, transport: int) -> int:
 
 
 def words(b: Any, key: int, size: int, back: int) -> Any:
-    """The five numbers of a key; those of the exchanged ends where `back`."""
+    """The ends of a key as a flow record holds them; exchanged where `back`."""
     source, transport = key & 0xFFFFFFFF, key >> 32
     ports = big(b, transport)
     if back != 0:
@@ -122,66 +121,81 @@ def words(b: Any, key: int, size: int, back: int) -> Any:
         one, two = big(b, source), big(b, source + 4)
         if back != 0:
             one, two = two, one
-        return one << 32 | two, 0, 0, 0, ports
+        return 0, one, 0, two, ports
     a = big(b, source) << 32 | big(b, source + 4)
     c = big(b, source + 8) << 32 | big(b, source + 12)
     d = big(b, source + 16) << 32 | big(b, source + 20)
     e = big(b, source + 24) << 32 | big(b, source + 28)
     if back != 0:
-        return d, e, a, c, ports | 1 << 32
-    return a, c, d, e, ports | 1 << 32
+        return d, e, a, c, ports
+    return a, c, d, e, ports
 
 
-def slot_of(table: Any, a: int, c: int, d: int, e: int, ports: int, point: int) -> int:
-    """Offset of the slot that holds the key, or of the free one where it belongs."""
-    h = (a ^ ports << 13) * -7046029254386353131
-    h = (h ^ (h >> 29 & 0x7FFFFFFFF) ^ c ^ point) * -4658895280553007687
-    if ports >> 32 != 0:
-        h = (h ^ (h >> 31 & 0x1FFFFFFFF) ^ d) * -7723592293110705685
-        h = h ^ e * 0x9E3779B1
-    h = h ^ (h >> 32 & 0xFFFFFFFF)
-    last = len(table) - SLOT
-    at = h * SLOT & last
-    while table[at + 6] != 0:
-        if (
-            table[at] == a
-            and table[at + 4] == ports
-            and table[at + 5] == point
-            and table[at + 1] == c
-            and table[at + 2] == d
-            and table[at + 3] == e
-        ):
+def tag_of(a: int, c: int, d: int, e: int, ports: int, where: int) -> int:
+    """32 bits of a hash."""
+    h = (c * -7046029254386353131 ^ e) * -4658895280553007687
+    h = (h ^ (h >> 29 & 0x7FFFFFFFF) ^ ports ^ where << 32) * -7723592293110705685
+    if where & 1 != 0:
+        h = (h ^ (h >> 31 & 0x1FFFFFFFF) ^ a) * -7046029254386353131
+        h = (h ^ (h >> 31 & 0x1FFFFFFFF) ^ d) * -4658895280553007687
+    return (h ^ h >> 32) & 0xFFFFFFFF
+
+
+def belongs(flows: Any, value: int, a: int, c: int, d: int, e: int, ports: int, where: int) -> bool:
+    """Whether a packet with these ends is of that side of that flow; `where` is as in KEY + 5."""
+    o = value >> 1
+    if value & 1 != 0:
+        a, c, d, e = d, e, a, c
+        ports = (ports & 0xFFFF) << 16 | ports >> 16
+    if flows[o + KEY + 1] != c or flows[o + KEY + 3] != e or flows[o + KEY + 4] != ports:
+        return False
+    if flows[o + KEY] != a or flows[o + KEY + 2] != d:
+        return False
+    return flows[o + KEY + 5] == where or flows[o + ELSEWHERE] == where + 2
+
+
+def slot_of(table: Any, flows: Any, a: int, c: int, d: int, e: int, ports: int, where: int) -> int:
+    """The slot that holds the flow with these ends, or the free one where it belongs."""
+    tag = tag_of(a, c, d, e, ports, where)
+    last = len(table) - 1
+    at = tag & last
+    while table[at] != 0:
+        held = table[at]
+        if held >> 32 & 0xFFFFFFFF == tag and belongs(flows, (held & 0xFFFFFFFF) - 1, a, c, d, e, ports, where):
             return at
-        at = (at + SLOT) & last
+        at = (at + 1) & last
     return at
 
 
+def found_at(table: Any, flows: Any, b: Any, key: int, size: int, point: int, back: int) -> int:
+    a, c, d, e, ports = words(b, key, size, back)
+    held = table[slot_of(table, flows, a, c, d, e, ports, point << 1 | size >> 4)]
+    return (held & 0xFFFFFFFF) - 1
+
+
 def find(table: Any, flows: Any, b: Any, key: int, size: int, point: int) -> int:
-    a, c, d, e, ports = words(b, key, size, 0)
-    found: int = table[slot_of(table, a, c, d, e, ports, point) + 6] - 1
-    return found
+    return found_at(table, flows, b, key, size, point, 0)
 
 
 def find_turned(table: Any, flows: Any, b: Any, key: int, size: int, point: int) -> int:
-    a, c, d, e, ports = words(b, key, size, 1)
-    found: int = table[slot_of(table, a, c, d, e, ports, point) + 6] - 1
-    return found
+    return found_at(table, flows, b, key, size, point, 1)
 
 
-def put(table: Any, b: Any, key: int, size: int, point: int, back: int, value: int) -> None:
+def put(table: Any, flows: Any, b: Any, key: int, size: int, point: int, back: int, value: int) -> None:
     a, c, d, e, ports = words(b, key, size, back)
-    at = slot_of(table, a, c, d, e, ports, point)
-    table[at], table[at + 1], table[at + 2], table[at + 3] = a, c, d, e
-    table[at + 4], table[at + 5], table[at + 6] = ports, point, value + 1
+    where = point << 1 | size >> 4
+    tag = tag_of(a, c, d, e, ports, where)
+    table[slot_of(table, flows, a, c, d, e, ports, where)] = tag << 32 | (value + 1)
 
 
 def enter(table: Any, flows: Any, b: Any, key: int, size: int, point: int, at: int) -> None:
-    put(table, b, key, size, point, 1, 2 * at + 1)
-    put(table, b, key, size, point, 0, 2 * at)
+    put(table, flows, b, key, size, point, 1, 2 * at + 1)
+    put(table, flows, b, key, size, point, 0, 2 * at)
 
 
 def alias(table: Any, flows: Any, b: Any, key: int, size: int, point: int, found: int) -> None:
-    put(table, b, key, size, point, 0, found)
+    flows[(found >> 1) + ELSEWHERE] = (point << 1 | size >> 4) + 2
+    put(table, flows, b, key, size, point, 0, found)
 
 
 def copy(to: Any, at: int, b: Any, start: int, count: int) -> None:
@@ -222,10 +236,34 @@ def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
 
 
 def copy_table(old: Any, new: Any, flows: Any) -> None:
-    """Every key of the old table whose flow still has a serial number, into the new one."""
-    for at in range(0, len(old), SLOT):
-        value = old[at + 6] - 1
-        if value >= 0 and flows[(value >> 1) + SERIAL_NUMBER] >= 0:
-            place = slot_of(new, old[at], old[at + 1], old[at + 2], old[at + 3], old[at + 4], old[at + 5])
-            for word in range(SLOT - 1):
-                new[place + word] = old[at + word]
+    """What the old table holds of flows that still have a serial number, into the new one."""
+    last = len(new) - 1
+    for place in range(len(old)):
+        held = old[place]
+        if held != 0 and flows[((held & 0xFFFFFFFF) - 1 >> 1) + SERIAL_NUMBER] >= 0:
+            at = held >> 32 & last
+            while new[at] != 0:
+                at = (at + 1) & last
+            new[at] = held
+
+
+def fill_table(values: Any, new: Any, flows: Any) -> None:
+    """Sides of flows into a new table; those less than -1 are the other half of one, recorded at another point."""
+    for place in range(len(values)):
+        value, other = values[place], 0
+        if value < 0:
+            value, other = -2 - value, 1
+        o = value >> 1
+        a, c, d, e, ports = (
+            flows[o + KEY],
+            flows[o + KEY + 1],
+            flows[o + KEY + 2],
+            flows[o + KEY + 3],
+            flows[o + KEY + 4],
+        )
+        where = flows[o + ELSEWHERE] - 2 if other != 0 else flows[o + KEY + 5]
+        if value & 1 != 0:
+            a, c, d, e = d, e, a, c
+            ports = (ports & 0xFFFF) << 16 | ports >> 16
+        tag = tag_of(a, c, d, e, ports, where)
+        new[slot_of(new, flows, a, c, d, e, ports, where)] = tag << 32 | (value + 1)

@@ -6,6 +6,8 @@
 from struct import Struct
 from typing import Any
 
+from rpcdiag.sweep.columns import ELSEWHERE
+
 u16 = Struct(">H").unpack_from  # each returns a tuple
 u16_pair = Struct(">HH").unpack_from
 u32 = Struct(">I").unpack_from
@@ -56,6 +58,7 @@ def enter(table: Any, flows: Any, b: Any, key: Any, size: int, point: int, at: i
 
 def alias(table: Any, flows: Any, b: Any, key: Any, size: int, point: int, found: int) -> None:
     """Packets with these ends belong to a record that was opened at another capture point."""
+    flows[(found >> 1) + ELSEWHERE] = (point << 1 | size >> 4) + 2
     table[key + point.to_bytes(8, "little") if point else key] = found
 
 
