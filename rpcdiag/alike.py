@@ -26,7 +26,7 @@ from rpcdiag.track.origin import MAPPER_PORTS
 from rpcdiag.track.tracker import Tracker
 
 LISTED = 100
-WORTH_FOLDING = 2000  # connections that were followed; fewer are looked at in less time than it takes to sort them
+WORTH_FOLDING = 4000  # connections that were followed; fewer are looked at in less time than it takes to sort them
 
 
 class Answer(NamedTuple):

@@ -29,6 +29,7 @@ _SOURCES = (
     "conversation",
     "packets",
     "records",
+    "linker",
     "compiler",
 )
 _aside: list[object] = []  # processes that outlive us: nobody waits for them
@@ -97,7 +98,7 @@ def trusted(path: str) -> bool:
 
 
 def read() -> tuple[str, bytes, str] | None:
-    """Name of the entry, the object, and the version of the loader it was made with; None where there is none."""
+    """Name of the entry, the code, and the version of the loader that it needs, if any; None where there is none."""
     path = object_path()
     if not trusted(path):
         return None
@@ -109,7 +110,7 @@ def read() -> tuple[str, bytes, str] | None:
     words = head.decode("ascii", "replace").split("\n")
     if len(words) != 3 or words[2] != _digest(code):
         return None
-    return words[0], code, words[1]
+    return words[0], code, words[1].removeprefix("-")
 
 
 def _digest(code: bytes) -> str:
@@ -126,7 +127,7 @@ def write(name: str, code: bytes, loader: str) -> str:
     fresh = f"{path}.{os.getpid()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{name}\n{loader}\n{_digest(code)}\n\n".encode() + code)
+        file.write(f"{name}\n{loader or '-'}\n{_digest(code)}\n\n".encode() + code)
     os.replace(fresh, path)
     _forget_others(path)
     return path

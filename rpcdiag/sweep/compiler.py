@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rpcdiag.sweep import (
     bodies,
@@ -35,6 +35,7 @@ from rpcdiag.sweep import (
 )
 from rpcdiag.sweep.columns import IF_LINK, RECORD_HEADER, SCALE, State
 from rpcdiag.sweep.engine import Sweep
+from rpcdiag.sweep.linker import NotLinked, linked
 from rpcdiag.sweep.machine import Machine, MachineError
 
 MODULES: tuple[ModuleType, ...] = (
@@ -169,8 +170,16 @@ def _whole_at_once() -> Iterator[None]:
         CPUContext.get_executable = executable
 
 
-def build(*, checked: bool = True) -> tuple[str, bytes]:
-    """The name of the entry in the object, and the object (ELF or what the platform has)."""
+class Built(NamedTuple):
+    """The image and where in it the entry is; or the object, the name of its entry, and the llvmlite that made it."""
+
+    name: str
+    code: bytes
+    loader: str
+
+
+def build(*, checked: bool = True) -> Built:
+    """Compile the pass."""
     from numba import njit, types
 
     names: dict[str, Any] = {
@@ -211,7 +220,31 @@ def build(*, checked: bool = True) -> tuple[str, bytes]:
     with _whole_at_once():
         compiled.compile(signature)
     result = compiled.overloads[signature.args]
-    return result.fndesc.llvm_func_name, result.library._get_compiled_object()
+    name = result.fndesc.llvm_func_name
+    try:
+        image = linked(_relocatable(result.library, name), name)
+        return Built(str(image.entry), image.code, "")
+    except (NotLinked, AttributeError, RuntimeError):
+        import llvmlite
+
+        return Built(name, result.library._get_compiled_object(), llvmlite.__version__)
+
+
+def _relocatable(library: Any, name: str) -> bytes:
+    """The object in a form that can stand anywhere; what the entry does not call is left out."""
+    import llvmlite.binding as llvm
+
+    if not (sys.platform.startswith("linux") and sys.maxsize > 1 << 32):
+        raise NotLinked(sys.platform)
+    module = llvm.parse_assembly(str(library._final_module))
+    for one in (*module.functions, *module.global_variables):
+        if not one.is_declaration and one.name != name:
+            one.linkage = "internal"
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
+    )
+    return bytes(target.emit_object(module))
 
 
 def warm() -> cache.Warmth:
@@ -223,13 +256,11 @@ def warm() -> cache.Warmth:
     """
     import time
 
-    import llvmlite
-
     began = time.monotonic()
-    name, code = build()
-    _tried(Machine(name, code))
-    path = cache.write(name, code, llvmlite.__version__)
-    return cache.Warmth(path, time.monotonic() - began, len(code))
+    built = build()
+    _tried(Machine(built.name, built.code))
+    path = cache.write(*built)
+    return cache.Warmth(path, time.monotonic() - began, len(built.code))
 
 
 def _tried(machine: Machine) -> None:

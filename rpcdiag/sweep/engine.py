@@ -4,6 +4,7 @@ import mmap
 import sys
 from array import array
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from rpcdiag.sweep import records
@@ -178,7 +179,7 @@ class Sweep:
         whole = memoryview(flows).cast("B")
         width = FLOW_WIDTH * 8
         begin = 0
-        for number, (place, following) in enumerate(zip(order, [*order[1:], -1], strict=True), 1):
+        for number, (place, following) in enumerate(zip(order, chain(order[1:], (-1,)), strict=False), 1):
             if following != place + 1:  # what stands together goes together
                 used.frombytes(whole[order[begin] * width : (place + 1) * width])
                 begin = number
@@ -277,14 +278,9 @@ class Sweep:
 
     def _make_room(self) -> None:
         """For new flows: those that ended and do not matter are folded, then the array grows, then the oldest go."""
-        flows, end = self.state.flows, self.end
+        flows = self.state.flows
         size = self.state.counters[FLOWS_END]
-        found = array("q", bytes(8 * (end // FLOW_WIDTH)))
-        if self._machine:
-            count = self._machine.call(DONE_WITH, 0, 0, None, self.state, found)
-        else:
-            count = done_with(self.state, found)
-        gone = found[:count].tolist()
+        gone = self._done_with()
         if len(gone) * FLOW_WIDTH * WORTH_FOLDING >= size:
             self.folded += len(gone)
         elif size < self._max * FLOW_WIDTH:
@@ -300,6 +296,15 @@ class Sweep:
             if wanted > 0:
                 gone += self._oldest(wanted, set(gone))
         self._free(gone)
+
+    def _done_with(self) -> list[int]:
+        """Flows that ended and do not matter."""
+        found = array("q", bytes(8 * (self.end // FLOW_WIDTH)))
+        if self._machine:
+            count = self._machine.call(DONE_WITH, 0, 0, None, self.state, found)
+        else:
+            count = done_with(self.state, found)
+        return found[:count].tolist()
 
     def _oldest(self, count: int, spared: set[int]) -> list[int]:
         flows = self.state.flows

@@ -1,7 +1,9 @@
-"""The compiled pass: an object file from the cache, loaded with llvmlite alone, called through ctypes."""
+"""The compiled pass: an image or an object from the cache, called through ctypes. An object needs llvmlite."""
 
 import ctypes
+import mmap
 import os
+import sys
 from array import array
 from typing import Any
 
@@ -9,6 +11,7 @@ from rpcdiag.sweep import cache
 from rpcdiag.sweep.columns import State
 
 WALK, CLOSE, GIVE_UP, DONE_WITH, FILL_TABLE, COPY_TABLE = range(6)
+IMPORTS = ("memcpy", "memmove")  # their addresses are put at the beginning of an image when it is loaded
 _ARRAYS = 6  # of a State
 _ARGUMENTS = 5 + 2 * _ARRAYS + 2
 
@@ -18,23 +21,19 @@ class MachineError(Exception):
 
 
 class Machine:
-    """One loaded object. It keeps no state: many passes, in many threads, may use it."""
+    """One loaded object. It keeps no state: many passes, in many threads, may use it.
+
+    `name` is that of its entry; of an image that was linked, where in it the entry is.
+    """
 
     def __init__(self, name: str, code: bytes) -> None:
-        import llvmlite.binding as llvm
-
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple().create_target_machine(jit=True)
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
+        address, self._held = _imaged(int(name), code) if name.isdecimal() else _loaded_by_compiler(name, code)
         kinds: list[Any] = [
             ctypes.POINTER(ctypes.c_int64),
             ctypes.POINTER(ctypes.c_void_p),
             *[ctypes.c_int64] * _ARGUMENTS,
         ]
-        self._entry = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self._engine.get_function_address(name))
+        self._entry = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
 
     def call(self, what: int, x: int, y: int, b: Any, state: State, other: Any = None) -> int:
         """Run one of the entry's functions.
@@ -51,6 +50,38 @@ class Machine:
         if self._entry(ctypes.byref(result), ctypes.byref(trouble), *arguments) != 0:
             raise MachineError
         return result.value
+
+
+def _imaged(entry: int, code: bytes) -> tuple[int, object]:
+    """Put an image into memory of its own, which then can be run and no more be written.
+
+    Raises:
+        OSError: the system does not let us.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    memory = mmap.mmap(-1, len(code), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory[: len(code)] = code
+    for number, name in enumerate(IMPORTS):
+        address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+        memory[8 * number : 8 * number + 8] = address.to_bytes(8, sys.byteorder)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protection = ctypes.c_int(mmap.PROT_READ | mmap.PROT_EXEC)
+    if library.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(len(code)), protection) != 0:
+        raise OSError(ctypes.get_errno(), "mprotect")
+    return start + entry, memory
+
+
+def _loaded_by_compiler(name: str, code: bytes) -> tuple[int, object]:
+    """The address of the entry of an object, and what keeps it loaded."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine.get_function_address(name), engine
 
 
 _loaded: list[Machine | None] = []
@@ -76,9 +107,12 @@ def _load() -> Machine | None:
         return None
     name, code, loader = known
     try:
-        import llvmlite
+        if loader:
+            import llvmlite
 
-        return Machine(name, code) if llvmlite.__version__ == loader else None
+            if llvmlite.__version__ != loader:
+                return None
+        return Machine(name, code)
     except (ImportError, OSError, RuntimeError):
         return None
 

@@ -103,9 +103,10 @@ def _package(name: str, needed: str, mend: str, distribution: str = "") -> Check
 
 def _compiled() -> Check:
     from rpcdiag.sweep import cache
+    from rpcdiag.sweep.machine import machine
 
     needed = "captures of gigabytes at full speed"
-    if cache.read() is not None and find_spec("llvmlite") is not None:
+    if machine() is not None:
         return Check("compiled pass", needed, OK, f"compiled: {cache.object_path()}")
     if not cache.can_build():
         return Check("compiled pass", needed, MISSING, "no compiler", "pip install 'rpcdiag[fast]' && rpcdiag warm")

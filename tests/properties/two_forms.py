@@ -1,6 +1,7 @@
 """One capture through one form of the pass, with all that it said and left in its arrays."""
 
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -41,9 +42,7 @@ from rpcdiag.sweep.columns import (
 )
 from rpcdiag.sweep.engine import MAX_FLOWS, Sweep
 from rpcdiag.sweep.machine import Machine
-from rpcdiag.sweep.native import SLOT
 
-MASK = (1 << 64) - 1
 # numbers that an event of each kind has, and which of them say where its bytes are and how many; what stands behind
 # them in the row was left by another event
 USED = {
@@ -72,7 +71,7 @@ class Left(NamedTuple):
     interfaces: list[int]
     flows: list[int]
     streams: list[int]
-    table: dict[tuple[int, ...], int]
+    table: dict[int, int]
     totals: tuple[int, int]
 
 
@@ -103,7 +102,7 @@ class Heard(Sweep):
             interfaces=interfaces.tolist(),
             flows=list(flows[: counters[FLOWS_TOP]]),
             streams=numbers[STREAMS_AT : counters[STREAMS_TOP]].tolist(),
-            table=_of_dict(table) if isinstance(table, dict) else _of_slots(table),
+            table=_keys(table),
             totals=(self.evicted, self.folded),
         )
 
@@ -202,26 +201,8 @@ def _unnumbered(left: Left) -> Left:
     return left._replace(counters=counters, streams=streams)
 
 
-def _of_dict(table: dict[bytes, int]) -> dict[tuple[int, ...], int]:
-    rows: dict[tuple[int, ...], int] = {}
-    for key, value in table.items():
-        size = 4 if len(key) in (12, 20) else 16
-        ends, ports, point = key[: 2 * size], key[2 * size : 2 * size + 4], key[2 * size + 4 :]
-        rows[(int.from_bytes(ends, "big"), int.from_bytes(ports, "big"), size, int.from_bytes(point, "little"))] = value
-    return rows
-
-
-def _of_slots(table: Any) -> dict[tuple[int, ...], int]:
-    rows: dict[tuple[int, ...], int] = {}
-    words = array("q", bytes(table))
-    for at in range(0, len(words), SLOT):
-        if not words[at + 6]:
-            continue
-        a, c, d, e, ports, point, value = words[at : at + 7]
-        if ports >> 32:
-            key = ((a & MASK) << 192 | (c & MASK) << 128 | (d & MASK) << 64 | e & MASK, ports & 0xFFFFFFFF, 16, point)
-        else:
-            key = (a & MASK, ports, 4, point)
-        assert key not in rows, "a key that stands in two slots"
-        rows[key] = value - 1
-    return rows
+def _keys(table: Any) -> dict[int, int]:
+    """How many keys of the table stand for each side of a flow."""
+    if isinstance(table, dict):
+        return dict(Counter(table.values()))
+    return dict(Counter((held & 0xFFFFFFFF) - 1 for held in array("q", bytes(table)) if held))
