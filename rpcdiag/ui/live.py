@@ -45,7 +45,9 @@ PIPE_FLOWS = min(MAX_FLOWS, 50_000)
 LOSSES_EVERY_S = 1.0
 MOST_LINES = 40  # of one look; the rest is counted
 _BAD = frozenset({"logged", "silent 1 s", "silent 3 s", "refused", "prohibited", "reset", "stalled", "idle-dropped"})
-_NEVER_NEEDED = frozenset({"rpcdiag.__main__", "rpcdiag.sweep.compiler", "rpcdiag.sweep.linker", "rpcdiag.sweep.native"})
+_NEVER_NEEDED = frozenset(
+    {"rpcdiag.__main__", "rpcdiag.sweep.compiler", "rpcdiag.sweep.linker", "rpcdiag.sweep.native"}
+)
 Say = Callable[[str], None]
 Naming = Callable[[Address, Address], str]
 
