@@ -39,6 +39,7 @@ from rpcdiag.sweep.columns import (
     S_GROUP,
     S_NS,
     S_PACKET,
+    SEED,
     STEP_COUNT,
     STEPS,
     STEPS_END,
@@ -62,7 +63,7 @@ def body_number(
     """
     counters, numbers, store = s.counters, s.numbers, s.store
     length = none + ntwo + nthree
-    h = digest(b, three, nthree, digest(b, two, ntwo, digest(b, one, none, meta ^ wire)))
+    h = digest(b, three, nthree, digest(b, two, ntwo, digest(b, one, none, meta ^ wire ^ counters[SEED])))
     place = BODIES_AT + (h & (BODY_SLOTS - 1)) * BODY_WIDTH
     while numbers[place + B_NUMBER] != 0:
         if (

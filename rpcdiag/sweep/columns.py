@@ -50,6 +50,7 @@ NAMES_UNTOLD = 57
 TOKENS_TOLD = 58
 TOKENS_UNTOLD = 59
 TUNNELS = 60  # packets that IPsec encrypts
+SEED = 61  # of hashes: whoever makes a capture must not know which keys collide
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2

@@ -1,6 +1,7 @@
 """Owns the arrays of one pass over one capture, makes room in them, and hands on the events."""
 
 import mmap
+import os
 import sys
 from array import array
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from rpcdiag.sweep.columns import (
     LARGE_AT,
     LARGE_TOP,
     RESERVE,
+    SEED,
     SERIAL,
     SERIAL_NUMBER,
     SINGLE,
@@ -62,6 +64,7 @@ MAX_FLOWS = 200_000  # half a KB each; more than that, and the oldest that do no
 MOST_FLOWS = (1 << 30) // FLOW_WIDTH  # the hash table holds twice a place in 32 bits
 WORTH_FOLDING = 4  # the array grows where fewer than one in so many can go
 _FIRST_FLOWS = 1024
+_SEED = int.from_bytes(os.urandom(7), "little")  # no result depends on it
 _PIECE = 1 << 16  # numbers of a table that are copied at once: whole slots, and whole pages
 
 
@@ -124,11 +127,12 @@ class Sweep:
             flows=numbers(FLOW_WIDTH * (max_flows + RESERVE)) if machine else [0] * (FLOW_WIDTH * (first + RESERVE)),
             numbers=wide,
             store=store,
-            table=numbers(_slots(first)) if machine else {},
+            table=_table(first) if machine else {},
         )
         counters = self.state.counters
         counters[FLOWS_END] = FLOW_WIDTH * first
         counters[EVENTS], counters[HELD], counters[CONTENT_TOP] = EVENTS_AT, ARENA_AT, CONTENT_AT
+        counters[SEED] = _SEED
         counters[SMALL_TOP], counters[LARGE_TOP], counters[STREAMS_TOP] = SMALL_AT, LARGE_AT, STREAMS_AT
         for head in (FREE, FREE_STREAM, FREE_WAITING, FREE_SMALL, FREE_LARGE):
             counters[head] = -1
@@ -223,7 +227,7 @@ class Sweep:
         flows = numbers(FLOW_WIDTH * (self._max + RESERVE))
         flows[: len(self.state.flows)] = array("q", self.state.flows)
         self.state = self.state._replace(counters=array("q", self.state.counters), flows=flows)
-        new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
+        new = _table(self.state.counters[FLOWS_END] // FLOW_WIDTH)
         machine.call(FILL_TABLE, 0, 0, None, self.state._replace(table=values), new)
         self.state = self.state._replace(table=new)
 
@@ -349,9 +353,11 @@ class Sweep:
         """A table without the flows that went, and with room for those to come."""
         flows, table = self.state.flows, self.state.table
         if self._machine:
-            new = numbers(_slots(self.state.counters[FLOWS_END] // FLOW_WIDTH))
-            for at in range(0, len(table), _PIECE):  # piece by piece, so that both together take no more than one
-                self._machine.call(COPY_TABLE, 0, 0, None, self.state._replace(table=table[at : at + _PIECE]), new)
+            new = _table(self.state.counters[FLOWS_END] // FLOW_WIDTH)
+            for at in range(0, len(table) - 1, _PIECE):  # piece by piece, so that both together take no more than one
+                self._machine.call(
+                    COPY_TABLE, 0, 0, None, self.state._replace(table=table[at : min(at + _PIECE, len(table) - 1)]), new
+                )
                 _release(table, at)
             self.state = self.state._replace(table=new)
         else:
@@ -359,6 +365,9 @@ class Sweep:
                 del table[key]
 
 
-def _slots(flows: int) -> int:
-    """Slots of a hash table for so many flows, and those beyond: two each, three at most."""
-    return 1 << (4 * (flows + RESERVE) - 1).bit_length()
+def _table(flows: int) -> Any:
+    """A hash table for so many flows, and those beyond: two slots each, three at most; and the seed behind them."""
+    slots = 1 << (4 * (flows + RESERVE) - 1).bit_length()
+    table = numbers(slots + 1)
+    table[slots] = _SEED
+    return table

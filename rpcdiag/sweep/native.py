@@ -2,7 +2,7 @@
 
 Loads are written byte by byte: the compiler makes one instruction of them. A key is where the packet's addresses and
 ports stand (`addresses | ports << 32`). The table is an array of hash slots: 32 bits of the hash, and the flow's place
-and side plus one (0: free); the ends themselves stand in the flow's record.
+and side plus one (0: free); the ends themselves stand in the flow's record. Behind the slots stands the seed of the hash.
 """
 
 from typing import Any
@@ -131,9 +131,9 @@ def words(b: Any, key: int, size: int, back: int) -> Any:
     return a, c, d, e, ports
 
 
-def tag_of(a: int, c: int, d: int, e: int, ports: int, where: int) -> int:
+def tag_of(seed: int, a: int, c: int, d: int, e: int, ports: int, where: int) -> int:
     """32 bits of a hash."""
-    h = (c * -7046029254386353131 ^ e) * -4658895280553007687
+    h = ((seed ^ c) * -7046029254386353131 ^ e) * -4658895280553007687
     h = (h ^ (h >> 29 & 0x7FFFFFFFF) ^ ports ^ where << 32) * -7723592293110705685
     if where & 1 != 0:
         h = (h ^ (h >> 31 & 0x1FFFFFFFF) ^ a) * -7046029254386353131
@@ -156,8 +156,8 @@ def belongs(flows: Any, value: int, a: int, c: int, d: int, e: int, ports: int, 
 
 def slot_of(table: Any, flows: Any, a: int, c: int, d: int, e: int, ports: int, where: int) -> int:
     """The slot that holds the flow with these ends, or the free one where it belongs."""
-    tag = tag_of(a, c, d, e, ports, where)
-    last = len(table) - 1
+    last = len(table) - 2
+    tag = tag_of(table[last + 1], a, c, d, e, ports, where)
     at = tag & last
     while table[at] != 0:
         held = table[at]
@@ -184,7 +184,7 @@ def find_turned(table: Any, flows: Any, b: Any, key: int, size: int, point: int)
 def put(table: Any, flows: Any, b: Any, key: int, size: int, point: int, back: int, value: int) -> None:
     a, c, d, e, ports = words(b, key, size, back)
     where = point << 1 | size >> 4
-    tag = tag_of(a, c, d, e, ports, where)
+    tag = tag_of(table[len(table) - 1], a, c, d, e, ports, where)
     table[slot_of(table, flows, a, c, d, e, ports, where)] = tag << 32 | (value + 1)
 
 
@@ -236,8 +236,8 @@ def same(b: Any, at: int, other: Any, place: int, count: int) -> bool:
 
 
 def copy_table(old: Any, new: Any, flows: Any) -> None:
-    """What the old table holds of flows that still have a serial number, into the new one."""
-    last = len(new) - 1
+    """What slots of the old table hold of flows that still have a serial number, into the new one."""
+    last = len(new) - 2
     for place in range(len(old)):
         held = old[place]
         if held != 0 and flows[((held & 0xFFFFFFFF) - 1 >> 1) + SERIAL_NUMBER] >= 0:
@@ -265,5 +265,5 @@ def fill_table(values: Any, new: Any, flows: Any) -> None:
         if value & 1 != 0:
             a, c, d, e = d, e, a, c
             ports = (ports & 0xFFFF) << 16 | ports >> 16
-        tag = tag_of(a, c, d, e, ports, where)
+        tag = tag_of(new[len(new) - 1], a, c, d, e, ports, where)
         new[slot_of(new, flows, a, c, d, e, ports, where)] = tag << 32 | (value + 1)

@@ -70,7 +70,7 @@ POLICIES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(EVENTS, max_size=12), POLICIES)
 def test_it_never_raises_and_says_the_same_again(events: list[Event], policy: Policy) -> None:
     product = product_of(policy)
@@ -86,7 +86,7 @@ def test_it_never_raises_and_says_the_same_again(events: list[Event], policy: Po
         assert verdict.position is None or policy.rules[verdict.position].name == verdict.rule
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(EVENTS, max_size=8), POLICIES)
 def test_a_change_turns_what_it_is_said_to_turn(events: list[Event], policy: Policy) -> None:
     in_order = ordered(events)

@@ -205,4 +205,4 @@ def _keys(table: Any) -> dict[int, int]:
     """How many keys of the table stand for each side of a flow."""
     if isinstance(table, dict):
         return dict(Counter(table.values()))
-    return dict(Counter((held & 0xFFFFFFFF) - 1 for held in array("q", bytes(table)) if held))
+    return dict(Counter((held & 0xFFFFFFFF) - 1 for held in array("q", bytes(table))[:-1] if held))

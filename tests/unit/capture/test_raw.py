@@ -6,7 +6,7 @@ from pathlib import Path
 from struct import pack, unpack
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rpcdiag.capture import written
@@ -111,7 +111,6 @@ def test_what_is_written_is_read_as_it_was(tmp_path: Path) -> None:
     assert {one.options for one in records_again} == {(Option(1, b"said"),)}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(FORMS)), st.lists(st.tuples(st.integers(0, 500), st.integers(0, 255)), max_size=6))
 def test_a_spoilt_capture_is_read_up_to_some_place(form: str, spoilt: list[tuple[int, int]]) -> None:
     data = bytearray(FORMS[form])

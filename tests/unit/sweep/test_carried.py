@@ -8,7 +8,7 @@ from struct import pack
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpcdiag.flows.flow import PIPE
@@ -118,7 +118,7 @@ def _cut(messages: tuple[Message, ...], sizes: list[int]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=20))
 def test_the_cut_of_the_segments_changes_nothing(version: int, sizes: list[int]) -> None:
     messages = _told() if version == 2 else _told1()
@@ -138,7 +138,7 @@ def test_segments_of_one_size_change_nothing(version: int, size: int) -> None:
     assert _same(said(messages, sizes=chain((first,), repeat(size)))) == whole
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_comes_late_or_twice_changes_nothing(data: st.DataObject) -> None:
     frames = connection(_told(), 445, (len(_told()[0][1]), *[90] * 40))
@@ -463,7 +463,7 @@ def test_messages_that_no_host_sends(side: int, machine: Machine, tmp_path: Path
     assert len(fine) >= count - 20
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=4), port=st.sampled_from([88, 445, 139])
 )

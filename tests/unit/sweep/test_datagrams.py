@@ -166,7 +166,7 @@ TICKETS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes=st.lists(st.integers(20, 900), min_size=1, max_size=8))
 def test_tickets_over_tcp_however_they_are_cut(sizes: list[int]) -> None:
     recording = Recording(0)

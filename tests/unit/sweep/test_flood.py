@@ -1,5 +1,7 @@
 """More flows than there is room for: the oldest go, and every packet is still counted."""
 
+import subprocess
+import sys
 from pathlib import Path
 from struct import pack
 
@@ -7,6 +9,7 @@ import pytest
 
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.flows.table import CaptureFlows
+from rpcdiag.sweep import engine
 from rpcdiag.sweep.columns import COUNTERS, FLOW_WIDTH, FLOWS_TOP, IN_FLOWS, NUMBER, SERIAL, SERIAL_NUMBER
 from rpcdiag.sweep.engine import FOLLOWED_SHARE, Sweep
 from rpcdiag.sweep.machine import Machine
@@ -17,6 +20,7 @@ from tests.properties.two_forms import Chosen, Outcome, compare, compare_ends, o
 
 A, B = "192.0.2.1", "192.0.2.2"
 ROOM = 500
+_SAY_SEED = "from rpcdiag.sweep.engine import _SEED; print(_SEED)"
 
 
 def _write(folder: Path, segments: list[bytes]) -> str:
@@ -229,3 +233,24 @@ def test_packets_in_blocks_of_their_own_make_room_for_flows_too(
     path.write_bytes(data)
     one = outcome(str(path), Chosen(machine if form == "compiled" else None))
     assert one.diagnosis.case.accounting.packets_in_flows == 3000
+
+
+def test_what_collides_is_known_to_nobody_and_changes_nothing(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process has a seed of its own: no capture can be made whose connections all meet in one slot."""
+    path = _write(tmp_path, [*_syns(300), *[_rpc(2000 + number) for number in range(300)]])
+    found, slots = [], []
+    for seed in (1, 2):
+        monkeypatch.setattr(engine, "_SEED", seed)
+        found.append(outcome(path, Chosen(machine)))
+        sweep = Sweep(machine=machine)
+        for _ in CaptureReader(path, sweep).events():
+            pass
+        slots.append([place for place, held in enumerate(sweep.state.table[:-1]) if held])
+    assert found[0].said == found[1].said
+    assert [left.flows for left in found[0].left] == [left.flows for left in found[1].left]
+    assert len(slots[0]) == len(slots[1]) == 2 * 600
+    assert slots[0] != slots[1]
+    said = [subprocess.run([sys.executable, "-c", _SAY_SEED], capture_output=True, check=True).stdout for _ in "ab"]
+    assert said[0] != said[1]

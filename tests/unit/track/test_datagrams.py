@@ -526,7 +526,7 @@ def anything(draw: st.DrawFn) -> Said:
     return Said(ends[0], ends[1], bytes(data), draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 0, 3, 90])))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(anything(), max_size=30))
 def test_whatever_is_said_the_sums_hold(said: list[Said]) -> None:
     datagrams = Datagrams()
@@ -538,7 +538,7 @@ def test_whatever_is_said_the_sums_hold(said: list[Said]) -> None:
     assert datagrams.conversations() == found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(anything(), max_size=30))
 def test_small_bounds_hold_too(said: list[Said]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -156,7 +156,7 @@ def test_hostile_text_is_made_harmless() -> None:
         assert all(line.isprintable() for line in shown(pasted, full=True))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.text(max_size=400),

@@ -307,7 +307,7 @@ _texts = st.one_of(st.text(max_size=400), _pieces)
 
 
 @pytest.mark.parametrize("name", sorted(samples.SAMPLES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=_texts)
 def test_no_text_raises(name: str, text: str) -> None:
     form = FORMATS[name]
@@ -318,7 +318,7 @@ def test_no_text_raises(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(samples.SAMPLES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_damage_to_a_sample_raises(name: str, data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(samples.SAMPLES[name]))
@@ -381,7 +381,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(expressions=st.lists(_json, max_size=5), more=st.lists(_json, max_size=3))
 def test_no_expression_of_nft_raises(expressions: list[object], more: list[object]) -> None:
     document = json.loads(samples.NFT)
