@@ -1,7 +1,7 @@
 """Which form of the pass reads a capture: interpreted while that is quicker, compiled where it is at hand.
 
-Loading the compiled pass takes as long as interpreting a few MB. Where it is not in the cache yet, a process aside
-builds it; the capture at hand is begun without it, and goes on with it as soon as it is there.
+Loading the compiled pass takes as long as interpreting half a MB or more. Where it is not in the cache yet and the
+capture is large, a process aside builds it; the capture at hand is begun without it, and goes on with it as soon as it is there.
 """
 
 import os
@@ -15,7 +15,8 @@ from rpcdiag.sweep.engine import MAX_FLOWS, Sweep
 from rpcdiag.sweep.machine import look_again, machine
 
 AUTO, PYTHON, COMPILED = "auto", "python", "compiled"
-WORTH_LOADING = 4 << 20  # bytes
+WORTH_LOADING = 1 << 20  # bytes
+WORTH_BUILDING = 4 << 20
 LOOK_EVERY = 64 << 20
 
 
@@ -43,7 +44,7 @@ class Engine:
         """Told what will be read."""
         self.total = sum(_size(path) for path in paths)
         self.several = len(paths) > 1
-        if self._wish == AUTO and self.total >= WORTH_LOADING:
+        if self._wish == AUTO and self.total >= WORTH_BUILDING:
             self._build(machine() is None)
 
     @property
@@ -71,7 +72,7 @@ class Engine:
         """Told how many bytes were read, goes over to the compiled pass when that is worth it and possible."""
         if self._wish != AUTO or reader.sweep.compiled:
             return None
-        next_look = WORTH_LOADING
+        next_look = WORTH_BUILDING
 
         def look(read: int) -> None:
             nonlocal next_look

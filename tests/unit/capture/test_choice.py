@@ -12,7 +12,7 @@ import pytest
 
 from rpcdiag.analysis import analyze
 from rpcdiag.capture import choice
-from rpcdiag.capture.choice import AUTO, COMPILED, PYTHON, WORTH_LOADING, Engine
+from rpcdiag.capture.choice import AUTO, COMPILED, PYTHON, WORTH_BUILDING, Engine
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.errors import MissingPiece
 from rpcdiag.report.outputs.json import document
@@ -46,7 +46,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packets.append(frames.tcp(A, 50000, B, 135, seq=1 + len(bind), data=pdus.request(3, bytes(40))))
     path = tmp_path_factory.mktemp("large") / "large.pcap"
     path.write_bytes(containers.pcap([Frame(n * 1000, 0, frames.ethernet(one)) for n, one in enumerate(packets)]))
-    assert path.stat().st_size > 1.8 * WORTH_LOADING
+    assert path.stat().st_size > 1.8 * WORTH_BUILDING
     return path
 
 
@@ -113,8 +113,8 @@ def test_standard_input_changes_over_once_that_is_worth_it(
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     reader, blocks = _follow(Engine(AUTO), "-")
     assert reader.packets == 142
-    assert {done for count, done in blocks if count < WORTH_LOADING} == {False}
-    assert {done for count, done in blocks if count >= WORTH_LOADING} == {True}
+    assert {done for count, done in blocks if count < WORTH_BUILDING} == {False}
+    assert {done for count, done in blocks if count >= WORTH_BUILDING} == {True}
     assert blocks[-1][0] == len(data)
 
 
