@@ -45,6 +45,24 @@ def connection(
     )  # fmt: skip
 
 
+def numbered(number: int, ns: int, record: int, computer: str, provider: str, *values: object) -> str:
+    """An event of a provider that numbers its values: DistributedCOM, NETLOGON."""
+    params: dict[str, object] = {f"param{place}": value for place, value in enumerate(values, 1)}
+    return event(number, ns, record, computer, provider=provider, **params)
+
+
+def met_a_filter(
+    ns: int, record: int, computer: str, client: str, port: int, interface: str, *, blocked: bool = True
+) -> str:  # fmt: skip
+    """5712: a call met an RPC filter that audits."""
+    text = event(
+        5712, ns, record, computer, SubjectUserName="anna", ProcessId=812, ProcessName="services.exe",
+        RemoteIpAddress=client, RemotePort=port, InterfaceUuid=f"{{{interface.upper()}}}", AuthenticationLevel=6,
+    )  # fmt: skip
+    keywords = "0x8010000000000000" if blocked else "0x8020000000000000"
+    return text.replace("<TimeCreated", f"<Keywords>{keywords}</Keywords><TimeCreated")
+
+
 def no_port_left(number: int, ns: int, record: int, computer: str, *, provider: str = "Tcpip") -> str:
     """4227, 4231 of the System log: no source port is left. They name no address."""
     return event(number, ns, record, computer, provider=provider)
