@@ -2,7 +2,8 @@
 
 Event 4625 has the client's address, mostly its port, and the status that the wire seals or sums up: the connection is the
 one with that port at that time. Where it has no port, address, time, user and the log's host must agree. Event 4776 of a
-domain controller has no address: user and workstation, as they stand in NTLM's token, and the time must agree.
+domain controller has no address, nor has an event 4625 at times: user and workstation, as they stand in NTLM's token, and the
+time must agree.
 """
 
 from bisect import bisect_left, bisect_right
@@ -70,7 +71,8 @@ class FailedLogons:
         found += [
             (ns, one)
             for ns, one in self._near(None, refused_ns)
-            if one.event == CHECKED and any(_same_user(one, logon) for logon in logons)
+            if one.event == CHECKED or (one.event == FAILED and self._writers.is_by(one, flows[0].server.address))
+            if any(_same_user(one, logon) for logon in logons)
         ]
         return _told([one for _, one in found])
 

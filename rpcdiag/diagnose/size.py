@@ -39,7 +39,11 @@ class Judged(NamedTuple):
 
 def too_big(flow: Flow) -> Seen | None:
     """ICMP errors that say that a packet of the connection is too big for the path."""
-    errors = [one for one in flow.icmp if (one.kind, one.code) == _NEEDS_FRAGMENTS[one.version]]
+    errors = [
+        one
+        for one in flow.icmp
+        if (one.kind, one.code) == _NEEDS_FRAGMENTS[one.version] and one.quotes_client == bool(flow.repeats_from_client)
+    ]
     if not errors:
         return None
     says = f"{errors[0].sender} says that the packet is too big for the way (ICMP), and it is repeated as large"
@@ -67,14 +71,7 @@ def _size(case: Case, conversation: Conversation) -> Iterator[Seen]:
     """That smaller ones of its kind pass, or larger ones of other kinds do not."""
     flow = conversation.near.flow
     bind = _first(conversation)
-    acknowledges = flow.server_packets - bool(flow.syn_ack) - bool(flow.fin_from_server) - _resets(flow)
-    if (
-        flow.syn_ack
-        and bind is not None
-        and bind.size > flow.stalled_size
-        and acknowledges > 0
-        and not flow.server_bytes
-    ):
+    if bind is not None and _acknowledges_again(flow, bind):
         says = "the server acknowledges once more what it had: the small end of the bind arrives, its large beginning does not"
         yield Seen(says, flow.capture, (flow.first_packet, flow.last_packet))
     for other in _around(case, conversation):
@@ -103,7 +100,8 @@ def _kind(case: Case, conversation: Conversation) -> Iterator[Seen]:
         yield ended
     for other in _around(case, conversation):
         theirs = other.near.flow
-        if theirs.client_acknowledged >= flow.stalled_size and theirs.point == flow.point:
+        here = (theirs.capture, theirs.point) == (flow.capture, flow.point)
+        if theirs.client_acknowledged >= flow.stalled_size and here:
             says = f"{theirs.client_acknowledged} bytes in one segment to port {theirs.server.port} are acknowledged"
             yield Seen(says, theirs.capture, (theirs.first_packet, theirs.last_packet))
         elif _small_one_lost(case, bind, other):
@@ -141,8 +139,18 @@ def _ended_by_server(flow: Flow, bind: Bind | None) -> Seen | None:
     return None
 
 
-def _resets(flow: Flow) -> int:
-    return 1 if flow.reset is not None and not flow.reset.from_client else 0
+def _acknowledges_again(flow: Flow, bind: Bind) -> bool:
+    """Whether the server sends more than its SYN-ACK and an end, and has no data: ACKs of what had come before.
+
+    The bind must have a small end that can arrive. Where packets were recorded twice, their number tells nothing.
+    """
+    if not flow.syn_ack or flow.server_bytes or bind.size <= flow.stalled_size:
+        return False
+    ends = 1 if flow.reset is not None and not flow.reset.from_client else 0
+    segments = -(-bind.size // flow.stalled_size)
+    most = flow.syn_count + 1 + segments + flow.repeats_from_client + 2  # ACK of the SYN-ACK; FIN and RST
+    recorded_twice = flow.packets - flow.server_packets > most
+    return not recorded_twice and flow.server_packets > 1 + bool(flow.fin_from_server) + ends
 
 
 def _only_large_lost(flow: Flow) -> bool:

@@ -1,9 +1,10 @@
 """Which host of the captures wrote an event: logs name computers, packets have addresses."""
 
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rpcdiag.case import Case
-from rpcdiag.diagnose import named
 from rpcdiag.diagnose.once import once
 from rpcdiag.model.packets import Address
 from rpcdiag.track.surroundings import same_host
@@ -19,9 +20,7 @@ class Writers:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._names = _named_addresses(case)
         self._of: dict[tuple[int, str | None], _Addresses] = {}
-        self._itself: dict[Address, frozenset[str]] = {}
 
     @staticmethod
     @once
@@ -34,14 +33,14 @@ class Writers:
         known = self.addresses(one)
         if known:
             return host in known
-        if one.host is None:
+        itself = self._called.get(host, set())
+        if one.host is None or not itself:
             return None
-        itself = self._calls_itself(host)
-        return False if itself and not any(same_host(name, one.host) for name in itself) else None
+        return None if any(same_host(name, one.host) for name in itself) else False
 
     def is_called(self, host: Address, name: str) -> bool:
-        """Whether that is one of the host's names, as far as they are known."""
-        return any(address == host and same_host(known, name) for known, address in self._names)
+        """Whether the host calls itself that."""
+        return any(same_host(known, name) for known in self._called.get(host, ()))
 
     def addresses(self, one: "Statement") -> _Addresses:
         """Those of the host that wrote it, as far as they are known."""
@@ -53,35 +52,54 @@ class Writers:
     def _addresses(self, one: "Statement") -> _Addresses:
         from rpcdiag.logs.match import own_addresses
 
-        if one.host is None:
+        name = one.host
+        if name is None:
             return own_addresses(self._case.logs[one.log].file)
-        writers = {
-            (log.number, entry.device)
+        known = [addresses for device, addresses in self._devices if same_host(device, name)]
+        known += [frozenset({address}) for called, address in self._names if same_host(called, name)]
+        return frozenset().union(*known)
+
+    @cached_property
+    def _devices(self) -> list[tuple[str, _Addresses]]:
+        """The addresses that logs show of the computers that wrote them."""
+        from rpcdiag.logs.match import own_by_device
+
+        return [
+            (device, addresses)
             for log in self._case.logs
-            for entry in log.file.entries
-            if entry.device is not None and same_host(entry.device, one.host)
-        }
-        found = [own_addresses(self._case.logs[log].file, device) for log, device in sorted(writers)]
-        found += [frozenset({address}) for name, address in self._names if same_host(name, one.host)]
-        return frozenset().union(*found)
+            for device, addresses in own_by_device(log.file).items()
+            if device is not None and addresses
+        ]
 
-    def _calls_itself(self, host: Address) -> frozenset[str]:
-        if host not in self._itself:
-            client = {name for name, address in self._names if address == host}
-            self._itself[host] = frozenset({*named.calls_itself(self._case, host), *client})
-        return self._itself[host]
+    @cached_property
+    def _called(self) -> dict[Address, set[str]]:
+        """The names that hosts give themselves."""
+        found: dict[Address, set[str]] = {}
+        for name, address in _own_names(self._case):
+            found.setdefault(address, set()).add(name)
+        return found
+
+    @cached_property
+    def _names(self) -> list[tuple[str, Address]]:
+        """These, and those that name services have for them."""
+        answers = {
+            (one.fact.name, address)
+            for one in self._case.names
+            for address in one.fact.addresses
+        }  # fmt: skip
+        return sorted({*_own_names(self._case), *answers}, key=str)
 
 
-def _named_addresses(case: Case) -> frozenset[tuple[str, Address]]:
-    """Names of computers as they call themselves, and as name services call them, with their addresses."""
-    found: set[tuple[str, Address]] = set()
+def _own_names(case: Case) -> Iterator[tuple[str, Address]]:
+    """A client's in NTLM and Netlogon, a server's in its NTLM challenge and in the bindings of its resolver."""
     for one in case.logons:
         logon = one.logon
         if logon.mechanism in ("ntlm", "netlogon") and logon.workstation:
-            found.add((logon.workstation, one.client))
+            yield logon.workstation, one.client
         name = logon.server_dns_name or logon.server_name
         if name and logon.mechanism == "ntlm":
-            found.add((name, one.server))
-    for answer in case.names:
-        found.update((answer.fact.name, address) for address in answer.fact.addresses)
-    return frozenset(found)
+            yield name, one.server
+    for referral in case.resolvers:
+        for endpoint in referral.referral.endpoints:
+            if endpoint.address is None and endpoint.host and not endpoint.host.replace(".", "").isdigit():
+                yield endpoint.host, referral.teller

@@ -37,7 +37,8 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _judged(case: Case, conversation: Conversation) -> Judged:
     flow = conversation.near.flow
-    if observe.is_mapper(conversation) and flow.repeats_from_client:
+    rpc = conversation.near.rpc
+    if observe.is_mapper(conversation) and rpc is not None and rpc.binds and rpc.binds[0].answer is None:
         return size.judged(case, conversation)
     told = size.too_big(flow)
     if told is not None:
@@ -48,14 +49,13 @@ def _judged(case: Case, conversation: Conversation) -> Judged:
 
 def _finding(case: Case, conversation: Conversation, found: Judged) -> Finding:
     flow = conversation.near.flow
-    established = found.told and flow.icmp[0].quotes_client
     return Finding(
         rule=RULE.id,
         summary=f"segments of {flow.stalled_size} bytes between {conversation.client} and {conversation.server} get "
         "lost while smaller ones pass: a path MTU problem",
         severity=Severity.ERROR,
         confidence=Confidence.ESTABLISHED
-        if established
+        if found.told
         else Confidence.LIKELY
         if found.matter is Matter.SIZE
         else Confidence.POSSIBLE,

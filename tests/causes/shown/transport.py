@@ -144,6 +144,14 @@ def _too_big(recording: Recording) -> None:
     tcp.repeat(0, LARGE_BIND, (1, 2, 4, 8))
 
 
+def _activation_lost(recording: Recording) -> None:
+    """The bind of the activator is answered, the large call that follows is lost."""
+    _lookup(recording)
+    tcp = _dcom(recording)
+    exchanges.activator(tcp)
+    _lost(tcp, pdus.request(4, bytes(1420), auth=exchanges.SIGNATURE))
+
+
 def _died(recording: Recording) -> None:
     """Large calls pass, one after the other; then nothing does any more."""
     _lookup(recording)
@@ -437,6 +445,10 @@ SHOWN = (
         "large-ones-lost-everywhere", "A large bind of DCOM is lost, and so is a large call to another port.",
         _large_elsewhere(lost=True), "path-mtu", "likely", "M1", "strict-filter", runner_up="strict-filter",
         never=("strict-filter",),
+    ),
+    Shown(
+        "large-activation-lost", "DCOM is bound on port 135, and the large call that follows is lost: no filter of interfaces.",
+        _activation_lost, "path-mtu", "likely", "M1", "strict-filter", never=("strict-filter", "mapper-bind-unanswered"),
     ),
     Shown(
         "too-big-says-a-router", "A router says that a large bind of DCOM does not fit, and it is repeated as large.",
