@@ -16,6 +16,7 @@ from rpcdiag.case import Case, CaseSession, Conversation
 from rpcdiag.diagnose import failed_logons, logon, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.logon_events import FailedLogons, Told
+from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.logons import Logon
@@ -101,11 +102,15 @@ def _guest(user: str | None) -> bool:
     return not user or user.lower() == "guest"
 
 
+def _reason(code: int) -> str:
+    return logon.REASONS.get(code) or status_name(code) or f"status {code:#010x}"
+
+
 def _finding(
     client: Address, server: Address, seen: Sequence[Evidence], flows: tuple[str, ...],
     confidence: Confidence, severity: Severity = Severity.ERROR, told: Told | None = None,
 ) -> Finding:  # fmt: skip
-    reason = logon.REASONS.get(told.code, f"{told.code:#010x}") if told is not None else None
+    reason = _reason(told.code) if told is not None else None
     who = f" of {told.user}" if told is not None and told.user else ""
     return Finding(
         rule=RULE.id,

@@ -58,6 +58,22 @@ def test_where_only_the_outer_status_is_told_it_speaks(tmp_path: Path) -> None:
     assert "no domain controller could be asked" in one.summary
 
 
+@pytest.mark.parametrize(("code", "says"), [(0xC0000022, "STATUS_ACCESS_DENIED"), (0xC0FFEE00, "status 0xc0ffee00")])
+def test_a_status_that_has_no_words_of_ours_has_its_name(tmp_path: Path, code: int, says: str) -> None:
+    (one,) = _found(
+        _diagnosed(tmp_path, _refused, events.failed_logon(START, 11, SRV, C, 50001, code)), "bad-credentials"
+    )
+    assert says in one.summary
+
+
+@pytest.mark.parametrize(("computer", "proven"), [(SRV, True), ("file9.lab.example", False)])
+def test_without_an_address_user_and_workstation_of_the_token_count(
+    tmp_path: Path, computer: str, proven: bool
+) -> None:
+    log = events.failed_logon(START, 11, computer, "-", "-", WRONG_PASSWORD)
+    assert bool(_found(_diagnosed(tmp_path, _refused, log), "bad-credentials")) is proven
+
+
 def test_the_remedy_is_for_what_the_log_says(tmp_path: Path) -> None:
     diagnosis = _diagnosed(tmp_path, _refused, events.failed_logon(START, 11, SRV, C, 50001, LOCKED))
     (one,) = _found(diagnosis, "bad-credentials")
