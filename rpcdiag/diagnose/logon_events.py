@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.host import Statement
 
 CLOSE_NS = 5_000_000_000  # an event is written this much before or after its answer at most, where one could not check
+MAX_NEAR = 256
 FAILED, CHECKED = 4625, 4776
 
 
@@ -42,10 +43,14 @@ class FailedLogons:
         self._case = case
         self._writers = Writers.of(case)
         self._by_client: dict[Address | None, list[tuple[int, Statement]]] = {}
+        self._by_end: dict[tuple[Address, int], list[tuple[int, Statement]]] = {}
         for one in case.statements:
             offset_ns = case.logs[one.log].clock.offset_ns
             if one.code and one.written_ns is not None and offset_ns is not None and _is_logon(one.event):
-                self._by_client.setdefault(one.source, []).append((one.written_ns - offset_ns, one))
+                event = one.written_ns - offset_ns, one
+                self._by_client.setdefault(one.source, []).append(event)
+                if one.event == FAILED and one.source is not None and one.source_port is not None:
+                    self._by_end.setdefault((one.source, one.source_port), []).append(event)
         for several in self._by_client.values():
             several.sort(key=_when)
 
@@ -60,59 +65,55 @@ class FailedLogons:
 
     def at(self, flows: Sequence[Flow], refused_ns: Sequence[int], logons: Sequence[Logon]) -> Told | None:
         """What is told of a connection, seen at these places, whose logon was refused at these times."""
-        users = {_bare(one.user) for one in logons if one.user}
         ends = {(flow.client.address, flow.client.port): flow for flow in flows}
-        found = [
-            (ns, one)
-            for flow in ends.values()
-            for ns, one in self._between(flow.client.address, flow)
-            if self._is_of((ns, one), flow, refused_ns, users)
-        ]
-        found += [
-            (ns, one)
-            for ns, one in self._near(None, refused_ns)
-            if one.event == CHECKED or (one.event == FAILED and self._writers.is_by(one, flows[0].server.address))
-            if any(_same_user(one, logon) for logon in logons)
-        ]
-        return _told([one for _, one in found])
+        found: list[Statement] = []
+        for flow in ends.values():
+            found += self._with_port(flow)
+            found += self._without_port(flow, refused_ns, logons)
+        for one in self._near(None, refused_ns):
+            theirs = one.event == FAILED and self._writers.is_by(one, flows[0].server.address)
+            if (one.event == CHECKED or theirs) and any(_same_user(one, logon) for logon in logons):
+                found.append(one)
+        return _told(found)
 
     def of_centre(self, fact: TicketFact) -> tuple[Evidence, ...]:
         """The events of a key distribution centre that tell of the same error for the same client."""
         found = [
             one
-            for _, one in self._near(fact.client, (fact.time_ns,))
+            for one in self._near(fact.client, (fact.time_ns,))
             if one.event not in (FAILED, CHECKED) and one.code == fact.code
             and self._writers.is_by(one, fact.server) is not False
         ]  # fmt: skip
         told = _told(found)
         return told.evidence if told is not None else ()
 
-    def _between(self, client: Address, flow: Flow) -> Iterator[tuple[int, "Statement"]]:
-        """The failed logons of a client while the connection lasted, give or take what the clocks may differ by."""
+    def _with_port(self, flow: Flow) -> Iterator["Statement"]:
+        """Those with its address and port while it lasted, give or take what the clocks may differ by."""
         from rpcdiag.logs.host import room
 
-        for ns, one in self._by_client.get(client, ()):
+        for ns, one in self._by_end.get((flow.client.address, flow.client.port), ()):
             off = room(self._case.logs[one.log].clock)
-            if one.event == FAILED and flow.start_ns - off <= ns <= flow.end_ns + off:
-                yield ns, one
+            in_time = flow.start_ns - off <= ns <= flow.end_ns + off
+            if in_time and self._writers.is_by(one, flow.server.address) is not False:
+                yield one
 
-    def _is_of(self, event: tuple[int, "Statement"], flow: Flow, refused_ns: Sequence[int], users: set[str]) -> bool:
-        ns, one = event
-        by = self._writers.is_by(one, flow.server.address)
-        if one.source_port is not None:
-            return one.source_port == flow.client.port and by is not False
-        close = any(abs(ns - at) <= CLOSE_NS for at in refused_ns)
-        return by is True and close and one.user is not None and _bare(one.user) in users
+    def _without_port(self, flow: Flow, refused_ns: Sequence[int], logons: Sequence[Logon]) -> Iterator["Statement"]:
+        users = {_bare(one.user) for one in logons if one.user}
+        for one in self._near(flow.client.address, refused_ns) if users else ():
+            mine = one.event == FAILED and one.source_port is None and one.user is not None and _bare(one.user) in users
+            if mine and self._writers.is_by(one, flow.server.address):
+                yield one
 
-    def _near(self, client: Address | None, times: Sequence[int]) -> Iterator[tuple[int, "Statement"]]:
+    def _near(self, client: Address | None, times: Sequence[int]) -> Iterator["Statement"]:
+        """Those of a client, or without an address, at about these times; of very many the first."""
         known = self._by_client.get(client, [])
         seen: set[int] = set()
         for at in times:
             begin = bisect_left(known, at - CLOSE_NS, key=_when)
-            for place in range(begin, bisect_right(known, at + CLOSE_NS, key=_when)):
+            for place in range(begin, min(begin + MAX_NEAR, bisect_right(known, at + CLOSE_NS, key=_when))):
                 if place not in seen:
                     seen.add(place)
-                    yield known[place]
+                    yield known[place][1]
 
 
 def _is_logon(event: int) -> bool:
