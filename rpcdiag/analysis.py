@@ -524,7 +524,9 @@ def _with_logs(
     listed = {flow.flow.number for flow in case.flows}
     beside_rpc = (flow for flow in table.begun() if flow.number not in listed)
     attempts += [_attempt(-1 - number, flow) for number, flow in enumerate(islice(beside_rpc, MAX_FOR_CLOCKS))]
-    wanted = concerns(attempts, [end.address for flow in case.flows for end in (flow.flow.client, flow.flow.server)])
+    hosts = {end.address for flow in case.flows for end in (flow.flow.client, flow.flow.server)}
+    wanted = concerns(attempts, hosts)
+    clients = {one.flow.client.address for one in case.sessions} | {one.fact.client for one in case.tickets}
     files = read_logs(wanted)
     middle = attempts[len(attempts) // 2].times_ns[0] if attempts else 0
     logs: list[CaseLog] = []
@@ -540,7 +542,7 @@ def _with_logs(
     for first, others in same.items():
         if first in rows:
             rows.update((other, rows[first]) for other in others)
-    said, owners = statements(files), processes(files, attempts)
+    said, owners = statements(files, hosts | clients), processes(files, attempts)
     return case._replace(
         logs=tuple(logs),
         rows={number: tuple(found) for number, found in rows.items()},

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rpcdiag.case import Case, CaseFlow, Conversation
 from rpcdiag.diagnose.finding import Finding, Subject
+from rpcdiag.diagnose.logon_events import FailedLogons
 from rpcdiag.diagnose.once import once
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -36,6 +37,16 @@ WRONG = {
     0xC0000234: "the account is locked",
     0xC000015B: "this kind of logon is not granted",
 }
+# and what else event 4625 says
+REASONS = WRONG | {
+    0xC000005E: "no domain controller could be asked",
+    0xC000006F: "the account may not log on at this hour",
+    0xC0000070: "the account may not log on from this computer",
+    0xC000018B: "the domain does not know the computer's account",
+    0xC000018D: "the trust between computer and domain is broken",
+    0xC0000192: "the Netlogon service does not run",
+    0xC0000413: "the account may not log on to this computer (selective authentication)",
+}
 
 
 class Refusal(NamedTuple):
@@ -50,13 +61,14 @@ class Refusal(NamedTuple):
     flows: tuple[str, ...]
     harmless: bool
     confidence: Confidence
+    by_centre: bool  # a key distribution centre answered with it, not the service
 
     @property
     def severity(self) -> Severity:
         """A warning where it is a key distribution centre's word only, and nothing of RPC is known to have failed by it."""
         if self.harmless:
             return Severity.NOTE
-        return Severity.ERROR if self.flows or self.confidence is Confidence.ESTABLISHED else Severity.WARNING
+        return Severity.ERROR if self.flows or not self.by_centre else Severity.WARNING
 
     def finding(self, rule: str, *, summary: str, errors: tuple[int, ...], next_observation: str) -> Finding:
         return Finding(
@@ -74,15 +86,24 @@ class Refusal(NamedTuple):
         )
 
 
-def _refused_at(flow: CaseFlow) -> Iterator[tuple[int, int]]:
-    """Time and packet of the answers that a failed logon can look like."""
+class Answer(NamedTuple):
+    """An answer that a failed logon can look like."""
+
+    time_ns: int
+    packet: int
+    says: str
+
+
+def refused_at(flow: CaseFlow) -> Iterator[Answer]:
+    """The answers of a connection that a failed logon can look like."""
     rpc = flow.rpc
     for bind in rpc.binds if rpc else ():
         if bind.answer == "nak" and bind.nak_reason in (NO_PROVIDER, REJECTED_TOKEN) and bind.answer_packet:
-            yield bind.answer_ns or bind.time_ns, bind.answer_packet
+            says = f"the bind is answered by bind_nak {bind.nak_reason}"
+            yield Answer(bind.answer_ns or bind.time_ns, bind.answer_packet, says)
     for fault in rpc.faults if rpc else ():
         if fault.status in FAULTS:
-            yield fault.time_ns, fault.packet
+            yield Answer(fault.time_ns, fault.packet, f"a call is answered by fault {fault.status:#010x}")
 
 
 def works(flow: CaseFlow) -> bool:
@@ -127,7 +148,7 @@ class Clients:
             if near.rpc is None:
                 continue
             client = found.setdefault(conversation.client, _Client())
-            client.refused += ((ns, packet, conversation) for ns, packet in _refused_at(near))
+            client.refused += ((one.time_ns, one.packet, conversation) for one in refused_at(near))
             if works(near):
                 client.last_works_ns = max(client.last_works_ns, near.rpc.last_pdu_ns or 0)
                 until = max(client.works_until.get(conversation.server, 0), near.flow.last_packet)
@@ -174,7 +195,7 @@ class Clients:
 
 def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[TicketFact], bool]) -> Iterator[Refusal]:
     """Kerberos errors that a service answered instead of its token, and those of key distribution centres."""
-    clients = Clients(case)
+    clients, events = Clients(case), FailedLogons.of(case)
     yield from _at_services(case, clients, by_service)
     for one in case.tickets:
         fact = one.fact
@@ -187,6 +208,7 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
             Seen(f"then {hurt.server} refuses the logon", hurt.near.flow.capture, (packet,))
             for hurt, packet in spoiled[:4]
         )
+        logged = events.of_centre(fact)
         harmless = _granted_later(case, fact) or (not spoiled and clients.get_on(fact.client, fact.time_ns))
         yield Refusal(
             client=fact.client,
@@ -194,10 +216,11 @@ def refusals(case: Case, by_service: frozenset[str], by_centre: Callable[[Ticket
             teller=fact.server,
             error=fact.error or "",
             spn=fact.spn,
-            evidence=(seen, *evidence),
+            evidence=(seen, *logged, *evidence),
             flows=() if harmless else tuple(id for hurt, _ in spoiled for id in hurt.ids),
             harmless=harmless,
-            confidence=Confidence.LIKELY,
+            confidence=Confidence.PROVEN if logged and not spoiled else Confidence.LIKELY,
+            by_centre=True,
         )
 
 
@@ -224,6 +247,7 @@ def _at_services(case: Case, clients: Clients, errors: frozenset[str]) -> Iterat
             flows=flows,
             harmless=harmless,
             confidence=Confidence.ESTABLISHED,
+            by_centre=False,
         )
 
 

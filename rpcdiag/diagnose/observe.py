@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose.once import once
@@ -15,6 +16,9 @@ from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, 
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Bind, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
+
+if TYPE_CHECKING:  # loaded only where there is a log
+    from rpcdiag.logs.host import Statement
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
 ANSWER_PATIENCE_NS = 5_000_000_000  # a server that is going to answer has answered by then
@@ -237,6 +241,19 @@ def stated(case: Case, events: frozenset[int], host: Address, conversation: Conv
     return [
         Logged(f"event {event}: {says}", log, tuple(lines[:MAX_SHOWN])) for (log, event, says), lines in grouped.items()
     ]
+
+
+def meanwhile(case: Case, one: "Statement") -> bool:
+    """Whether an event was written while a capture ran, or five minutes before or after that."""
+    offset_ns = case.logs[one.log].clock.offset_ns
+    if offset_ns is None or one.written_ns is None:
+        return False
+    at = one.written_ns - offset_ns
+    return any(
+        capture.first_ns is not None and capture.last_ns is not None
+        and capture.first_ns - STATED_NS <= at <= capture.last_ns + STATED_NS
+        for capture in case.captures
+    )  # fmt: skip
 
 
 def from_cache(case: Case, conversation: Conversation) -> list[Evidence]:

@@ -107,6 +107,9 @@ class Flow(NamedTuple):
     transport: str = TCP
     pipe: str | None = None  # `\\pipe\\svcctl`; where it is not known, the transport says that it is one
     carrier: int | None = None  # of a pipe: number of the flow that carries its SMB session
+    server_packets: int = 0
+    client_acknowledged: int = 0  # bytes of the largest segment of the client that was acknowledged
+    client_pieces: tuple[int, ...] = ()  # bytes of its repeats behind which more had been sent
 
 
 class Waiting(NamedTuple):

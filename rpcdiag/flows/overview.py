@@ -151,7 +151,7 @@ class Overview:
                 matters == YES
                 and how == BY_SYN
                 and answered > 0
-                and (not reset or resetter == client)  # that closes without ceremony
+                and (not reset or (resetter == client and reset > answered))  # that closes without ceremony
                 and not icmp
                 and repeats + others < 2
                 and silence < QUIET_NS

@@ -25,7 +25,7 @@ from rpcdiag.flows.flow import (
 )
 from rpcdiag.flows.hosts import Hosts
 from rpcdiag.flows.overview import Overview
-from rpcdiag.flows.tcp import outcome, stalled_size
+from rpcdiag.flows.tcp import acknowledged_size, outcome, stalled_size
 from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
 from rpcdiag.sweep.calls import ONE_WAY, ORPC
 from rpcdiag.sweep.columns import (
@@ -221,6 +221,7 @@ class CaptureFlows:
         self.sweep = sweep
         self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
         self.repeated: dict[int, list[int]] = {}
+        self.pieces: dict[int, list[tuple[int, int]]] = {}  # side and bytes of repeats behind which more had been sent
         self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
         self.folded: set[int] = set()  # offsets of records that are only counted
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
@@ -236,11 +237,12 @@ class CaptureFlows:
         """The same flows, to be looked at while the capture is still read: what is remembered of them will be stale."""
         view = CaptureFlows(self.sweep)
         view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, set(self.folded)
+        view.pieces = self.pieces
         return view
 
     def forget(self, gone: set[int]) -> None:
         """Flows that were given up, by serial number."""
-        for known in (self.syns, self.repeated, self.icmp):
+        for known in (self.syns, self.repeated, self.pieces, self.icmp):
             for serial in gone & known.keys():
                 del known[serial]
 
@@ -254,6 +256,8 @@ class CaptureFlows:
                 self.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
             elif kind == EV_REPEAT:
                 self.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
+                if rows[e + 5]:
+                    self.pieces.setdefault(rows[e + 1], []).append((rows[e + 2], rows[e + 4]))
             elif kind == EV_ICMP:
                 size, at = rows[e + 7], rows[e + 8]
                 sender = _packed(bytes(arena[at : at + size]))
@@ -428,12 +432,15 @@ class CaptureFlows:
             row[REPEATS + server],
             tuple(self.repeated[serial]) if serial in self.repeated else (),
             stalled_size(row),
-            max(row[ACKNOWLEDGED], row[ACKNOWLEDGED + 1]),
+            acknowledged_size(row),
             None if not quiet else Silence(row[SILENCE_AFTER], row[SILENCE_BEFORE], quiet),
             max(0, self._last_ns(point) - start),
             data or None,
             row[LAST_DATA_NS + client] if data else None,
             HTTP if HTTP_PORT in (row[KEY + 4] >> 16, row[KEY + 4] & 0xFFFF) or self._channel(row[STREAM]) else TCP,
+            server_packets=row[PACKETS + server],
+            client_acknowledged=row[ACKNOWLEDGED + client],
+            client_pieces=tuple([size for side, size in self.pieces.get(serial, ()) if side == client]),
         )
 
     def _channel(self, g: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rpcdiag.flows.flow import IcmpError, TcpOutcome
 from rpcdiag.sweep.columns import (
+    ACKNOWLEDGED,
     COMPLETED,
     FIN_PACKET,
     FIRST_REPEATED,
@@ -52,6 +53,12 @@ def stalled_size(row: Sequence[int]) -> int:
     if not (row[REPEATS] or row[REPEATS + 1]):
         return 0
     return max(row[LARGEST + side] if row[UNACKNOWLEDGED + side] and row[REPEATS + side] else 0 for side in (0, 1))
+
+
+def acknowledged_size(row: Sequence[int]) -> int:
+    """Size of the largest segment that was acknowledged: of the side that repeats in vain, or of either."""
+    stalled = [side for side in (0, 1) if row[UNACKNOWLEDGED + side] and row[REPEATS + side]]
+    return max(row[ACKNOWLEDGED + side] for side in stalled or (0, 1))
 
 
 def _ended_before(row: Sequence[int], side: int) -> bool:

@@ -53,6 +53,8 @@ class LogEntry(NamedTuple):
     translated_source_port: int | None = None
     translated_destination: Address | None = None
     translated_destination_port: int | None = None
+    user: str | None = None  # whose logon the row is about
+    workstation: str | None = None  # from which it says to come
 
     @property
     def drops(self) -> bool:

@@ -1,8 +1,8 @@
-"""Windows events that speak of connections, ports, programs, DCOM and RPC, however they were exported.
+"""Windows events that speak of connections, ports, programs, logons, DCOM and RPC, however they were exported.
 
 Values are read by their names, never from the message text, which is translated. Security 5031 and 5150-5159 are of the
-Windows Filtering Platform, 5447 names its filters, 5712 is of RPC filters; the others are told by their provider, for
-other programs use the same numbers.
+Windows Filtering Platform, 5447 names its filters, 5712 is of RPC filters; 4625, 4768, 4769, 4771 and 4776 are logons, of
+which those that failed count; the others are told by their provider, for other programs use the same numbers.
 """
 
 import re
@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rpcdiag.logs.entry import UNHEARD, LogEntry
-from rpcdiag.logs.fields import address, number, port, protocol
+from rpcdiag.logs.fields import address, number, port, protocol, unsigned
 from rpcdiag.model.packets import Address
 
 PLATFORM = frozenset({5031, *range(5150, 5160), 5447, 5712})
 LISTENS, BINDS = 5154, 5158
+FAILED_LOGON, NTLM_CHECKED = 4625, 4776
+CENTRE = frozenset({4768, 4769, 4771})  # what a key distribution centre answers: a code of Kerberos
+LOGONS = CENTRE | {FAILED_LOGON, NTLM_CHECKED}
+NO_PORT_LEFT = frozenset({4227, 4231})
 _DROPS = frozenset({5150, 5151, 5152, 5153, 5157})
 _FAILS = frozenset({5155, 5159})
 _INBOUND, _OUTBOUND = "%%14592", "%%14593"
@@ -33,6 +37,7 @@ _DCOM = frozenset({"microsoft-windows-distributedcom", "dcom"})
 _DPM = frozenset({"msdpm", "dpm", "dpm-em", "dpmra"})
 MAX_HOSTS, MAX_OWN, MAX_FILTERS = 64, 256, 65_536
 MAX_SAYS = 400
+_ACCESS_DENIED = 5
 
 
 class Event(NamedTuple):
@@ -53,7 +58,7 @@ class Event(NamedTuple):
 
 def is_wanted(event: int, provider: str) -> bool:
     """Whether an event of this number can be one of ours; the provider may be missing."""
-    return event in PLATFORM or event in _DCOM_SAYS or event in _NETLOGON_SAYS or event == 3 or _is_dpm(provider)
+    return event in _WANTED or _is_dpm(provider)
 
 
 def failed(keywords: str | None, kind: str | None = None) -> bool:
@@ -81,16 +86,23 @@ class Events:
         provider = event.provider.lower()
         if event.number in PLATFORM:
             return self._platform(event) if not provider or provider.endswith("security-auditing") else None
+        if event.number in LOGONS:
+            return self._logon(event) if not provider or provider.endswith("security-auditing") else None
         says = _statement(event, provider)
         if says is None:
             return None
         values = _parameters(event)
-        source = address(_at(values, 3)) if event.number == 10036 else None
+        source = (
+            address(((_at(values, _SOURCES[event.number]) or "-").split() or ["-"])[0])
+            if event.number in _SOURCES
+            else None
+        )
         target = _at(values, _TARGETS[event.number]) if event.number in _TARGETS else None
         return self._row(
             event, source=source, destination=address((target or "").strip()), says=says[:MAX_SAYS],
             program=_at(values, 2) if event.number == 10028 else None,
             code=_status(values) if event.number == 10006 else None,
+            workstation=_at(values, 0) if event.number in _REFUSED_CHANNEL else None,
         )  # fmt: skip
 
     def _row(self, event: Event, **known: Any) -> LogEntry:  # noqa: ANN401 (fields of LogEntry)
@@ -176,7 +188,51 @@ class Events:
             event, protocol=protocol("tcp"), source=address(values.get("remoteipaddress")), path="in",
             source_port=port(values.get("remoteport")), interface=uuid, says=says[:MAX_SAYS],
             program=values.get("processname") or None, pid=number(values.get("processid")),
+            code=_ACCESS_DENIED if event.failure else None,
         )  # fmt: skip
+
+    def _logon(self, event: Event) -> LogEntry | None:
+        """A logon that failed; `code` is the innermost status that is told, of NT or of Kerberos."""
+        values = event.values
+        status, inner = unsigned(values.get("status")), unsigned(values.get("substatus"))
+        if not status and not inner:
+            return None  # 4768, 4769 and 4776 tell of all logons
+        code = inner or status or 0
+        at, source_port = address(values.get("ipaddress")), port(values.get("ipport"))
+        source = at.ipv4_mapped if at is not None and at.version == 6 and at.ipv4_mapped is not None else at
+        user, computer = _named(values, "targetusername"), _named(values, "workstationname", "workstation")
+        return self._row(
+            event, source=source, source_port=source_port or None, code=code, user=user, workstation=computer,
+            says=_failed_logon(event, code, user, computer)[:MAX_SAYS], program=_named(values, "processname"),
+        )  # fmt: skip
+
+
+def _named(values: Mapping[str, str], *names: str) -> str | None:
+    """The first of the values that says something, without the dash that stands for nothing."""
+    found = (values.get(name, "").strip()[:120] for name in names)
+    return next((one for one in found if one not in ("", "-")), None)
+
+
+def _failed_logon(event: Event, code: int, user: str | None, computer: str | None) -> str:
+    from rpcdiag.dissect import kerberos, status  # where somebody failed to log on
+
+    values = event.values
+    if event.number in CENTRE:
+        named: str | None = kerberos.error_name(code)
+        service = _named(values, "servicename")
+        what = {4768: "no ticket", 4769: "no ticket for a service", 4771: "pre-authentication failed"}[event.number]
+    else:
+        named, service = status.status_name(code), None
+        what = "the logon failed" if event.number == FAILED_LOGON else "NTLM was checked and refused"
+    domain, kind = _named(values, "targetdomainname"), _named(values, "logontype")
+    package = _named(values, "authenticationpackagename", "packagename") if event.number not in CENTRE else None
+    who = f" for {domain + chr(92) if domain else ''}{user}" if user else ""
+    more = (
+        (f" of service {service}" if service else "") + (f", type {kind}" if kind else "")
+        + (f", {package}" if package else "") + (f", workstation {computer}" if computer else "")
+    )  # fmt: skip
+    shown = f"{code:#x}" if event.number in CENTRE else f"{code:#010x}"
+    return f"{what}{who}{more}: {f'{named} ({shown})' if named else shown}"
 
 
 def _program(values: Mapping[str, str]) -> str | None:
@@ -241,6 +297,8 @@ def _statement(event: Event, provider: str) -> str | None:
         return _DCOM_SAYS[event.number](values)
     if provider in ("netlogon", "microsoft-windows-netlogon") and event.number in _NETLOGON_SAYS:
         return _NETLOGON_SAYS[event.number](values)
+    if provider in ("tcpip", "microsoft-windows-tcpip") and event.number in _TCPIP_SAYS:
+        return _TCPIP_SAYS[event.number]
     if provider == "rpcfw" and event.number == 3:
         return f"RPC Firewall {'blocked' if event.failure else 'reports'} a call: {' '.join(_parameters(event))}"
     if _is_dpm(provider):
@@ -262,9 +320,11 @@ def _refused_level(values: list[str]) -> str:
 
 
 _Says = Callable[[list[str]], str]
+_SOURCES = {10016: 8, 10036: 3}  # which value is the client's address
+_REFUSED_CHANNEL = frozenset({5827})  # the account of a computer
 _TARGETS = {10006: 1, 10009: 0, 10028: 0, 10037: 3, 10038: 3}  # which value names the other host
 _DCOM_SAYS: dict[int, _Says] = {
-    10005: lambda v: f"DCOM could not start service {v[1]}: error {v[0]}",
+    10005: lambda v: f"DCOM could not start service {v[1]}: error {v[0]}" + (f", for {v[3]}" if v[3] != "?" else ""),
     10006: lambda v: f"DCOM got error {_code(v[0])} from {v[1]} when it activated {v[2]}",
     10009: lambda v: f"DCOM could not reach {v[0]} with any of the protocols",
     10010: lambda v: f"the server {v[0]} did not register with DCOM in time",
@@ -291,3 +351,8 @@ _NETLOGON_SAYS: dict[int, _Says] = {
     5830: lambda v: f"a policy lets {v[0]} use a vulnerable secure channel",
     5831: lambda v: f"a policy lets trust {v[0]} use a vulnerable secure channel",
 }
+_TCPIP_SAYS = {
+    4227: "TCP/IP could not connect: the source port was used for the same endpoint a moment ago, all others are in use",
+    4231: "TCP/IP had no source port left to connect from: all are in use",
+}
+_WANTED = frozenset({*PLATFORM, *LOGONS, *_DCOM_SAYS, *_NETLOGON_SAYS, *_TCPIP_SAYS, 3})

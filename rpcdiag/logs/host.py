@@ -1,12 +1,12 @@
 """What the logs of hosts say beyond packets: which program owns a port, and what DCOM, RPC and Netlogon reported."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from rpcdiag.logs.clock import LATE
 from rpcdiag.logs.entry import LogEntry
-from rpcdiag.logs.events import BINDS, LISTENS
+from rpcdiag.logs.events import BINDS, LISTENS, LOGONS
 from rpcdiag.logs.fields import SECOND
 from rpcdiag.logs.match import Attempt, Clock, is_translated, own_addresses
 from rpcdiag.logs.programs import path_of, system_volume
@@ -66,7 +66,10 @@ class Held(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What a host's event says: `source` and `destination` are addresses in it, `written_ns` is the log's own time."""
+    """What a host's event says: `source` and `destination` are addresses in it, `written_ns` is the log's own time.
+
+    Of a logon that failed: the client's port, the status, who it was and from which workstation.
+    """
 
     log: int
     line: int
@@ -79,6 +82,10 @@ class Statement(NamedTuple):
     program: str | None
     interface: str | None
     written_ns: int | None
+    source_port: int | None = None
+    code: int | None = None
+    user: str | None = None
+    workstation: str | None = None
 
 
 def concerns(attempts: Sequence[Attempt], addresses: Collection[Address]) -> Callable[[LogEntry], int]:
@@ -92,6 +99,8 @@ def concerns(attempts: Sequence[Attempt], addresses: Collection[Address]) -> Cal
 
     def wanted(entry: LogEntry) -> int:
         if entry.event is not None and entry.destination_port is None and not entry.drops:
+            if entry.event in LOGONS:
+                return 1 if entry.source is None or entry.source in hosts else 0
             return 2 if entry.event != BINDS or entry.source_port in single else 0
         if entry.action == "lost" or (entry.source_port, entry.destination_port) in ports:
             return 2
@@ -161,7 +170,7 @@ def held_ports(
         if one.protocol != "tcp" or one.written_ns is None or clock.offset_ns is None:
             continue
         has = Held(
-            one, one.written_ns - clock.offset_ns, _room(clock), told[one.log] - clock.offset_ns,
+            one, one.written_ns - clock.offset_ns, room(clock), told[one.log] - clock.offset_ns,
             (one.log, one.host) in listening,
         )  # fmt: skip
         for address in one.addresses:
@@ -175,7 +184,8 @@ def _last_row(file: LogFile) -> int:
     return max([max(written, default=0), *(kind.last_ns for kind in file.kinds.values() if file.whole)])
 
 
-def _room(clock: Clock) -> int:
+def room(clock: Clock) -> int:
+    """By how much a time of the log may be off on the clock of the captures."""
     unchecked = clock.basis == "utc" and not clock.matches
     return _UNCHECKED if unchecked else clock.spread_ns + LATE + SECOND
 
@@ -232,9 +242,9 @@ def _owned(entry: LogEntry) -> tuple[str, int | None, Address | None]:
     return "", None, None
 
 
-def statements(logs: Sequence[LogFile]) -> tuple[Statement, ...]:
-    """What events say that are not about a packet, a connection or a port."""
-    return tuple(one for _, one in zip(range(MAX_STATEMENTS), _statements(logs), strict=False))
+def statements(logs: Sequence[LogFile], hosts: Collection[Address] = ()) -> tuple[Statement, ...]:
+    """What events say that are not about a packet, a connection or a port; of failed logons those of these hosts."""
+    return tuple(islice(chain(_statements(logs, None), _statements(logs, hosts)), MAX_STATEMENTS))
 
 
 def by_address(stated: Sequence[Statement]) -> dict[Address, tuple[Statement, ...]]:
@@ -247,12 +257,18 @@ def by_address(stated: Sequence[Statement]) -> dict[Address, tuple[Statement, ..
     return {address: tuple(named) for address, named in found.items()}
 
 
-def _statements(logs: Sequence[LogFile]) -> Iterator[Statement]:
+def _statements(logs: Sequence[LogFile], hosts: Collection[Address] | None) -> Iterator[Statement]:
+    """All but failed logons, or these only: a domain controller has very many, and most are of others."""
     for number, log in enumerate(logs):
         for entry in log.entries:
             if not entry.says or entry.event in _PORTS or entry.action not in ("info", "fail") or entry.event is None:
                 continue
+            if (entry.event in LOGONS) != (hosts is not None):
+                continue
+            if hosts is not None and entry.source is not None and entry.source not in hosts:
+                continue
             yield Statement(
                 number, entry.line, entry.event, entry.provider, entry.device, entry.says, entry.source,
-                entry.destination, entry.program, entry.interface, entry.written_ns,
+                entry.destination, entry.program, entry.interface, entry.written_ns, entry.source_port, entry.code,
+                entry.user, entry.workstation,
             )  # fmt: skip

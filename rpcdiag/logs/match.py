@@ -192,15 +192,22 @@ def devices(log: LogFile) -> frozenset[str]:
 
 def own_addresses(log: LogFile, device: str | None = None) -> frozenset[Address]:
     """Addresses of the host that wrote the log, or those rows of it: what it sends from, and TCP is sent to."""
-    found: set[Address] = set()
+    known = own_by_device(log)
+    return known.get(device, frozenset()) if device is not None else frozenset().union(*known.values())
+
+
+def own_by_device(log: LogFile) -> dict[str | None, frozenset[Address]]:
+    """The same of each of those that wrote the log."""
+    found: dict[str | None, set[Address]] = {}
     for entry in log.entries:
-        if device is not None and entry.device != device:
-            continue
         if entry.path == "out" and entry.source is not None:
-            found.add(entry.source)
+            found.setdefault(entry.device, set()).add(entry.source)
         elif entry.path == "in" and entry.destination is not None and entry.protocol == "tcp":
-            found.add(entry.destination)
-    return frozenset({one for one in found if not (one.is_loopback or one.is_unspecified or one.is_link_local)})
+            found.setdefault(entry.device, set()).add(entry.destination)
+    return {
+        device: frozenset({one for one in its if not (one.is_loopback or one.is_unspecified or one.is_link_local)})
+        for device, its in found.items()
+    }
 
 
 def drops_logged(log: LogFile) -> bool:

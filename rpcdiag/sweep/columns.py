@@ -266,7 +266,7 @@ LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
 # --- events ---------------------------------------------------------------------------------------------------------
 EVENT_WIDTH = 14
 EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
-EV_REPEAT = 2  # flow, side, packet
+EV_REPEAT = 2  # flow, side, packet, bytes, and how many bytes that were sent before follow behind it
 EV_ICMP = 3  # flow, side, packet, ns, type, code, bytes of an address, arena offset of the sender's
 EV_FRAGMENT = 4  # packet, ns, point, arena offset, bytes: an IP fragment from its IP header on
 EV_PDU = 5  # flow, side, first packet, packet, ns, arena offset, captured, length

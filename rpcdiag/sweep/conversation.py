@@ -209,5 +209,7 @@ def take_repeat(s: State, o: int, side: int, number: int, ns: int, end: int, len
     events[e + 1] = flows[o + SERIAL_NUMBER]
     events[e + 2] = side
     events[e + 3] = number
+    events[e + 4] = length
+    events[e + 5] = (flows[o + NEXT + side] - end) & 0xFFFFFFFF
     s.counters[EVENTS] = e + EVENT_WIDTH
     pause(s)

@@ -121,13 +121,15 @@ class Tcp:
 
     def prohibited(self, router: str, kind: int = 3, code: int = 13) -> tuple[int, int]:
         """A SYN and the ICMP error to it, which quotes the IP header and 8 bytes."""
-        syn = self._packet(0, "S")
+        return self._packet(0, "S"), self.error(router, kind, code)
+
+    def error(self, router: str, kind: int, code: int) -> int:
+        """An ICMP error about the packet that was recorded last, one of the client's."""
         quoted = self.recording.frames[-1].data[14 : 14 + 28]
         client = self.ends[0][0]
-        icmp = self.recording.add(
+        return self.recording.add(
             IP(src=router, dst=client, ttl=64, id=7) / ICMP(type=kind, code=code) / quoted, self.interface
         )
-        return syn, icmp
 
     def send(self, data: bytes, *, acknowledge: bool = True) -> int:
         """The client's bytes, in segments; the number of the last."""

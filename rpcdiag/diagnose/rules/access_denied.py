@@ -7,16 +7,19 @@ failed and shows only now.
 Not this: an activation below packet integrity on a hardened server (dcom-hardening); the mapper itself refusing
 (mapper-refuses-anonymous).
 Needs: the refused call and, to tell a right from a logon, the bind before it. The server's Security log settles which.
+DistributedCOM event 10016 of the server, with that client and class, proves a refused activation.
 """
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case, CaseSession
+from rpcdiag.case import Case, CaseReferral, CaseSession
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.host_events import CLOSE_NS, HostEvents, as_evidence
+from rpcdiag.diagnose.writers import Writers
 from rpcdiag.dissect.auth import level_name
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name, rpc_pipes
-from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Logged, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
 from rpcdiag.track.sessions import PipeOpen
@@ -25,6 +28,7 @@ ACCESS_DENIED = 0x80070005
 WBEM_DENIED = 0x80041003
 WBEM_LOGIN = "f309ad18-d86a-11d0-a075-00c04fb68820"  # IWbemLevel1Login: the logon to a namespace
 PIPE_DENIED = 0xC0000022
+NOT_PERMITTED = 10016
 _DENIED = frozenset({5, ACCESS_DENIED})
 
 
@@ -63,11 +67,12 @@ def check(case: Case) -> Iterator[Finding]:
     for referral in case.referrals:
         if referral.referral.kind is ReferralKind.ACTIVATION and referral.referral.status == ACCESS_DENIED:
             asked = referral.asked_on
+            logged = _logged(case, referral) if case.statements and referral.referral.clsid else ()
             yield Finding(
                 rule=RULE.id,
                 summary=f"{asked.flow.server.address} refuses {asked.flow.client.address} the activation: access denied",
                 severity=Severity.ERROR,
-                confidence=Confidence.ESTABLISHED,
+                confidence=Confidence.PROVEN if logged else Confidence.ESTABLISHED,
                 client=asked.flow.client.address,
                 server=asked.flow.server.address,
                 flows=(asked.id, *asked.same_as),
@@ -77,12 +82,27 @@ def check(case: Case) -> Iterator[Finding]:
                         "the activation is answered by HRESULT 0x80070005", asked.flow.capture,
                         (referral.referral.request_packet, referral.referral.response_packet),
                     ),
+                    *logged,
                 ),
                 errors=(ACCESS_DENIED,),
                 subject=Subject(clsid=referral.referral.clsid, dcom=True, status=ACCESS_DENIED),
-                next_observation=f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
+                next_observation=None
+                if logged
+                else f"DistributedCOM events 10015 to 10019 and 10027 (limits of the machine) and 10016 (launch and "
                 f"activation of the class) in the System log of {asked.flow.server.address} name the account and the right.",
             )  # fmt: skip
+
+
+def _logged(case: Case, referral: CaseReferral) -> tuple[Logged, ...]:
+    """The server's events that permissions refuse this client this class."""
+    told, writers = referral.referral, Writers.of(case)
+    clsid = (told.clsid or "").lower()
+    found = HostEvents.of(case).between({NOT_PERMITTED}, told.request_ns - CLOSE_NS, told.response_ns + CLOSE_NS)
+    return as_evidence([
+        one
+        for one in found
+        if one.source == referral.told and clsid in one.says.lower() and writers.is_by(one, referral.teller) is not False
+    ])  # fmt: skip
 
 
 def _in_results(case: Case) -> Iterator[Finding]:

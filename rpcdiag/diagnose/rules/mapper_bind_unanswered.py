@@ -2,15 +2,17 @@
 
 Looks like: the TCP connection opens, the bind is acknowledged by TCP, no bind_ack comes.
 Because: the RPC service hangs, or something in the path swallows the bind or its answer.
-Not this: only DCOM binds fail while mapper binds are answered (strict-filter).
+Not this: only DCOM binds fail while mapper binds are answered (strict-filter); a large bind that is lost for its size, for a
+small one like it is answered or its small end arrives (path-mtu).
 Needs: both directions, and 5 s after the bind, or its end.
 """
 
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
-from rpcdiag.diagnose import observe
+from rpcdiag.diagnose import observe, size
 from rpcdiag.diagnose.finding import Finding, Rule
+from rpcdiag.diagnose.size import Matter
 from rpcdiag.dissect.interfaces import EPMAPPER
 from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
 from rpcdiag.track.facts import Bind
@@ -37,6 +39,8 @@ def check(case: Case) -> Iterator[Finding]:
         passed = observe.dcom_passed(case, conversation, bind)
         if not passed and not _names_mapper(bind) and _mapper_answers(case, conversation):
             continue  # the mapper answers: what this one got lost on is another matter
+        if size.lost_large(near.flow) and size.judged(case, conversation).matter is Matter.SIZE:
+            continue
         yield Finding(
             rule=RULE.id,
             summary=f"port 135 of {conversation.server} accepts the connection of {conversation.client} and never "

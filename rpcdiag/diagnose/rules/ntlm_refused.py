@@ -5,15 +5,15 @@ first token of NTLM, which holds no password yet.
 Because: NTLM is restricted (Restrict NTLM, incoming or in this domain; Server 2025 and Windows 11 24H2 without NTLMv1),
 and the client had no Kerberos: it called an address instead of a name, or the name has no account.
 Not this: a refusal after the third token (bad-credentials).
-Needs: the logon from its first token on, of SMB as well (port 445).
+Needs: the logon from its first token on, of SMB as well (port 445). Event 4625 with 0xC0000418 for that connection proves it.
 """
 
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, Conversation
-from rpcdiag.diagnose import logon, observe
+from rpcdiag.diagnose import failed_logons, logon, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.track.logons import Logon
 
 BLOCKED = logon.NTLM_BLOCKED
@@ -21,10 +21,15 @@ BLOCKED = logon.NTLM_BLOCKED
 
 def check(case: Case) -> Iterator[Finding]:
     by_flow: dict[str, Logon] = {one.flow: one.logon for one in case.logons if one.flow is not None}
+    told = {one.conversation.near.id: one for one in failed_logons.refused(case) if one.told.code == BLOCKED}
     for conversation in case.unsettled:
         seen, sure = _on(conversation, by_flow.get(conversation.near.id))
-        if seen:
-            yield _finding(case, conversation, seen, sure)
+        known = told.get(conversation.near.id)
+        if known is not None:
+            evidence = (*(seen or known.seen), *known.told.evidence)
+            yield _finding(conversation, evidence, Confidence.PROVEN)
+        elif seen:
+            yield _finding(conversation, tuple(seen), Confidence.ESTABLISHED if sure else Confidence.LIKELY)
     good = {
         (session.flow.client.address, session.flow.server.address)
         for session in case.sessions
@@ -80,19 +85,21 @@ def _on(conversation: Conversation, told: Logon | None) -> tuple[list[Seen], boo
     return [Seen(says, near.flow.capture, packets[:8])], False
 
 
-def _finding(case: Case, conversation: Conversation, seen: list[Seen], sure: bool) -> Finding:
+def _finding(conversation: Conversation, evidence: tuple[Evidence, ...], confidence: Confidence) -> Finding:
     return Finding(
         rule=RULE.id,
         summary=f"{conversation.server} takes no NTLM, and {conversation.client} has nothing else",
         severity=Severity.ERROR,
-        confidence=Confidence.ESTABLISHED if sure else Confidence.LIKELY,
+        confidence=confidence,
         client=conversation.client,
         server=conversation.server,
         flows=conversation.ids,
-        evidence=tuple(seen),
+        evidence=evidence,
         errors=(BLOCKED, 0x80070005),
-        subject=Subject(port=conversation.near.flow.server.port, status=BLOCKED if sure else None),
-        next_observation=_next(str(conversation.server)),
+        subject=Subject(
+            port=conversation.near.flow.server.port, status=BLOCKED if confidence is not Confidence.LIKELY else None
+        ),
+        next_observation=None if confidence is Confidence.PROVEN else _next(str(conversation.server)),
     )
 
 

@@ -1,12 +1,13 @@
 """One operation of an interface is refused, others of the same caller are served: a filter for RPC calls on the server.
 
 Looks like: transport and logon are fine; fault 5 for every call of one opnum, answers to the other calls of the same
-interface on the same connection.
+interface on the same connection. Or fault 5, and event 5712 of the server with that address, port and interface.
 Because: an RPC filter of the Windows Filtering Platform with a condition on the operation, or a product that does the
 same, guards that call.
 Not this: an interface of which every call is refused (access-denied); a right that one method checks, which mostly
 comes back as a result in the answer and not as a fault.
-Needs: answered and refused calls of one interface on one connection.
+Needs: answered and refused calls of one interface on one connection. Filters that audit write event 5712 into the server's
+Security log: it proves one, also where every call is refused.
 """
 
 from collections.abc import Iterator
@@ -14,15 +15,23 @@ from collections.abc import Iterator
 from rpcdiag.case import Case
 from rpcdiag.diagnose import levels
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.host_events import CLOSE_NS, HostEvents, as_evidence
+from rpcdiag.diagnose.writers import Writers
 from rpcdiag.dissect.interfaces import EPMAPPER, IACTIVATION, IREMOTE_SCM_ACTIVATOR, interface_name, operation_name
-from rpcdiag.model.evidence import Confidence, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Logged, Seen, Severity
 
 ACCESS_DENIED = 0x80070005
+MET_A_FILTER = 5712
+FAR_NS = 600_000_000_000  # beyond what any clock may be off by here
 _ELSEWHERE = frozenset({EPMAPPER, IACTIVATION, IREMOTE_SCM_ACTIVATOR})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    logged = {id(one): _logged(case, one) for one in levels.refused(case)} if case.statements else {}
     for one in levels.refused(case):
+        if logged.get(id(one)):
+            yield _proven(one, logged[id(one)])
+            continue
         near = one.conversation.near
         if near.rpc is None or one.interface.uuid in _ELSEWHERE or len(one.opnums) != 1 or one.opnums[0] is None:
             continue
@@ -60,6 +69,49 @@ def check(case: Case) -> Iterator[Finding]:
             "(audit RPC Events), or event 3 of RPCFW where that product is installed: none of them leaves a right that the "
             "method itself checks.",
         )  # fmt: skip
+
+
+def _logged(case: Case, one: levels.Refused) -> tuple[Logged, ...]:
+    """The server's events of a call that a filter blocked: of that client, port and interface, at that time."""
+    from rpcdiag.logs.host import room
+
+    flow = one.conversation.near.flow
+    if one.interface.uuid in _ELSEWHERE:
+        return ()
+    writers, found = Writers.of(case), []
+    for event in HostEvents.of(case).between({MET_A_FILTER}, flow.start_ns - FAR_NS, flow.end_ns + FAR_NS):
+        off = room(case.logs[event.log].clock)
+        at = (event.written_ns or 0) - (case.logs[event.log].clock.offset_ns or 0)
+        if not event.code or event.source != flow.client.address or event.interface != one.interface.uuid:
+            continue
+        by = writers.is_by(event, flow.server.address)
+        if event.source_port:
+            mine = event.source_port == flow.client.port and by is not False
+            mine = mine and flow.start_ns - off <= at <= flow.end_ns + off
+        else:
+            mine = by is True and abs(at - one.last_ns) <= CLOSE_NS
+        if mine:
+            found.append(event)
+    return as_evidence(found)
+
+
+def _proven(one: levels.Refused, logged: tuple[Logged, ...]) -> Finding:
+    client, server = one.conversation.client, one.conversation.server
+    name = interface_name(one.interface.uuid, one.interface.version) or one.interface.uuid
+    return Finding(
+        rule=RULE.id,
+        summary=f"an RPC filter of {server} refuses {client} calls of {name}: its Security log says so",
+        severity=Severity.ERROR,
+        confidence=Confidence.PROVEN,
+        client=client,
+        server=server,
+        flows=one.conversation.ids,
+        evidence=(*one.evidence, *logged),
+        errors=(ACCESS_DENIED,),
+        subject=Subject(
+            port=one.conversation.near.flow.server.port, interface=one.interface, status=5, level=one.level
+        ),
+    )
 
 
 RULE = Rule(

@@ -4,21 +4,21 @@ Looks like: a connection to 135 opens; the bind names an activation or resolver 
 follows, but silence, FIN or RST. A bind of the mapper by the same client is answered.
 Because: a firewall enforces strict RPC compliance (ISA/TMG), "endpoint mapper only" (ASA) or the like.
 Not this: a server that answers no bind at all, or answered one of DCOM shortly before (mapper-bind-unanswered); large
-segments that are lost (path-mtu).
+segments that are lost (path-mtu): a large bind that is never acknowledged can be either.
 Needs: both directions, the bind, and 5 s after it or the end of the connection. A bind of the mapper by the same
-client, a capture beyond the filter, or its log make it surer.
+client, a capture beyond the filter, or its log make it surer. Of a large bind: that as large segments to other ports are
+acknowledged, that it is repeated in small pieces in vain, that a small one gets no answer either, or who ends it at once.
 """
 
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, CaseFlow, Conversation, LogRow
-from rpcdiag.diagnose import observe
+from rpcdiag.diagnose import observe, size
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.diagnose.size import Judged, Matter
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
 from rpcdiag.model.evidence import Confidence, Evidence, Missing, Seen, Severity
 from rpcdiag.track.facts import Bind
-
-FULL_SEGMENT = 1200  # bytes; what is larger may have been lost for its size
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -63,8 +63,10 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
     confidence = Confidence.ESTABLISHED if answered or beyond else Confidence.LIKELY
     if any(observe.sure(row) and (row.entry.drops or (system and answered)) for row in rows):
         confidence = Confidence.PROVEN
-    as_likely = bool(near.flow.repeats_from_client and bind.size > FULL_SEGMENT and not denied and not beyond)
-    if as_likely:
+    lost = size.lost_large(near.flow) and not denied and not beyond
+    judged = size.judged(case, conversation) if lost else Judged(Matter.KIND)
+    as_likely = judged.matter is Matter.OPEN
+    if judged.matter is not Matter.KIND:
         confidence = Confidence.POSSIBLE
     return Finding(
         rule=RULE.id,
@@ -82,6 +84,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
             *_end(case, near, bind),
             *beyond,
             *([answered] if answered else []),
+            *(judged.evidence if judged.matter is not Matter.SIZE else ()),
             *observe.logged(case, rows),
         ),
         errors=(observe.UNAVAILABLE, 0x800706BE),
@@ -91,7 +94,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
             log_format=case.logs[rows[0].log].file.format if rows else None,
             device_zones=_zones(rows),
         ),
-        next_observation=_size_or_kind(conversation) if as_likely else None
+        next_observation=_size_or_kind(conversation) if judged.matter is not Matter.KIND else None
         if confidence is not Confidence.LIKELY else
         f"Does a mapper bind from {conversation.client} pass? Run 'portqry -n {conversation.server} -e 135' there while "
         "capturing: if that is answered and DCOM is not, an RPC filter is in the path.",

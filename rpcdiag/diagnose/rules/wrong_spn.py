@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from rpcdiag.case import Case
 from rpcdiag.diagnose import logon
 from rpcdiag.diagnose.finding import Finding, Rule
-from rpcdiag.model.evidence import Confidence
 from rpcdiag.track.surroundings import TicketFact
 
 MODIFIED, UNKNOWN = "KRB_AP_ERR_MODIFIED", 7
@@ -28,7 +27,7 @@ def _unknown(fact: TicketFact) -> bool:
 
 def check(case: Case) -> Iterator[Finding]:
     for refusal in logon.refusals(case, _OF_ANOTHER, _unknown):
-        unknown = refusal.confidence is Confidence.LIKELY
+        unknown = refusal.by_centre
         if unknown and not refusal.flows and not refusal.harmless:
             continue  # a service of which nothing else is known: not a matter of RPC
         spn = refusal.spn or "the service"

@@ -14,19 +14,45 @@ def make(s: Situation) -> Iterator[Remedy]:
     if s.finding.rule == "no-packets":
         yield _look_elsewhere(s)
         return
-    yield Remedy(
+    yield _who_holds_them(s)
+    yield _wider_range(s)
+
+
+def _who_holds_them(s: Situation) -> Remedy:
+    return Remedy(
+        id="find-who-holds-ports",
+        where=f"{s.finding.client}, elevated PowerShell",
+        why="the client has no free port of its own left to connect from: some program opens connections faster than they end, or "
+        "never closes them",
+        commands=(
+            Command("powershell", "Get-NetTCPConnection | Group-Object State, OwningProcess -NoElement | Sort-Object Count "
+                                  "-Descending | Select-Object -First 10\n"
+                                  "Get-NetTCPConnection -State Bound | Group-Object OwningProcess -NoElement | Sort-Object Count "
+                                  "-Descending | Select-Object -First 10"),
+            Command("steps", "Thousands in Established, CloseWait or Bound of one process are a leak: restart that program, and have "
+                             "it mended. Thousands in TimeWait (their process is 0) are connections that are made anew for every "
+                             "call: have the program keep them; remote addresses and ports tell which one it is. Events 4227 and "
+                             "4231 of Tcpip in the System log name the times."),
+        ),
+        price="none for the look; whatever depends on that program stops while it starts again",
+        width=Width.NOTHING,
+    )  # fmt: skip
+
+
+def _wider_range(s: Situation) -> Remedy:
+    return Remedy(
         id="more-source-ports",
         where=f"{s.finding.client}, elevated command prompt",
-        why="the client has no free port of its own left to connect from",
+        why="a range that is smaller than the default, or has large exclusions, ends sooner; where a program leaks, a wider one "
+        "only ends later",
         commands=(
-            Command("cmd", "netsh int ipv4 show dynamicport tcp\nnetsh int ipv4 show excludedportrange protocol=tcp\n"
-                           "netstat -anob"),
-            Command("powershell", "Get-NetTCPConnection | Group-Object State, OwningProcess | Sort-Object Count -Descending | "
-                                  "Select-Object -First 5"),
-            Command("steps", "Find the program with thousands of connections (TIME_WAIT) and have it reuse them; widen the range "
-                             "(netsh int ipv4 set dynamicport tcp) only after that. Events 4227 and 4231 of Tcpip name the time."),
+            Command("cmd", "netsh int ipv4 show dynamicport tcp\nnetsh int ipv4 show excludedportrange protocol=tcp"),
+            Command("cmd", "netsh int ipv4 set dynamicport tcp start=<first> num=<how many>",
+                    "where fewer than the default of 16384 ports are left"),
         ),
-        price="none; a wider range also widens what services may register",
+        price="services of this host register within the same range: every rule in the path that admits its dynamic ports has to be "
+        "widened with it, and fixed ports within it can be taken by others",
+        width=Width.RANGE,
     )  # fmt: skip
 
 

@@ -22,12 +22,31 @@ def _spn(s: Situation) -> str:
     return shell.name(known) if known else "<service>/<name>"
 
 
+# what to do where event 4625 has said why. [MS-ERREF] 2.3.1
+_MENDED = {
+    0xC0000064: "No account has that name: mend the name, or its domain, in the program's settings.",
+    0xC000006A: "Type the password anew wherever the program keeps it: service, task, stored credentials (cmdkey /list).",
+    0xC0000071: "The password has expired: set a new one, and then wherever a program keeps it.",
+    0xC0000072: "The account is disabled: whoever did that had a reason; use another one, or Enable-ADAccount.",
+    0xC0000193: "The account has expired: Set-ADAccountExpiration, or another account.",
+    0xC0000224: "The password must be changed at the next logon, which a program cannot: set it, without that option.",
+    0xC0000234: "The account is locked: first find who tries the old password (events 4740 and 4771 of the domain controllers "
+    "name the computer), then Unlock-ADAccount; the other way round it is locked again in minutes.",
+    0xC000015B: "The account may not log on from the network: 'Access this computer from the network', and 'Deny access', in the "
+    "server's User Rights Assignment.",
+    0xC000005E: "The server found no domain controller: nltest /sc_verify:<domain> there, and its ports to one (88, 135, 389, 445).",
+    0xC000018D: "Test-ComputerSecureChannel -Repair on the server, as a local administrator.",
+}
+
+
 def _credentials(s: Situation) -> Iterator[Remedy]:
+    mended = _MENDED.get(s.finding.subject.status or 0)
     yield Remedy(
         id="check-logon",
         where=f"{s.finding.client}, and the Security log of {s.finding.server}",
         why="the logon fails before any right is asked for",
         commands=(
+            *((Command("steps", mended),) if mended else ()),
             _LOGONS,
             Command("steps", "The sub status of event 4625 tells a wrong password (0xC000006A) from an unknown, locked or expired "
                              "account. A local account of another computer has no administrator's rights over the network (UAC)."),

@@ -1,13 +1,14 @@
 """DCOM: activations that fail, callbacks that do not come, references that die."""
 
-from tests.build import exchanges, pdus
-from tests.build.conversation import MS, SECOND, Recording, Tcp
-from tests.causes.shown_cause import Shown
+from tests.build import events, exchanges, names, pdus
+from tests.build.conversation import MS, SECOND, Recording, Tcp, datagram
+from tests.causes.shown_cause import Build, Shown
 
 C, S = "10.0.0.1", "10.0.0.2"
 OPC = "13486d51-4821-11d2-a494-3cb306c10000"
 UNAVAILABLE, NOT_A_CLASS, DENIED, DISABLED = 0x800706BA, 0x80040154, 0x80070005, 0x8001011C
 DISCONNECTED = 0x80010108
+NOT_STARTED = 0x80080005
 
 
 def activator(recording: Recording, port: int = 50002) -> Tcp:
@@ -33,6 +34,19 @@ def in_use(recording: Recording, *, port: int = 49671, activation: int = 50002) 
 
 def _no_class(recording: Recording) -> None:
     answered(recording, NOT_A_CLASS)
+
+
+def _not_started(clsid: str = OPC, *, computer: str = "srv.lab.example", seconds: int = 0) -> Build:
+    """The object's process does not register within two minutes; event 10010 of a computer names its class."""
+
+    def build(recording: Recording) -> str:
+        datagram(recording, "10.0.0.53", 53, C, 40053, names.dns_answer("srv.lab.example", [S]))
+        exchanges.activate(activator(recording), OPC, [], status=NOT_STARTED, delay_ns=120 * SECOND)
+        at = recording.now + seconds * SECOND
+        provider = "Microsoft-Windows-DistributedCOM"
+        return events.numbered(10010, at, 32, computer, provider, f"{{{clsid.upper()}}}")
+
+    return build
 
 
 def _behind(recording: Recording) -> None:
@@ -122,6 +136,22 @@ SHOWN = (
     Shown(
         "dcom-works", "an activation and a call on the object: what strict RPC compliance would drop", _works,
         "strict-rpc-violation", "proven", "E6", never=("level-below-hint", "exporter-restarted", "no-packets"),
+    ),
+    Shown(
+        "object-not-started-logged", "the activation ends after two minutes, and event 10010 of the server names the class",
+        _not_started(), "activation-failed", "proven", "D1", log="system.xml",
+    ),
+    Shown(
+        "another-object-not-started", "event 10010 is about another class",
+        _not_started("0002df01-0000-0000-c000-000000000046"), "activation-failed", "established", "D1", log="system.xml",
+    ),
+    Shown(
+        "object-not-started-elsewhere", "event 10010 is of another computer",
+        _not_started(computer="file9.lab.example"), "activation-failed", "established", "D1", log="system.xml",
+    ),
+    Shown(
+        "object-not-started-an-hour-ago", "event 10010 is of an hour before",
+        _not_started(seconds=-3600), "activation-failed", "established", "D1", log="system.xml",
     ),
     Shown(
         "class-not-registered", "the activation is answered by 0x80040154", _no_class, "activation-failed", "established",

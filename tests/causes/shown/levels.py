@@ -1,6 +1,6 @@
 """Calls that are refused: rights, a filter, or a level of authentication that is too low."""
 
-from tests.build import exchanges, logons, pdus
+from tests.build import events, exchanges, logons, pdus
 from tests.build.conversation import SECOND, Recording, Tcp
 from tests.causes.shown_cause import Build, Shown
 
@@ -103,6 +103,49 @@ def _netlogon(level: int, fault: int | None = 5) -> Build:
         logons.netlogon(tcp, NETLOGON, level)
         logons.call(tcp, LOGON_SAM, level=level, kind=logons.NETLOGON, fault=fault)
         tcp.close()
+
+    return build
+
+
+def _filter_logged(
+    *, port: int = 50001, interface: str = SVCCTL[0], blocked: bool = True, computer: str = "srv.lab.example", seconds: int = 0,
+) -> Build:  # fmt: skip
+    """All calls of an interface are refused; event 5712 of that second."""
+
+    def build(recording: Recording) -> str:
+        _call(recording, SVCCTL, 6, 15, 5)
+        at = recording.now + seconds * SECOND
+        return events.met_a_filter(at, 21, computer, C, port, interface, blocked=blocked)
+
+    return build
+
+
+def _not_permitted(recording: Recording) -> str:
+    _activation_denied_by_hresult(recording)
+    return _dcom_event(recording, CLASS)
+
+
+def _not_permitted_another_class(recording: Recording) -> str:
+    _activation_denied_by_hresult(recording)
+    return _dcom_event(recording, "0002df01-0000-0000-c000-000000000046")
+
+
+def _dcom_event(recording: Recording, clsid: str, client: str = C) -> str:
+    """10016: the permissions of a class."""
+    return events.numbered(
+        10016, recording.now, 22, "srv.lab.example", "Microsoft-Windows-DistributedCOM", "application-specific", "Remote",
+        "Activation", f"{{{clsid.upper()}}}", "{11111111-2222-3333-4444-555555555555}", "LAB", "anna", "S-1-5-21-1-2-3-1104",
+        client, "Unavailable", "Unavailable",
+    )  # fmt: skip
+
+
+def _channel_denied(account: str, *, seconds: int = 0) -> Build:
+    """Netlogon of the controller says whom it denied a secure channel."""
+
+    def build(recording: Recording) -> str:
+        _netlogon(5)(recording)
+        at = recording.now + seconds * SECOND
+        return events.numbered(5827, at, 23, "dc1.lab.example", "NETLOGON", account, "LAB", "Workstation")
 
     return build
 
@@ -212,6 +255,46 @@ SHOWN = (
     Shown(
         "rpc-filter", "One operation is refused, the others of the same caller are answered.",
         _one_operation, "rpc-filter", "possible", "P13", "access-denied", beside="access-denied",
+    ),
+    Shown(
+        "rpc-filter-logged", "Every call of an interface is refused; event 5712 of the server says: by a filter.",
+        _filter_logged(), "rpc-filter", "proven", "P13", "access-denied", never=("access-denied",), log="security.xml",
+    ),
+    Shown(
+        "rpc-filter-let-through", "Event 5712 is an audit of a call that the filter let through.",
+        _filter_logged(blocked=False), "access-denied", None, "P1", "rpc-filter", never=("rpc-filter",),
+        log="security.xml",
+    ),
+    Shown(
+        "rpc-filter-of-another-interface", "Event 5712 is about another interface.",
+        _filter_logged(interface=PASSAGE[0]), "access-denied", None, "P1", "rpc-filter", never=("rpc-filter",),
+        log="security.xml",
+    ),
+    Shown(
+        "rpc-filter-on-another-connection", "Event 5712 has another source port.",
+        _filter_logged(port=50777), "access-denied", None, "P1", "rpc-filter", never=("rpc-filter",), log="security.xml",
+    ),
+    Shown(
+        "rpc-filter-of-another-server", "Event 5712 is of another server's log.",
+        _filter_logged(computer="file9.lab.example"), "access-denied", None, "P1", "rpc-filter", never=("rpc-filter",),
+        log="security.xml",
+    ),
+    Shown(
+        "class-not-permitted-logged", "An activation is refused; event 10016 names the client, the class and the right.",
+        _not_permitted, "access-denied", "proven", "P1", log="system.xml",
+    ),
+    Shown(
+        "another-class-not-permitted", "Event 10016 is about another class: it proves nothing here.",
+        _not_permitted_another_class, "access-denied", "established", "P1", log="system.xml",
+    ),
+    Shown(
+        "netlogon-channel-denied", "A signed channel is refused; event 5827 of the controller names the computer.",
+        _channel_denied("WS1$"), "netlogon-hardening", "proven", "P3", "access-denied", never=("access-denied",),
+        log="system.xml",
+    ),
+    Shown(
+        "netlogon-channel-of-another", "Event 5827 names another computer: it proves nothing here.",
+        _channel_denied("NAS7$"), "netlogon-hardening", "likely", "P3", log="system.xml",
     ),
     Shown(
         "mapper-refuses-anonymous", "The endpoint mapper answers a lookup without a logon with fault 5.",

@@ -1,6 +1,6 @@
 """Logons that fail: the password, the policy, the ticket, the clock, a token that is missing."""
 
-from tests.build import exchanges, kerberos, logons, names, pdus, smb2, tokens
+from tests.build import events, exchanges, kerberos, logons, names, pdus, smb2, tokens
 from tests.build.conversation import SECOND, Recording, Tcp, datagram, pieces
 from tests.causes.shown_cause import Build, Shown
 
@@ -187,7 +187,48 @@ def _long_before(recording: Recording) -> None:
     _refused_after(recording)
 
 
+WRONG_PASSWORD, LOCKED, TIME_DIFFERENCE = 0xC000006A, 0xC0000234, 0xC0000133
+SRV = "srv.lab.example"
+
+
+def _with_logon_event(
+    build: Build, inner: int = WRONG_PASSWORD, *, port: int | str = 50001, computer: str = SRV, user: str = "anna",
+    seconds: int = 0, client: str = C,
+) -> Build:  # fmt: skip
+    """The capture, and event 4625 of that second."""
+
+    def built(recording: Recording) -> str:
+        build(recording)
+        at = recording.now + seconds * SECOND
+        return events.failed_logon(at, 11, computer, client, port, inner, user=user)
+
+    return built
+
+
+def _served_and_then_refused(recording: Recording) -> None:
+    """The logon is fine; one call is refused."""
+    tcp = _open(recording)
+    logons.ntlm(tcp, SVCCTL)
+    logons.call(tcp, 15)
+    logons.call(tcp, 16, call_id=3, fault=5)
+    tcp.close()
+
+
+def _checked_by_a_centre(*, workstation: str = "WS1", user: str = "anna") -> Build:
+    def build(recording: Recording) -> str:
+        _first_call(5)(recording)
+        return events.checked(recording.now, 12, "dc1.lab.example", user, workstation, LOCKED)
+
+    return build
+
+
+def _told_by_the_centre(recording: Recording) -> str:
+    _at_centre(kerberos.PREAUTH_FAILED)(recording)
+    return events.at_centre(4771, recording.frames[0].time_ns, 12, "dc1.lab.example", C, kerberos.PREAUTH_FAILED)
+
+
 HOST = ("host", "srv.lab.example")
+DENIED = ("bad-credentials", "clock-skew", "ntlm-refused")
 
 SHOWN = (
     Shown(
@@ -336,5 +377,73 @@ SHOWN = (
     Shown(
         "one-fragment-lost", "A fragment is lost once, and nothing suffers by it.",
         _pieces((1,), times=1, then=_served_after), None, twin_of="fragments-lost", never=("fragments-lost",),
+    ),
+    Shown(
+        "wrong-password-behind-fault-5", "The first call is refused by fault 5; the server's event 4625 says: wrong password.",
+        _with_logon_event(_first_call(5)), "bad-credentials", "proven", "P10", "access-denied", never=("access-denied",),
+        log="security.xml",
+    ),
+    Shown(
+        "account-locked-at-smb", "The session setup is refused; event 4625 says that the account is locked.",
+        _with_logon_event(_session(LOGON_FAILURE), LOCKED, port=50009), "bad-credentials", "proven", "P10",
+        log="security.xml",
+    ),
+    Shown(
+        "wrong-password-no-port-logged", "Event 4625 has no port; address, user and second are those of the refused call.",
+        _with_logon_event(_first_call(PROTOCOL_ERROR), port="-"), "bad-credentials", "proven", "P10", log="security.xml",
+    ),
+    Shown(
+        "account-locked-says-the-centre", "Event 4776 of a domain controller has the user and workstation of the token.",
+        _checked_by_a_centre(), "bad-credentials", "proven", "P10", "access-denied", never=("access-denied",),
+        log="security.xml",
+    ),
+    Shown(
+        "preauthentication-failed-logged", "The key distribution centre's own event 4771 tells of the same error.",
+        _told_by_the_centre, "bad-credentials", "likely", "P10", log="security.xml",
+    ),
+    Shown(
+        "ntlm-blocked-logged", "bind_nak 9 answers NTLM; event 4625 says STATUS_NTLM_BLOCKED.",
+        _with_logon_event(_nak(9), NTLM_BLOCKED), "ntlm-refused", "proven", "P9", "bad-credentials",
+        never=("bad-credentials",), log="security.xml",
+    ),
+    Shown(
+        "clock-skew-logged", "A ticket is refused by bind_nak 9; event 4625 says that the clocks differ.",
+        _with_logon_event(_nak(9, kind=logons.KERBEROS, token=tokens.ap_req()), TIME_DIFFERENCE), "clock-skew", "proven",
+        "P5", "bad-credentials", never=("bad-credentials",), log="security.xml",
+    ),
+    Shown(
+        "failed-logon-of-another-port", "Event 4625 of that second has another source port: it is another connection's.",
+        _with_logon_event(_first_call(5), port=50777), "access-denied", "likely", "P1", "bad-credentials", never=DENIED,
+        log="security.xml",
+    ),
+    Shown(
+        "failed-logon-an-hour-later", "Event 4625 has the port, and is of another hour.",
+        _with_logon_event(_first_call(5), seconds=3600), "access-denied", "likely", "P1", "bad-credentials", never=DENIED,
+        log="security.xml",
+    ),
+    Shown(
+        "failed-logon-of-another-client", "Event 4625 has the port, and another client's address.",
+        _with_logon_event(_first_call(5), client="10.0.0.9"), "access-denied", "likely", "P1", "bad-credentials",
+        never=DENIED, log="security.xml",
+    ),
+    Shown(
+        "failed-logon-at-another-server", "Event 4625 has client and port, but is of another server's log.",
+        _with_logon_event(_first_call(5), computer="file9.lab.example"), "access-denied", "likely", "P1",
+        "bad-credentials", never=DENIED, log="security.xml",
+    ),
+    Shown(
+        "failed-logon-of-another-user", "Event 4625 without a port is of somebody else on the same client.",
+        _with_logon_event(_first_call(5), port="-", user="backup"), "access-denied", "likely", "P1", "bad-credentials",
+        never=DENIED, log="security.xml",
+    ),
+    Shown(
+        "logged-on-and-no-right", "Calls are answered and one is refused: the logon was good, whatever event 4625 is about.",
+        _with_logon_event(_served_and_then_refused), "access-denied", None, "P1", "bad-credentials", never=DENIED,
+        log="security.xml",
+    ),
+    Shown(
+        "checked-for-another-workstation", "Event 4776 is of the same user on another workstation.",
+        _checked_by_a_centre(workstation="WS2"), "access-denied", "likely", "P1", "bad-credentials", never=DENIED,
+        log="security.xml",
     ),
 )  # fmt: skip

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tests.build import exchanges, pdus
-from tests.build.conversation import MS, SECOND, Recording, Tcp
-from tests.causes.shown_cause import Shown
+from tests.build import events, exchanges, names, pdus
+from tests.build.conversation import MS, SECOND, Recording, Tcp, datagram
+from tests.causes.shown_cause import Build, Shown
 
 C, S = "10.0.0.1", "10.0.0.2"
 SPOOLSS = ("12345678-1234-abcd-ef00-0123456789ab", "1.0")
@@ -66,6 +66,24 @@ def _on_pipe_only(recording: Recording) -> None:
 def _nothing_on_tcp(recording: Recording) -> None:
     fails(recording, SPOOLSS)
     lists(recording, [on_pipe(one) for one in PIPES])
+
+
+def _named_server(recording: Recording) -> None:
+    """The client is told the server's address."""
+    datagram(recording, "10.0.0.53", 53, C, 40053, names.dns_answer("srv.lab.example", [S]))
+
+
+def _no_endpoint_logged(computer: str, *, days: int = -2) -> Build:
+    """Netlogon of a computer could not open its endpoints when it began, two days ago."""
+
+    def build(recording: Recording) -> str:
+        _named_server(recording)
+        _nothing_on_tcp(recording)
+        return events.numbered(
+            5820, recording.now + days * 86_400 * SECOND, 31, computer, "NETLOGON", "Cannot find", "87"
+        )
+
+    return build
 
 
 def _other_version(recording: Recording) -> None:
@@ -135,6 +153,19 @@ SHOWN = (
     Shown(
         "on-pipe-only", "asked for TCP the mapper has nothing; its list has the interface on a pipe", _on_pipe_only,
         "other-protocol-only", "established", "A2", never=("not-registered", "port-range-exhausted"),
+    ),
+    Shown(
+        "nothing-on-tcp-logged", "the same, and NETLOGON event 5820 of the server says that it got no endpoint",
+        _no_endpoint_logged("SRV.lab.example"), "port-range-exhausted", "proven", "A3", never=("not-registered",),
+        log="system.xml",
+    ),
+    Shown(
+        "nothing-on-tcp-another-logged", "event 5820 is of another computer: it proves nothing here",
+        _no_endpoint_logged("dc2.lab.example"), "port-range-exhausted", "likely", "A3", log="system.xml",
+    ),
+    Shown(
+        "nothing-on-tcp-logged-later", "event 5820 is of a day after the capture",
+        _no_endpoint_logged("srv.lab.example", days=1), "port-range-exhausted", "likely", "A3", log="system.xml",
     ),
     Shown(
         "nothing-on-tcp", "the mapper's list holds pipes only, of every service", _nothing_on_tcp, "port-range-exhausted",

@@ -47,6 +47,124 @@ def _large_dcom_bind_lost(recording: Recording) -> None:
     tcp.repeat(0, large, (0, 1, 2, 4, 8))
 
 
+LARGE_BIND = pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(9, 6, exchanges.TOKEN[:1300]))
+LONG_BIND = pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(9, 6, exchanges.TOKEN))
+SMALL_BIND = pdus.bind([(pdus.SCM, "0.0", [pdus.NDR32])], auth=(10, 5, exchanges.NTLM1))
+
+
+def _dcom(recording: Recording, port: int = 50002) -> Tcp:
+    tcp = Tcp(recording, C, port, S, 135)
+    tcp.open()
+    return tcp
+
+
+def _lost(tcp: Tcp, data: bytes = LARGE_BIND, seconds: tuple[int, ...] = (0, 1, 2, 4, 8)) -> None:
+    tcp.send(data, acknowledge=False)
+    start = tcp.recording.now
+    for second in seconds:
+        tcp.recording.now = start + second * SECOND
+        tcp._packet(0, "PA", data[:1460], seq=tcp.next[0] - len(data))
+
+
+def _large_elsewhere(*, lost: bool) -> Build:
+    """A large bind of DCOM is lost; as large a call on a dynamic port before it passes, or does not."""
+
+    def build(recording: Recording) -> None:
+        _lookup(recording)
+        other = _open(recording)
+        exchanges.bind(other, DRSUAPI, PORT)
+        large = pdus.request(3, bytes(1400), context=1)
+        if lost:
+            _lost(other, large, (0, 1, 2, 4))
+        else:
+            other.send(large)
+            other.reply(pdus.response(bytes(24), context=1))
+            other.close()
+        _lost(_dcom(recording))
+
+    return build
+
+
+def _end_arrives(recording: Recording) -> None:
+    """The bind is in two segments; the server acknowledges again what it had, for the second has come."""
+    _lookup(recording)
+    tcp = _dcom(recording)
+    tcp.send(LONG_BIND, acknowledge=False)
+    tcp.next[0] -= len(LONG_BIND)
+    tcp._packet(1, "A")
+    tcp.next[0] += len(LONG_BIND)
+    start = recording.now
+    for second in (0, 1, 2, 4, 8):
+        recording.now = start + second * SECOND
+        tcp._packet(0, "PA", LONG_BIND[:1460], seq=tcp.next[0] - len(LONG_BIND))
+
+
+def _small_one(*, answered: bool) -> Build:
+    """Beside the large bind of DCOM that is lost, a small one that is answered, or is not."""
+
+    def build(recording: Recording) -> None:
+        _lookup(recording)
+        small = _dcom(recording, 50004)
+        small.send(SMALL_BIND)
+        if answered:
+            small.reply(pdus.bind_ack(pdus.ACCEPTED_32, "135", auth=(10, 5, exchanges.NTLM2)))
+            small.close()
+        else:
+            recording.wait(8 * SECOND)
+            small.fin(0)
+        _lost(_dcom(recording))
+
+    return build
+
+
+def _in_pieces(recording: Recording) -> None:
+    """The client suspects the path and repeats the bind in small pieces: these are lost as well."""
+    _lookup(recording)
+    tcp = _dcom(recording)
+    _lost(tcp, seconds=(0, 1))
+    start = recording.now
+    for second in (2, 4, 8):
+        recording.now = start + second * SECOND
+        tcp._packet(0, "A", LARGE_BIND[:536], seq=tcp.next[0] - len(LARGE_BIND))
+
+
+def _ended_at_once(recording: Recording) -> None:
+    _lookup(recording)
+    tcp = _dcom(recording)
+    _lost(tcp, seconds=(0, 1, 2, 4))
+    tcp.rst(1)
+
+
+def _too_big(recording: Recording) -> None:
+    """A router says that the packets do not fit, and they are repeated as large as they were."""
+    _lookup(recording)
+    tcp = _dcom(recording)
+    tcp.send(LARGE_BIND, acknowledge=False)
+    tcp.error("10.0.0.254", 3, 4)
+    tcp.repeat(0, LARGE_BIND, (1, 2, 4, 8))
+
+
+def _activation_lost(recording: Recording) -> None:
+    """The bind of the activator is answered, the large call that follows is lost."""
+    _lookup(recording)
+    tcp = _dcom(recording)
+    exchanges.activator(tcp)
+    _lost(tcp, pdus.request(4, bytes(1420), auth=exchanges.SIGNATURE))
+
+
+def _died(recording: Recording) -> None:
+    """Large calls pass, one after the other; then nothing does any more."""
+    _lookup(recording)
+    tcp = _open(recording)
+    exchanges.bind(tcp, DRSUAPI, PORT)
+    large = pdus.request(3, bytes(1400), context=1)
+    for _ in range(2):
+        tcp.send(large)
+        tcp.reply(pdus.response(bytes(24), context=1))
+    tcp.send(large, acknowledge=False)
+    tcp.repeat(0, large, (0, 1, 2, 4, 8))
+
+
 def _dcom_bind_lost(recording: Recording) -> None:
     """A small bind of the activator gets no answer, a bind of the mapper does."""
     _lookup(recording)
@@ -297,6 +415,48 @@ SHOWN = (
         "large-dcom-bind-lost", "A large bind of DCOM is lost on port 135: for its size or for its kind, nobody can tell.",
         _large_dcom_bind_lost, "strict-filter", "possible", "E6", "path-mtu", runner_up="path-mtu",
         never=("mapper-bind-unanswered",),
+    ),
+    Shown(
+        "large-dcom-bind-lost-others-pass", "A large bind of DCOM is lost, as large a call to another port was acknowledged.",
+        _large_elsewhere(lost=False), "strict-filter", "established", "E6", "path-mtu", never=("path-mtu",),
+    ),
+    Shown(
+        "large-dcom-bind-lost-in-pieces", "A large bind of DCOM is repeated in small pieces, and these are lost as well.",
+        _in_pieces, "strict-filter", "established", "E6", "path-mtu", never=("path-mtu",),
+    ),
+    Shown(
+        "large-dcom-bind-lost-and-reset", "A few seconds after a large bind of DCOM the server's side resets.",
+        _ended_at_once, "strict-filter", "established", "E6", "path-mtu", never=("path-mtu",),
+    ),
+    Shown(
+        "small-dcom-bind-lost-too", "A large bind of DCOM is lost, and a small one gets no answer either.",
+        _small_one(answered=False), "strict-filter", "established", "E6", "path-mtu", never=("path-mtu",),
+    ),
+    Shown(
+        "small-dcom-bind-answered", "A large bind of DCOM is lost, a small one was answered: its size is the matter.",
+        _small_one(answered=True), "path-mtu", "likely", "M1", "strict-filter",
+        never=("strict-filter", "mapper-bind-unanswered"),
+    ),
+    Shown(
+        "end-of-the-bind-arrives", "Of a bind in two segments the small one arrives: the server acknowledges again.",
+        _end_arrives, "path-mtu", "likely", "M1", "strict-filter", runner_up="strict-filter", never=("strict-filter",),
+    ),
+    Shown(
+        "large-ones-lost-everywhere", "A large bind of DCOM is lost, and so is a large call to another port.",
+        _large_elsewhere(lost=True), "path-mtu", "likely", "M1", "strict-filter", runner_up="strict-filter",
+        never=("strict-filter",),
+    ),
+    Shown(
+        "large-activation-lost", "DCOM is bound on port 135, and the large call that follows is lost: no filter of interfaces.",
+        _activation_lost, "path-mtu", "likely", "M1", "strict-filter", never=("strict-filter", "mapper-bind-unanswered"),
+    ),
+    Shown(
+        "too-big-says-a-router", "A router says that a large bind of DCOM does not fit, and it is repeated as large.",
+        _too_big, "path-mtu", "established", "M1", "strict-filter", never=("strict-filter",),
+    ),
+    Shown(
+        "died-between-large-calls", "Large calls were answered, then nothing passes any more: size is not the matter.",
+        _died, None, twin_of="path-mtu", never=("path-mtu",),
     ),
     Shown(
         "small-dcom-bind-lost", "A small bind of DCOM is lost, a bind of the mapper passes: a filter.",

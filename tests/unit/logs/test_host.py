@@ -79,6 +79,25 @@ def test_what_hosts_report_is_a_statement_and_what_they_do_with_packets_is_none(
     assert [(one.event, one.source) for one in statements([_log(*rows)])] == [(10036, C), (5155, C), (5712, C)]
 
 
+def test_of_failed_logons_those_of_the_captures_hosts_are_statements_after_the_others() -> None:
+    rows = [
+        _event(4625, says="failed", source=C, source_port=50000, code=5, user="anna", workstation="WS1"),
+        _event(4625, says="failed", source=S),
+        _event(4776, says="checked"),
+        _event(10036, says="refuses", source=C),
+    ]
+    found = statements([_log(*rows)], {C})
+    assert [(one.event, one.source) for one in found] == [(10036, C), (4625, C), (4776, None)]
+    assert (found[1].source_port, found[1].code, found[1].user, found[1].workstation) == (50000, 5, "anna", "WS1")
+
+
+def test_failed_logons_of_other_hosts_need_not_be_kept() -> None:
+    wanted = concerns([ATTEMPT], [C, S])
+    others = _event(4625, says="failed", source=IPv4Address("10.9.9.9"))
+    assert [wanted(others), wanted(others._replace(source=C)), wanted(others._replace(source=None))] == [0, 1, 1]
+    assert wanted(_event(4231, says="no port")) == 2
+
+
 def test_of_a_large_log_what_concerns_the_captures_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "ALL_UP_TO", 1)
     rows = [

@@ -195,6 +195,70 @@ def test_a_call_that_met_an_rpc_filter() -> None:
     assert not entry.drops
 
 
+FAILED_LOGON = {
+    "TargetUserName": "anna", "TargetDomainName": "LAB", "Status": "0xc000006d", "SubStatus": "0xc000006a", "LogonType": "3",
+    "AuthenticationPackageName": "NTLM", "WorkstationName": "WS1", "IpAddress": "10.0.0.1", "IpPort": "50001",
+    "ProcessName": "-",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [_xml, _nested, _beat, _flat])
+def test_a_logon_that_failed(form: Any) -> None:
+    entry = _one(form(4625, FAILED_LOGON))
+    assert (str(entry.source), entry.source_port, entry.code) == ("10.0.0.1", 50001, 0xC000006A)
+    assert (entry.user, entry.workstation, entry.program, entry.action) == ("anna", "WS1", None, "info")
+    assert (
+        entry.says
+        == r"the logon failed for LAB\anna, type 3, NTLM, workstation WS1: STATUS_WRONG_PASSWORD (0xc000006a)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "values", "code", "part"),
+    [
+        (4771, {"Status": "0x18", "IpAddress": "::ffff:10.0.0.1", "IpPort": "49152", "TargetUserName": "anna"}, 24,
+         "pre-authentication failed for anna: KDC_ERR_PREAUTH_FAILED (0x18)"),
+        (4768, {"Status": "0x12", "IpAddress": "::ffff:10.0.0.1"}, 18, "no ticket: KDC_ERR_CLIENT_REVOKED"),
+        (4769, {"Status": "0x25", "IpAddress": "::ffff:10.0.0.1", "ServiceName": "SRV$"}, 37, "no ticket for a service of service SRV$"),
+        (4776, {"Status": "0xC0000234", "Workstation": "WS1", "TargetUserName": "anna"}, 0xC0000234, "workstation WS1"),
+        (4625, {"Status": "0xc000005e", "SubStatus": "0x0", "IpAddress": "-", "IpPort": "-"}, 0xC000005E, "the logon failed"),
+    ],
+)  # fmt: skip
+def test_what_controllers_refuse(event: int, values: dict[str, str], code: int, part: str) -> None:
+    entry = _one(_xml(event, values))
+    assert entry.code == code
+    assert part in (entry.says or "")
+    assert (entry.source is None) == (values.get("IpAddress", "-") == "-")
+
+
+def test_logons_that_succeed_are_left_out() -> None:
+    for event in (4768, 4769, 4776):
+        for status in ("0x0", "", "yes"):
+            assert not list(windows_events_xml.parse([_xml(event, {"Status": status, "IpAddress": "10.0.0.1"})]))
+
+
+def test_addresses_and_ports_that_are_none() -> None:
+    values = FAILED_LOGON | {"IpAddress": "fe80::1%4", "IpPort": "0", "SubStatus": "0x1ffffffffffff"}
+    entry = _one(_xml(4625, values))
+    assert (str(entry.source), entry.source_port, entry.code) == ("fe80::1", None, 0xC000006D)
+
+
+def test_ports_that_ran_out_are_told_by_tcpip_only() -> None:
+    assert "no source port left" in (_one(_xml(4231, {}, "Tcpip")).says or "")
+    assert "a moment ago" in (_one(_xml(4227, {}, "Microsoft-Windows-TCPIP")).says or "")
+    for provider in ("Tcpip6Filter", SECURITY, ""):
+        assert not list(windows_events_xml.parse([_xml(4231, {}, provider)]))
+
+
+def test_who_is_not_permitted_a_class() -> None:
+    values = ["application-specific", "Remote", "Activation", "{x}", "{y}", "LAB", "anna", "S-1-5", "10.0.0.1 (remote)"]
+    entry = _one(_xml(10016, {f"param{number}": value for number, value in enumerate(values, 1)}, DCOM))
+    assert str(entry.source) == "10.0.0.1"
+    local = [*values[:8], "LocalHost (Using LRPC)"]
+    assert _one(_xml(10016, {f"param{number}": value for number, value in enumerate(local, 1)}, DCOM)).source is None
+    assert _one(_xml(10016, {"param1": "x"}, DCOM)).source is None
+
+
 def test_json_that_is_pretty_a_list_or_broken() -> None:
     pretty = (
         "[\n"
@@ -274,7 +338,7 @@ def test_a_cabinet_is_to_be_unpacked(tmp_path: Path) -> None:
 _ANY = st.lists(
     st.one_of(
         st.text(max_size=80),
-        st.builds(_flat, st.sampled_from([3, 5031, 5154, 5157, 5447, 5712, 10028, 10036, 31144]),
+        st.builds(_flat, st.sampled_from([3, 4231, 4625, 4769, 4776, 5031, 5154, 5157, 5447, 5712, 10016, 10028, 10036, 31144]),
                   st.dictionaries(st.sampled_from([*BLOCKED, "param1"]), st.one_of(st.text(max_size=9), st.none(), st.integers())),
                   st.sampled_from([SECURITY, DCOM, "RPCFW", "MSDPM", ""])),
         st.builds(lambda text, at: text[:at], st.sampled_from([_xml(5157, BLOCKED), WFP, _nested(5157, BLOCKED)]), st.integers(0, 900)),

@@ -24,7 +24,7 @@ SCREEN = 46
 PLANNED = frozenset({
     "fragments-lost", "no-packets", "name-not-found", "resolver-silent", "wrong-host", "binding-name-unresolved", "ipv6-first", "alias-without-spn",
     "port-forward-without-dynamic-ports", "other-protocol-only", "port-range-exhausted", "version-not-registered",
-    "port-not-learnt", "pinhole-expired", "program-rule-missing", "not-rpc-on-port", "source-ports-exhausted",
+    "port-not-learnt", "pinhole-expired", "program-rule-missing", "not-rpc-on-port",
     "outbound-blocked", "pings-blocked", "exporter-restarted", "level-below-hint", "remote-dcom-off",
     "level-too-low", "wrong-spn", "clock-skew", "encryption-type", "kdc-unreachable", "ticket-too-big",
     "ntlm-refused", "provider-unknown", "third-leg-lost", "rpc-filter", "asymmetric-path", "server-reset",
