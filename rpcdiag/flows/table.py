@@ -438,9 +438,11 @@ class CaptureFlows:
             data or None,
             row[LAST_DATA_NS + client] if data else None,
             HTTP if HTTP_PORT in (row[KEY + 4] >> 16, row[KEY + 4] & 0xFFFF) or self._channel(row[STREAM]) else TCP,
-            server_packets=row[PACKETS + server],
-            client_acknowledged=row[ACKNOWLEDGED + client],
-            client_pieces=tuple([size for side, size in self.pieces.get(serial, ()) if side == client]),
+            None,
+            None,
+            row[PACKETS + server],
+            row[ACKNOWLEDGED + client],
+            tuple([size for side, size in self.pieces[serial] if side == client]) if serial in self.pieces else (),
         )
 
     def _channel(self, g: int) -> bool:

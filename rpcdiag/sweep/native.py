@@ -199,6 +199,8 @@ def alias(table: Any, flows: Any, b: Any, key: int, size: int, point: int, found
 
 
 def copy(to: Any, at: int, b: Any, start: int, count: int) -> None:
+    if count == 0:
+        return  # from behind the end, where a packet was cut in its options
     if at < 0 or start < 0 or count < 0 or at + count > len(to) or start + count > len(b):
         raise IndexError("copy")
     move(to, at, b, start, count)
@@ -218,6 +220,8 @@ def digest(b: Any, at: int, count: int, seed: int) -> int:
 
 
 def holds(b: Any, at: int, count: int, mark: int) -> bool:
+    if count < 4:
+        return False
     if at < 0 or at + count > len(b):
         raise IndexError("holds")
     number = 0
