@@ -482,6 +482,18 @@ def is_mapper(conversation: Conversation) -> bool:
     return conversation.near.flow.server.port in MAPPER_PORTS
 
 
+def unread_lookup(case: Case, client: Address, server: Address, since_ns: int, until_ns: int) -> bool:
+    """Whether the two spoke on a port of the mapper meanwhile, and the capture lacks part of it."""
+    return any(
+        is_mapper(one)
+        and one.near.rpc is not None
+        and one.near.rpc.bytes_missing > 0
+        and one.near.flow.start_ns <= until_ns
+        and one.near.flow.end_ns >= since_ns
+        for one in case.between(client, server)
+    )
+
+
 def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:
     """Whether a DCOM bind of the same client on the same mapper was answered shortly before: then no filter minds them."""
     times = _dcom_answered(case).get((conversation.client, conversation.server), [])

@@ -121,11 +121,15 @@ class Waiting(NamedTuple):
 
 
 class ContextUse(NamedTuple):
-    """A presentation context that was offered; the highest level of security that was seen on it, None for none."""
+    """A presentation context that was offered; the highest level of security that was seen on it, None for none.
+
+    `auth_cut`: it is secured, and the capture lacks what says how.
+    """
 
     calls: int
     auth_type: int | None
     auth_level: int | None
+    auth_cut: bool = False
 
 
 class Stream(NamedTuple):

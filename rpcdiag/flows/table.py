@@ -27,7 +27,7 @@ from rpcdiag.flows.hosts import Hosts
 from rpcdiag.flows.overview import Overview
 from rpcdiag.flows.tcp import outcome, stalled_size
 from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
-from rpcdiag.sweep.calls import ONE_WAY, ORPC
+from rpcdiag.sweep.calls import ONE_WAY, ORPC, UNTOLD
 from rpcdiag.sweep.columns import (
     ACKNOWLEDGED,
     BY_SYN,
@@ -165,6 +165,10 @@ class FlowTable:
         ends = {(*columns(address), port) for address, port in wanted}
         return tuple(flow for seen in self._seen for flow in seen.others(ends)) if ends else ()
 
+    def points(self) -> set[tuple[int, int]]:
+        """The capture points that flows were seen at, by capture."""
+        return {(seen.capture, point) for seen in self._seen for point in seen.points()}
+
     def failed(self) -> Iterable["Attempt"]:
         """All attempts that never opened, whatever their port: few of very many are looked at."""
         return (attempt for seen in self._seen for attempt in seen.failed())
@@ -200,6 +204,11 @@ class FlowTable:
         """Where the stream record of the flow stands, -1 where it has none."""
         seen = self._seen[flow.capture]
         return seen.sweep.state.flows[seen.place[flow.number - seen.first] + STREAM]
+
+    def lossy(self, flow: Flow) -> bool:
+        """Whether the capture lacks bytes of a flow that was followed."""
+        seen = self._seen[flow.capture]
+        return seen.lossy(seen.place[flow.number - seen.first])
 
     def stream(self, flow: Flow) -> Stream | None:
         """Where the bytes of the flow went, if it was followed."""
@@ -485,6 +494,11 @@ class CaptureFlows:
         client = 0 if self._endpoint(self._row(o), 0) == flow.client else 1
         return client, 1 - client
 
+    def lossy(self, o: int) -> bool:
+        g = self.sweep.state.flows[o + STREAM]
+        streams, shift = self.sweep.streams
+        return g >= 0 and bool(streams[g - shift + MISSING] or streams[g - shift + SIDE_WIDTH + MISSING])
+
     def stream(self, o: int, flow: Flow) -> Stream | None:
         g = self.sweep.state.flows[o + STREAM]
         if g < 0:
@@ -531,7 +545,12 @@ class CaptureFlows:
         key = tuple(uses)
         known = self._uses.get(key)
         if known is None:
-            known = tuple([ContextUse(calls, _known(kind), _known(level)) for calls, kind, level in reversed(uses)])
+            known = tuple(
+                [
+                    ContextUse(calls, _known(kind), _known(level), level == UNTOLD)
+                    for calls, kind, level in reversed(uses)
+                ]
+            )
             if len(self._uses) < MAX_USES:
                 self._uses[key] = known
         return known

@@ -227,7 +227,7 @@ O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED, PASSED, RETURNED; of an orphan: whe
 C_ID = 1
 C_CALLS = 2
 C_AUTH_TYPE = 3
-C_AUTH_LEVEL = 4
+C_AUTH_LEVEL = 4  # -2: it has one, which the capture lacks
 C_CLASS = 5
 # and requests of an SMB session
 R_ID = 1

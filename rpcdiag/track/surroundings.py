@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from rpcdiag.errors import DecodeError
+from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH
 from rpcdiag.sweep.packets import NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL
@@ -318,12 +318,17 @@ def _ticket(packet: int, ns: int, client: Address, server: Address, data: bytes,
     from rpcdiag.dissect import kerberos
 
     try:
-        message = kerberos.decode(data, length)
-    except DecodeError:
-        return
+        message: kerberos.Message | None = kerberos.decode(data, length)
+    except DecodeError as error:
+        if not isinstance(error, Truncated):
+            return
+        message = kerberos.remains(data, length)
+        kind = kerberos.grants(data)
+        if kind is not None:
+            yield TicketFact(packet, ns, client, server, kind, "", None, None, None, None, None, None)
     if isinstance(message, kerberos.KrbError):
         yield TicketFact(
-            packet, ns, client, server, "error", message.realm, message.client, message.server, message.symbol,
+            packet, ns, client, server, "error", message.realm, message.client, message.server or None, message.symbol,
             message.code, None, message.text,
         )  # fmt: skip
     elif isinstance(message, kerberos.KdcReply):
