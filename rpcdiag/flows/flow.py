@@ -16,7 +16,7 @@ class TcpOutcome(StrEnum):
     MIDSTREAM = "midstream"  # the capture starts inside
     RESET = "reset"  # RST while the other side waited for an answer
     IDLE_DROPPED = "idle-dropped"  # after a long silence nothing got through any more
-    STALLED = "stalled"  # data repeated and never acknowledged
+    STALLED = "stalled"  # data, or keep-alives, repeated and never acknowledged
 
 
 ENDED_BADLY = frozenset({TcpOutcome.RESET, TcpOutcome.IDLE_DROPPED, TcpOutcome.STALLED})
@@ -107,6 +107,7 @@ class Flow(NamedTuple):
     transport: str = TCP
     pipe: str | None = None  # `\\pipe\\svcctl`; where it is not known, the transport says that it is one
     carrier: int | None = None  # of a pipe: number of the flow that carries its SMB session
+    probes: tuple[int, ...] = ()  # keep-alives that nobody answers any more, from the second on
 
 
 class Waiting(NamedTuple):

@@ -25,7 +25,7 @@ from rpcdiag.flows.flow import (
 )
 from rpcdiag.flows.hosts import Hosts
 from rpcdiag.flows.overview import Overview
-from rpcdiag.flows.tcp import outcome, stalled_size
+from rpcdiag.flows.tcp import outcome, probing, stalled_size
 from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
 from rpcdiag.sweep.calls import ONE_WAY, ORPC, UNTOLD
 from rpcdiag.sweep.columns import (
@@ -110,6 +110,7 @@ from rpcdiag.sweep.columns import (
 from rpcdiag.sweep.engine import Sweep
 
 HTTP_PORT = 593
+SECOND = 2  # the first of a run of keep-alives that is told
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
 MAX_USES = 4096  # ways to use contexts that are remembered
 _NO_GAPS = (None, None)
@@ -230,6 +231,7 @@ class CaptureFlows:
         self.sweep = sweep
         self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
         self.repeated: dict[int, list[int]] = {}
+        self.probes: dict[int, list[tuple[int, int]]] = {}  # packet and time of keep-alives without an answer
         self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
         self.folded: set[int] = set()  # offsets of records that are only counted
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
@@ -238,6 +240,7 @@ class CaptureFlows:
         self._addresses: tuple[dict[tuple[int, int], Address], ...] = ({}, {})  # of version 4, and 6
         self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
         self._hosts: Hosts | None = None
+        self._heard_ns: dict[tuple[int, int, int], int] | None = None
         self._order: Sequence[int] | None = None
         self._serials: Sequence[int] | None = None
 
@@ -245,11 +248,12 @@ class CaptureFlows:
         """The same flows, to be looked at while the capture is still read: what is remembered of them will be stale."""
         view = CaptureFlows(self.sweep)
         view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, set(self.folded)
+        view.probes = self.probes
         return view
 
     def forget(self, gone: set[int]) -> None:
         """Flows that were given up, by serial number."""
-        for known in (self.syns, self.repeated, self.icmp):
+        for known in (self.syns, self.repeated, self.probes, self.icmp):
             for serial in gone & known.keys():
                 del known[serial]
 
@@ -261,6 +265,11 @@ class CaptureFlows:
                 continue
             if kind == EV_SYN:
                 self.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
+            elif kind == EV_REPEAT and rows[e + 5]:
+                run = self.probes.setdefault(rows[e + 1], [])
+                if rows[e + 5] == SECOND:
+                    run.clear()
+                run.append((rows[e + 3], rows[e + 4]))
             elif kind == EV_REPEAT:
                 self.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
             elif kind == EV_ICMP:
@@ -407,6 +416,7 @@ class CaptureFlows:
         quiet = row[SILENCE_NS]
         data = row[LAST_DATA_PACKET + client]
         answered = row[SYN_ACK_PACKET]
+        unheard = self._unheard(row)
         return Flow(  # in the order of its fields: names would cost as much again
             self.first + serial,
             self.capture,
@@ -419,7 +429,7 @@ class CaptureFlows:
             row[START_NS],
             row[END_NS],
             row[PACKETS] + row[PACKETS + 1],
-            outcome(row, client, icmp),
+            outcome(row, client, icmp, unheard=bool(unheard)),
             self._syns(row, serial),
             row[SYN_COUNT],
             _known(row[ISN + client]),
@@ -443,7 +453,33 @@ class CaptureFlows:
             data or None,
             row[LAST_DATA_NS + client] if data else None,
             HTTP if HTTP_PORT in (row[KEY + 4] >> 16, row[KEY + 4] & 0xFFFF) or self._channel(row[STREAM]) else TCP,
+            probes=unheard,
         )
+
+    def _unheard(self, row: Sequence[int]) -> tuple[int, ...]:
+        """The keep-alives of a flow that reach nobody: a RST follows, or their target talks to others meanwhile."""
+        side = probing(row)
+        run = self.probes.get(row[SERIAL_NUMBER]) if side is not None else None
+        if side is None or not run:
+            return ()
+        if row[RESET_PACKET] > run[-1][0]:
+            return tuple([packet for packet, _ in run])
+        at = KEY + 2 - 2 * side
+        heard = self._heard().get((row[at], row[at + 1], row[KEY + 5]), -1)
+        return tuple([packet for packet, _ in run]) if heard > run[0][1] else ()
+
+    def _heard(self) -> dict[tuple[int, int, int], int]:
+        """When each address last sent data, or took a connection, at each capture point."""
+        if self._heard_ns is None:
+            found: dict[tuple[int, int, int], int] = {}
+            column = self.overview().column
+            for at, when in ((KEY, LAST_DATA_NS), (KEY + 2, LAST_DATA_NS + 1), (KEY + 2, SYN_ACK_NS)):
+                ends = zip(column(at), column(at + 1), column(KEY + 5), column(when), column(CLIENT), strict=True)
+                for high, low, point, ns, client in ends:
+                    if ns > found.get((high, low, point), 0) and (when != SYN_ACK_NS or client == 0):
+                        found[high, low, point] = ns
+            self._heard_ns = found
+        return self._heard_ns
 
     def _channel(self, g: int) -> bool:
         """Whether the stream record at `g` is that of a channel of RPC over HTTP."""

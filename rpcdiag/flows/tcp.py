@@ -11,6 +11,8 @@ from rpcdiag.sweep.columns import (
     LAST_DATA_PACKET,
     LAST_DATA_SIDE,
     PACKETS,
+    PROBE_QUIET,
+    PROBES,
     QUIET,
     REPEATED,
     REPEATS,
@@ -21,11 +23,17 @@ from rpcdiag.sweep.columns import (
     UNACKNOWLEDGED,
 )
 
+LEAST_PROBES = 4  # keep-alives in a row: the answer to the last may come behind the capture, one may be lost
 IDLE_NS = 60_000_000_000  # the shortest idle limit that stateful devices are set to
 
 
-def outcome(row: Sequence[int], client: int, icmp: Sequence[tuple[int, IcmpError]]) -> TcpOutcome:
-    """How it went, seen from the side `client`; `row` is the flow's record, `icmp` the errors with the side they quote."""
+def outcome(
+    row: Sequence[int], client: int, icmp: Sequence[tuple[int, IcmpError]], *, unheard: bool = False
+) -> TcpOutcome:
+    """How it went, seen from the side `client`; `row` is the flow's record, `icmp` the errors with the side they quote.
+
+    `unheard`: its keep-alives are known to reach nobody.
+    """
     server = 1 - client
     opened = row[COMPLETED] or row[SYN_ACK_PACKET] or row[LAST_DATA_PACKET + server]
     if not opened and row[SYN_COUNT]:
@@ -38,6 +46,8 @@ def outcome(row: Sequence[int], client: int, icmp: Sequence[tuple[int, IcmpError
     for side in (client, server):
         if row[UNACKNOWLEDGED + side] and row[REPEATS + side] >= 2 and not _ended_before(row, side):
             return TcpOutcome.IDLE_DROPPED if row[QUIET + side] >= IDLE_NS else TcpOutcome.STALLED
+    if unheard:
+        return TcpOutcome.IDLE_DROPPED if row[PROBE_QUIET] >= IDLE_NS else TcpOutcome.STALLED
     # the other way round it is a client that has read its answer and closes without ceremony
     kills = row[RESET_PACKET] and row[RESET_SIDE] != client and not row[FIN_PACKET] and not row[FIN_PACKET + 1]
     if kills and row[LAST_DATA_SIDE] == client:
@@ -45,6 +55,13 @@ def outcome(row: Sequence[int], client: int, icmp: Sequence[tuple[int, IcmpError
     if not row[SYN_COUNT] and not row[SYN_ACK_PACKET]:
         return TcpOutcome.MIDSTREAM
     return TcpOutcome.ESTABLISHED
+
+
+def probing(row: Sequence[int]) -> int | None:
+    """The side whose last keep-alives nobody answered, while neither had said goodbye; None where there are few."""
+    if row[PROBES] >> 1 < LEAST_PROBES or row[FIN_PACKET] or row[FIN_PACKET + 1]:
+        return None
+    return row[PROBES] & 1
 
 
 def stalled_size(row: Sequence[int]) -> int:

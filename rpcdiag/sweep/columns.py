@@ -101,6 +101,7 @@ TTL = 16
 COMPLETED = 18  # the client acknowledged a SYN-ACK, which the capture may not hold
 CLIENT = 19  # side
 CLIENT_HOW = 20  # BY_SYN or BY_CONTENT
+PROBES = 21  # keep-alives of one side since the other said anything: twice their number, and the side
 REPEATS = 22
 QUIET = 24  # the silence before the data that is not acknowledged
 LAST_DATA_PACKET = 26
@@ -108,6 +109,7 @@ LAST_DATA_NS = 28
 LAST_DATA_SIDE = 30
 SILENCE_AFTER = 31
 SILENCE_BEFORE = 32
+PROBE_QUIET = 33  # the silence before the first of the keep-alives
 ACKNOWLEDGED = 34  # largest segment that got one
 TRIES = 36
 REPEATED = 37  # packets noted as repeats
@@ -143,6 +145,7 @@ UNDECIDED, YES, NO, MAYBE = 0, 1, 2, 3  # MAYBE: the beginning could be a header
 SMB, TICKETS = 4, 5  # followed for what they carry: pipes in an SMB session, messages of Kerberos
 MAX_SYNS = 16
 MAX_REPEATS = 16
+MAX_PROBES = 16
 MAX_ICMP = 8
 MAX_TRIES = 4
 
@@ -264,7 +267,9 @@ LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
 # --- events ---------------------------------------------------------------------------------------------------------
 EVENT_WIDTH = 14
 EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
-EV_REPEAT = 2  # flow, side, packet
+EV_REPEAT = (
+    2  # flow, side, packet, ns, 0 for data and else which of the keep-alives that nobody answers, from the second on
+)
 EV_ICMP = 3  # flow, side, packet, ns, type, code, bytes of an address, arena offset of the sender's
 EV_FRAGMENT = 4  # packet, ns, point, arena offset, bytes: an IP fragment from its IP header on
 EV_PDU = 5  # flow, side, first packet, packet, ns, arena offset, captured, length

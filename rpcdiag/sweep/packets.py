@@ -63,6 +63,7 @@ from rpcdiag.sweep.columns import (
     PACKETS,
     POSITION,
     PPPOE,
+    PROBES,
     QUIET,
     REPEATS,
     RST,
@@ -90,7 +91,7 @@ from rpcdiag.sweep.columns import (
     YES,
     State,
 )
-from rpcdiag.sweep.conversation import at_syn, take_repeat, take_reset, take_syn
+from rpcdiag.sweep.conversation import at_syn, take_probe, take_repeat, take_reset, take_syn
 from rpcdiag.sweep.followed import drop_stream, open_stream
 from rpcdiag.sweep.framing import asks, pdu_length
 from rpcdiag.sweep.pool import pause
@@ -436,6 +437,11 @@ def take_tcp(
     else:
         if flows[mine + TTL] < 0:
             flows[mine + TTL] = ttl
+        probes = flows[o + PROBES]
+        if probes != 0 and (probes & 1 != side or length > 1):
+            flows[o + PROBES] = 0
+        if length <= 1 and expected >= 0 and flags & FIN == 0 and (sequence + 1) & 0xFFFFFFFF == expected:
+            take_probe(s, o, side, number, ns, quiet)
         if flags & ACK != 0:
             other = o + 1 - side
             if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
@@ -450,7 +456,9 @@ def take_tcp(
         if length > 0:
             end = (sequence + length) & 0xFFFFFFFF
             flows[mine + BYTES] += length
-            if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
+            if expected >= 0 and length == 1 and end == expected:
+                pass  # a keep-alive that has the last byte again
+            elif expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
                 take_repeat(s, o, side, number, ns, end, length)
             else:
                 flows[mine + NEXT] = end

@@ -167,6 +167,13 @@ class Tcp:
             found.append(self._packet(side, "PA", data, seq=self.next[side] - len(data)))
         return found
 
+    def keep_alive(self, side: int = 0, data: bytes = b"\0", *, answered: bool = False) -> int:
+        """A keep-alive: Windows has the last byte again in it, others have none."""
+        number = self._packet(side, "A", data, seq=self.next[side] - 1)
+        if answered:
+            self._packet(1 - side, "A")
+        return number
+
     def close(self) -> None:
         """FIN both ways."""
         self._packet(0, "FA")

@@ -47,7 +47,7 @@ MASK = (1 << 64) - 1
 # numbers that an event of each kind has, and which of them say where its bytes are and how many; what stands behind
 # them in the row was left by another event
 USED = {
-    EV_SYN: 7, EV_REPEAT: 4, EV_ICMP: 9, EV_FRAGMENT: 6, EV_PDU: 9, EV_FAULT: 12, EV_CARRIED: 8, EV_OPEN: 7,
+    EV_SYN: 7, EV_REPEAT: 6, EV_ICMP: 9, EV_FRAGMENT: 6, EV_PDU: 9, EV_FAULT: 12, EV_CARRIED: 8, EV_OPEN: 7,
     EV_ASKED: 13, EV_ANSWERED: 13, EV_BODY: 6, EV_NODE: 4, EV_SMB: 12, EV_DATAGRAM: 9, EV_TICKET: 8, EV_HTTP: 7, EV_TOKEN: 10,
 }  # fmt: skip
 BYTES = {

@@ -1,6 +1,6 @@
 """A device forgot the connection while it was idle.
 
-Looks like: a long silence, then data that is repeated and never acknowledged, or a RST.
+Looks like: a long silence, then data or keep-alives that are repeated and never acknowledged, or a RST.
 Because: stateful firewalls and load balancers forget idle sessions (240, 350, 900, 1800, 3600 s are usual limits).
 Not this: a server that crashed, which answers a new SYN with RST or not at all.
 Needs: the connection from before its silence until it fails; one that is near a usual limit is likely, else possible.
@@ -30,7 +30,11 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         if flow.repeated:
             evidence.append(Seen("then data is repeated, never acknowledged", flow.capture, flow.repeated[:8]))
-        if flow.reset is not None:
+        if flow.probes:
+            evidence.append(Seen("then keep-alives, which nobody answers any more", flow.capture, flow.probes[:8]))
+        if flow.reset is not None and flow.reset.from_client:
+            evidence.append(Seen("the client gives it up (RST)", flow.capture, (flow.reset.packet,)))
+        elif flow.reset is not None:
             _, seen, _ = observe.refuser(case, conversation)
             evidence += seen
         yield Finding(
