@@ -9,7 +9,7 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, IcmpError, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -293,16 +293,20 @@ class Refuser(Enum):
     UNKNOWN = "not known"
 
 
+def icmp_text(error: IcmpError) -> str:
+    """What an ICMP error says."""
+    from rpcdiag.dissect.status import icmp_name
+
+    return icmp_name(error.kind, error.code, error.version) or f"type {error.kind} code {error.code}"
+
+
 def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evidence], Confidence]:
     """Who refused the attempt, how we know, and how sure that is."""
     near = conversation.near
     flow = near.flow
     if flow.icmp and flow.outcome is TcpOutcome.PROHIBITED:
         error = flow.icmp[0]
-        from rpcdiag.dissect.status import icmp_name
-
-        what = icmp_name(error.kind, error.code, error.version) or f"type {error.kind} code {error.code}"
-        seen = Seen(f"{error.sender} answers with ICMP: {what}", flow.capture, (error.packet,))
+        seen = Seen(f"{error.sender} answers with ICMP: {icmp_text(error)}", flow.capture, (error.packet,))
         return Refuser.DEVICE, [seen], Confidence.ESTABLISHED
     if flow.reset is None:
         return Refuser.UNKNOWN, [], Confidence.OPEN

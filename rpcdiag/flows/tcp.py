@@ -39,7 +39,7 @@ def outcome(
     if not opened and row[SYN_COUNT]:
         if row[RESET_PACKET] and row[RESET_SIDE] != client:
             return TcpOutcome.REFUSED
-        if any(_forbids(error) for side, error in icmp if side == client):
+        if any(forbids(error) for side, error in icmp if side == client):
             return TcpOutcome.PROHIBITED
         if not row[PACKETS + server] and not row[LAST_DATA_PACKET + client]:
             return TcpOutcome.UNANSWERED
@@ -77,8 +77,13 @@ def _ended_before(row: Sequence[int], side: int) -> bool:
     return bool(gone and row[REPEATED] and gone < row[FIRST_REPEATED])
 
 
-def _forbids(error: IcmpError) -> bool:
+def forbids(error: IcmpError) -> bool:
     """Whether the error ends an attempt: not "fragmentation needed", redirects and source quench."""
     if error.version == 4:
         return (error.kind == 3 and error.code != 4) or error.kind == 11
     return error.kind in (1, 3)
+
+
+def refuses(error: IcmpError) -> bool:
+    """Whether it says that nothing listens on the port. [RFC792] code 3, [RFC4443] 3.1 code 4"""
+    return (error.kind, error.code) == ((3, 3) if error.version == 4 else (1, 4))

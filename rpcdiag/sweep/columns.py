@@ -50,6 +50,7 @@ NAMES_UNTOLD = 57
 TOKENS_TOLD = 58
 TOKENS_UNTOLD = 59
 TUNNELS = 60  # packets that IPsec encrypts
+UDP_ERRORS = 61  # ICMP errors about datagrams that were told
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -287,7 +288,7 @@ EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay wit
 EV_SMB = 13  # flow, side, packet, ns, what, offset, captured, length, serial of the pipe or -1, file id: a message
 EV_DATAGRAM = 14  # what, packet, ns, point, bytes of an address, offset, captured, length: ends, then payload
 EV_TICKET = 15  # flow, side, packet, ns, offset, captured, length: a message to or from a key distribution centre
-EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured
+EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured, length
 EV_HTTP = 16  # flow, side, packet, ns, offset, captured: the beginning of a message of HTTP
 
 BIG_ENDIAN, SEALED_STUB, MARSHALS, UNBOUND = 1, 2, 4, 8  # UNBOUND: its context was agreed where nobody saw it
