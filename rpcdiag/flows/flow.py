@@ -108,6 +108,7 @@ class Flow(NamedTuple):
     pipe: str | None = None  # `\\pipe\\svcctl`; where it is not known, the transport says that it is one
     carrier: int | None = None  # of a pipe: number of the flow that carries its SMB session
     probes: tuple[int, ...] = ()  # keep-alives that nobody answers any more, from the second on
+    heard: bool = False  # whether who should answer them talks to others meanwhile
 
 
 class Waiting(NamedTuple):

@@ -416,7 +416,7 @@ class CaptureFlows:
         quiet = row[SILENCE_NS]
         data = row[LAST_DATA_PACKET + client]
         answered = row[SYN_ACK_PACKET]
-        unheard = self._unheard(row)
+        probes, heard = self._unheard(row)
         return Flow(  # in the order of its fields: names would cost as much again
             self.first + serial,
             self.capture,
@@ -429,7 +429,7 @@ class CaptureFlows:
             row[START_NS],
             row[END_NS],
             row[PACKETS] + row[PACKETS + 1],
-            outcome(row, client, icmp, unheard=bool(unheard)),
+            outcome(row, client, icmp, unheard=bool(probes)),
             self._syns(row, serial),
             row[SYN_COUNT],
             _known(row[ISN + client]),
@@ -453,20 +453,21 @@ class CaptureFlows:
             data or None,
             row[LAST_DATA_NS + client] if data else None,
             HTTP if HTTP_PORT in (row[KEY + 4] >> 16, row[KEY + 4] & 0xFFFF) or self._channel(row[STREAM]) else TCP,
-            probes=unheard,
+            probes=probes,
+            heard=heard,
         )
 
-    def _unheard(self, row: Sequence[int]) -> tuple[int, ...]:
+    def _unheard(self, row: Sequence[int]) -> tuple[tuple[int, ...], bool]:
         """The keep-alives of a flow that reach nobody: a RST follows, or their target talks to others meanwhile."""
         side = probing(row)
         run = self.probes.get(row[SERIAL_NUMBER]) if side is not None else None
         if side is None or not run:
-            return ()
-        if row[RESET_PACKET] > run[-1][0]:
-            return tuple([packet for packet, _ in run])
+            return (), False
         at = KEY + 2 - 2 * side
-        heard = self._heard().get((row[at], row[at + 1], row[KEY + 5]), -1)
-        return tuple([packet for packet, _ in run]) if heard > run[0][1] else ()
+        heard = self._heard().get((row[at], row[at + 1], row[KEY + 5]), -1) > run[0][1]
+        if not heard and row[RESET_PACKET] <= run[-1][0]:
+            return (), False
+        return tuple([packet for packet, _ in run]), heard
 
     def _heard(self) -> dict[tuple[int, int, int], int]:
         """When each address last sent data, or took a connection, at each capture point."""

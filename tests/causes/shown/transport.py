@@ -347,7 +347,7 @@ SHOWN = (
     ),
     Shown(
         "keep-alives-unanswered", "After two hours of silence only keep-alives go out, ten without an answer, then RST.",
-        _keep_alives(10, rst=True), "idle-dropped", "likely", "H1", "server-reset", never=("server-reset",),
+        _keep_alives(10, rst=True), "idle-dropped", "possible", "H1", "server-reset", never=("server-reset",),
     ),
     Shown(
         "keep-alives-and-the-server-talks-on", "Keep-alives go unanswered while the server serves others.",
