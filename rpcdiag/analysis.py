@@ -263,7 +263,9 @@ def _case(
     ]
     told_ports = _without_known_objects(told_ports)
     kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
-    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows, aliases)
+    origins = Origins(
+        kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows, aliases, table.lossy
+    )
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
     case_flows: list[CaseFlow] = []
@@ -387,10 +389,25 @@ def _interesting(
     failed: dict[tuple[int, ...], list[Attempt]] = {}
     for attempt in attempts:
         failed.setdefault(attempt.pair, []).append(attempt)
+    suspect: list[Flow] = []
     for pair, tries in failed.items():
         if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
-            flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
-    return flows
+            suspect += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
+    return [*flows, *suspect, *_opened_elsewhere(table, suspect, listed)]
+
+
+def _opened_elsewhere(table: FlowTable, suspect: Sequence[Flow], listed: set[int]) -> list[Flow]:
+    """Copies of failed attempts that opened at another capture point: what nobody told of is listed there for this."""
+    if len(table.points()) < 2:
+        return []
+    tried = {(flow.client, flow.server, flow.isn) for flow in suspect}
+    known = listed | {flow.number for flow in suspect}
+    ends = {(flow.server.address, flow.server.port) for flow in suspect}
+    return [
+        flow
+        for flow in table.others(ends)
+        if flow.number not in known and flow.isn is not None and (flow.client, flow.server, flow.isn) in tried
+    ]
 
 
 def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tuple[Address, Address]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +59,7 @@ class Compared(NamedTuple):
     messages: tuple[str, ...]  # each once, in the order of packets
     points: bool  # one of them stands on a packet that our finding names
     names: bool
+    capture: bytes  # a digest: some differ in their logs only
 
 
 def compared(shown: Shown, folder: Path) -> Compared:
@@ -71,6 +73,7 @@ def compared(shown: Shown, folder: Path) -> Compared:
         tuple(dict.fromkeys(message for _, message in experts)),
         any(packet in ours for packet, _ in experts),
         pattern is not None and any(re.search(pattern, message, re.IGNORECASE) for _, message in experts),
+        sha256(capture.read_bytes()).digest(),
     )
 
 
@@ -101,11 +104,12 @@ def lines() -> Iterator[str]:
 
 
 def _beside_tshark(found: list[Compared]) -> Iterator[str]:
-    names, points = sum(one.names for one in found), sum(one.points for one in found)
+    different = list({(one.shown.rule, one.capture): one for one in found}.values())
+    names, points = sum(one.names for one in different), sum(one.points for one in different)
     said = {one.shown.rule for one in found}
     named = {one.shown.rule for one in found if one.names}
     yield (
-        f"{version().partition(' (Git')[0]}, messages of severity note, warning and error. Of {len(found)} captures with "
+        f"{version().partition(' (Git')[0]}, messages of severity note, warning and error. Of {len(different)} different captures with "
         f"a cause it marks a packet that our finding names too in {points}, and names the cause in {names}; of "
         f"{len(said)} causes it names {len(named)}. What counts as naming stands in `tools/make_expert_information.py`, generously: "
         "a fault that says *access denied* counts for every rule that explains why access was denied."

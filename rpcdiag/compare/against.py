@@ -8,7 +8,7 @@ from rpcdiag.compare.steps import Asked, Pair, Step, asks_for, named, operation
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, TcpOutcome
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import REFUSALS, Connection, Fate
+from rpcdiag.track.facts import Connection, Fate
 from rpcdiag.track.spoken import Outcome
 
 LEVELS = {1: "none", 2: "connect", 3: "call", 4: "packet", 5: "packet integrity", 6: "packet privacy"}
@@ -234,7 +234,7 @@ def _rpc(ours: Connection, theirs: Connection, where: str, flows: tuple[str, str
 
 def _binds(ours: Connection, theirs: Connection, where: str, flows: tuple[str, str]) -> Iterator[Found]:
     for mine, other in zip(ours.binds, theirs.binds, strict=False):
-        if mine.answer == other.answer and _refused(mine.results) == _refused(other.results):
+        if mine.answer == other.answer and bool(mine.refused) == bool(other.refused):
             continue
         packets = (mine.packet,), (other.packet,)
         name = named(other.contexts[0].interface.uuid) if other.contexts else "?"
@@ -242,7 +242,7 @@ def _binds(ours: Connection, theirs: Connection, where: str, flows: tuple[str, s
             kind, what = "bind-unanswered", "is not answered"
         elif other.answer != "ack":
             kind, what = "bind-rejected", f"is rejected (reason {other.nak_reason})"
-        elif _refused(other.results) and not _refused(mine.results):
+        elif other.refused and not mine.refused:
             kind, what = "interface-refused", "is answered, and the interface refused"
         else:
             continue
@@ -251,12 +251,6 @@ def _binds(ours: Connection, theirs: Connection, where: str, flows: tuple[str, s
             f"(packet {other.packet})", True, packets, flows, name,
         )  # fmt: skip
         return
-
-
-def _refused(results: Sequence[object]) -> bool:
-    """Whether all contexts were turned down: of NDR32 and NDR64 one always is."""
-    codes = [getattr(one, "result", None) for one in results]
-    return bool(codes) and all(code in REFUSALS for code in codes)
 
 
 def _security(ours: Connection, theirs: Connection, where: str, flows: tuple[str, str]) -> Iterator[Found]:
@@ -268,6 +262,8 @@ def _security(ours: Connection, theirs: Connection, where: str, flows: tuple[str
             continue
         name = named(use.interface.uuid)
         packets = _first_bind(ours), _first_bind(theirs)
+        if mine.auth_cut or use.auth_cut:
+            continue
         if (mine.auth_level or 1) != (use.auth_level or 1):
             yield Found(
                 "auth-level",

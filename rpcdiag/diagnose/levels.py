@@ -94,6 +94,8 @@ def _of(conversation: Conversation, near: CaseFlow, use: InterfaceUse, *, carrie
     results = [one for one in near.rpc.carried if carried and one.interface == use.interface and one.result in DENIED]
     if not faults and not results:
         return None
+    if any(fault.auth_cut for fault in faults) or (not faults and use.auth_cut):
+        return None  # at which level they were made, the capture does not hold
     level = max([fault.auth_level or NONE for fault in faults], default=use.auth_level or NONE)
     bind = next(
         (one for one in near.rpc.binds if any(offer.interface == use.interface for offer in one.contexts)), None
@@ -147,6 +149,8 @@ class Higher:
         for other in self._case.between(*pair):
             rpc = other.near.rpc
             for use in rpc.interfaces if rpc else ():
+                if use.auth_cut:
+                    continue
                 level = use.auth_level or NONE
                 refusals = [fault for fault in rpc.faults if fault.interface == use.interface] if rpc else []
                 if use.calls > len(refusals) and not any((fault.auth_level or NONE) >= level for fault in refusals):

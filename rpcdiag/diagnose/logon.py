@@ -107,10 +107,12 @@ def refused_at(flow: CaseFlow) -> Iterator[Answer]:
 
 
 def works(flow: CaseFlow) -> bool:
-    """Whether calls of somebody who logged on are answered, and none refused."""
+    """Whether calls of somebody who logged on are answered, and none refused; at which level need not be known."""
     rpc = flow.rpc
     if rpc is None or not rpc.fates.get(Fate.RESPONSE) or any(fault.status in FAULTS for fault in rpc.faults):
         return False
+    if any(bind.auth_cut for bind in rpc.binds):
+        return True
     return any(use.calls and use.auth_level is not None and use.auth_level > 1 for use in rpc.interfaces)
 
 
@@ -139,6 +141,7 @@ class Clients:
             for one in case.logons
             if one.logon.mechanism == "kerberos" and one.logon.realm and not one.logon.error
         }
+        self._with_ntlm = {one.flow for one in case.logons if one.logon.mechanism == "ntlm"}
 
     @cached_property
     def _clients(self) -> dict[Address, _Client]:
@@ -179,6 +182,8 @@ class Clients:
                 continue
             if not any(bind.time_ns >= since_ns for bind in near.rpc.binds):
                 continue
+            if near.id not in self._with_ntlm and any(bind.token_cut for bind in near.rpc.binds):
+                continue  # the capture lacks what says whether it had a ticket
             if servers is None or conversation.server in servers:
                 found[near.id] = conversation, packet
         return list(found.values())
@@ -263,8 +268,8 @@ def _granted_later(case: Case, error: TicketFact) -> bool:
 
 
 def _same_service(fact: TicketFact, error: TicketFact) -> bool:
-    if error.spn is None:
-        return True
+    if error.spn is None or fact.spn is None:
+        return True  # the capture lacks what tells them apart
     return (fact.spn or "").partition("@")[0].lower() == error.spn.partition("@")[0].lower()
 
 

@@ -58,6 +58,11 @@ def _says(case: Case, one: CaseName) -> Evidence:
     times = f", {fact.times} times" if fact.times > 1 else ""
     if fact.result == NO_ANSWER:
         waited = max(0, (case.captures[one.capture].last_ns or 0) - fact.time_ns)
+        if fact.error is not None:
+            what = f"{fact.error.sender} answers the question for {fact.name} ({fact.type}) with ICMP"
+            return Seen(
+                f"{what}: {observe.icmp_text(fact.error)}{times}", one.capture, (fact.packet, fact.error.packet)
+            )
         what = f"{fact.server} never answers {fact.kind.upper()} for {fact.name} ({fact.type}){times}"
         return Missing(what, one.capture, fact.packet, waited)
     result = "no address" if fact.result == EMPTY else fact.result

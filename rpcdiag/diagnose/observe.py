@@ -10,7 +10,7 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, IcmpError, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -310,16 +310,20 @@ class Refuser(Enum):
     UNKNOWN = "not known"
 
 
+def icmp_text(error: IcmpError) -> str:
+    """What an ICMP error says."""
+    from rpcdiag.dissect.status import icmp_name
+
+    return icmp_name(error.kind, error.code, error.version) or f"type {error.kind} code {error.code}"
+
+
 def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evidence], Confidence]:
     """Who refused the attempt, how we know, and how sure that is."""
     near = conversation.near
     flow = near.flow
     if flow.icmp and flow.outcome is TcpOutcome.PROHIBITED:
         error = flow.icmp[0]
-        from rpcdiag.dissect.status import icmp_name
-
-        what = icmp_name(error.kind, error.code, error.version) or f"type {error.kind} code {error.code}"
-        seen = Seen(f"{error.sender} answers with ICMP: {what}", flow.capture, (error.packet,))
+        seen = Seen(f"{error.sender} answers with ICMP: {icmp_text(error)}", flow.capture, (error.packet,))
         return Refuser.DEVICE, [seen], Confidence.ESTABLISHED
     if flow.reset is None:
         return Refuser.UNKNOWN, [], Confidence.OPEN
@@ -497,6 +501,18 @@ def is_dynamic(port: int) -> bool:
 
 def is_mapper(conversation: Conversation) -> bool:
     return conversation.near.flow.server.port in MAPPER_PORTS
+
+
+def unread_lookup(case: Case, client: Address, server: Address, since_ns: int, until_ns: int) -> bool:
+    """Whether the two spoke on a port of the mapper meanwhile, and the capture lacks part of it."""
+    return any(
+        is_mapper(one)
+        and one.near.rpc is not None
+        and one.near.rpc.bytes_missing > 0
+        and one.near.flow.start_ns <= until_ns
+        and one.near.flow.end_ns >= since_ns
+        for one in case.between(client, server)
+    )
 
 
 def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:

@@ -1,15 +1,17 @@
 """Connection-oriented PDUs. [MS-RPCE] 2.2.2, [C706] chapter 12.6"""
 
+from contextlib import suppress
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
 from rpcdiag.dissect.reader import Reader
-from rpcdiag.errors import Malformed
+from rpcdiag.errors import DecodeError, Malformed, Truncated
 
 HEADER = 16
 MAX_CONTEXTS = 64
 MAX_TRANSFERS = 16
+SYNTAX = 20  # bytes of an interface or transfer syntax
 
 
 class PduType(IntEnum):
@@ -67,6 +69,9 @@ class Syntax(NamedTuple):
     version: str
 
 
+UNSEEN = Syntax("", "")  # the capture does not hold it
+
+
 class Context(NamedTuple):
     """One presentation context offered. [C706] 12.6.3.1"""
 
@@ -84,29 +89,34 @@ class Result(NamedTuple):
 
 
 class Bind(NamedTuple):
-    """bind or alter_context."""
+    """bind or alter_context; `cut` where the capture lacks the end of its list of contexts."""
 
     header: Header
     association_group: int
     contexts: tuple[Context, ...]
     auth: Auth | None
+    cut: bool = False
 
 
 class BindAck(NamedTuple):
-    """bind_ack or alter_context_resp; `secondary_address` is the port or pipe that the server believes it serves."""
+    """bind_ack or alter_context_resp; `secondary_address` is the port or pipe that the server believes it serves.
+
+    `cut` where the capture lacks the last results.
+    """
 
     header: Header
     association_group: int
     secondary_address: str
     results: tuple[Result, ...]
     auth: Auth | None
+    cut: bool = False
 
 
 class BindNak(NamedTuple):
-    """[MS-RPCE] 2.2.2.9 for the reasons"""
+    """[MS-RPCE] 2.2.2.9 for the reasons; None where the capture ends before it."""
 
     header: Header
-    reason: int
+    reason: int | None
 
 
 class Request(NamedTuple):
@@ -197,6 +207,58 @@ def decode(data: bytes, length: int | None = None) -> Pdu:
             return Other(header, auth)
 
 
+def remains(data: bytes, length: int) -> Bind | BindAck | BindNak | None:
+    """What the capture kept of a bind or its answer, where `decode` raises Truncated; None for other PDUs.
+
+    Of a bind the contexts whose interface is there, of its answer the results whose code is.
+    """
+    reader = Reader(data, length)
+    try:
+        header = decode_header(reader)
+        reader.wire_length = header.length
+        auth, _ = _decode_auth(data, header)
+        match header.type:
+            case PduType.BIND | PduType.ALTER_CONTEXT:
+                return _begun_bind(reader, header, auth)
+            case PduType.BIND_ACK | PduType.ALTER_CONTEXT_RESP:
+                return _begun_bind_ack(reader, header, auth)
+            case PduType.BIND_NAK:
+                return BindNak(header, None)
+            case _:
+                return None
+    except DecodeError:
+        return None
+
+
+def _begun_bind(reader: Reader, header: Header, auth: Auth | None) -> Bind:
+    group, contexts = 0, []
+    with suppress(Truncated):
+        reader.skip(4, "max_frag")
+        group = reader.u32("assoc_group_id")
+        for _ in range(_count(reader, "n_context_elem", "contexts")):
+            number, transfers = _context_head(reader)
+            interface = _decode_syntax(reader, "abstract_syntax")
+            contexts.append(Context(number, interface, ()))
+            for _ in range(transfers):
+                known = (*contexts[-1].transfers, _decode_syntax(reader, "transfer_syntax"))
+                contexts[-1] = contexts[-1]._replace(transfers=known)
+    return Bind(header, group, tuple(contexts), auth, cut=True)
+
+
+def _begun_bind_ack(reader: Reader, header: Header, auth: Auth | None) -> BindAck:
+    group, address, results = 0, "", []
+    with suppress(Truncated):
+        reader.skip(4, "max_frag")
+        group = reader.u32("assoc_group_id")
+        address = _decode_address(reader)
+        if reader.offset >= header.length:
+            return BindAck(header, group, address, (), auth)
+        for _ in range(_count(reader, "n_results", "results")):
+            results.append(Result(reader.u16("result"), reader.u16("reason"), UNSEEN))
+            results[-1] = results[-1]._replace(transfer=_decode_syntax(reader, "transfer_syntax"))
+    return BindAck(header, group, address, tuple(results), auth, cut=True)
+
+
 def _decode_auth(data: bytes, header: Header) -> tuple[Auth | None, int]:
     """The trailer, where the capture holds it, and where the body before it (and its padding) ends."""
     if not header.auth_length:
@@ -217,39 +279,55 @@ def _decode_syntax(reader: Reader, field: str) -> Syntax:
     return Syntax(uuid, f"{version & 0xFFFF}.{version >> 16}")
 
 
+def _count(reader: Reader, field: str, what: str) -> int:
+    """How many contexts or results follow."""
+    count = reader.u8(field)
+    reader.skip(3, "reserved")
+    if count > MAX_CONTEXTS:
+        raise Malformed(field, reader.offset - 4, f"{count} {what}")
+    return count
+
+
 def _decode_bind(reader: Reader, header: Header, auth: Auth | None) -> Bind:
     reader.skip(4, "max_frag")
     group = reader.u32("assoc_group_id")
-    count = reader.u8("n_context_elem")
-    reader.skip(3, "reserved")
-    if count > MAX_CONTEXTS:
-        raise Malformed("n_context_elem", reader.offset - 4, f"{count} contexts")
-    return Bind(header, group, tuple(_decode_context(reader) for _ in range(count)), auth)
+    count = _count(reader, "n_context_elem", "contexts")
+    return Bind(header, group, tuple([_decode_context(reader) for _ in range(count)]), auth)
+
+
+def _context_head(reader: Reader) -> tuple[int, int]:
+    """The number of a context and how many transfer syntaxes it has, for which there must be room in the PDU."""
+    head = reader.take(4, "p_cont_elem")
+    transfers = head[2]
+    if transfers > MAX_TRANSFERS or SYNTAX * (1 + transfers) > reader.left:
+        raise Malformed("n_transfer_syn", reader.offset - 2, f"{transfers} transfer syntaxes")
+    return int.from_bytes(head[:2], "big" if reader.big else "little"), transfers
 
 
 def _decode_context(reader: Reader) -> Context:
-    number, transfers = reader.u16("p_cont_id"), reader.u8("n_transfer_syn")
-    reader.skip(1, "reserved")
-    if transfers > MAX_TRANSFERS:
-        raise Malformed("n_transfer_syn", reader.offset - 2, f"{transfers} transfer syntaxes")
+    number, transfers = _context_head(reader)
     interface = _decode_syntax(reader, "abstract_syntax")
-    return Context(number, interface, tuple(_decode_syntax(reader, "transfer_syntax") for _ in range(transfers)))
+    return Context(number, interface, tuple([_decode_syntax(reader, "transfer_syntax") for _ in range(transfers)]))
+
+
+def _decode_address(reader: Reader) -> str:
+    """The secondary address of a bind_ack, with the padding behind it."""
+    address = reader.take(reader.u16("sec_addr_length"), "sec_addr").rstrip(b"\x00").decode("latin-1")
+    reader.align(4)
+    return address
 
 
 def _decode_bind_ack(reader: Reader, header: Header, auth: Auth | None) -> BindAck:
     reader.skip(4, "max_frag")
     group = reader.u32("assoc_group_id")
-    address = reader.take(reader.u16("sec_addr_length"), "sec_addr").rstrip(b"\x00").decode("latin-1")
-    reader.align(4)
+    address = _decode_address(reader)
     if reader.offset >= header.length:
         return BindAck(header, group, address, (), auth)
-    count = reader.u8("n_results")
-    reader.skip(3, "reserved")
-    if count > MAX_CONTEXTS:
-        raise Malformed("n_results", reader.offset - 4, f"{count} results")
     results = tuple(
-        Result(reader.u16("result"), reader.u16("reason"), _decode_syntax(reader, "transfer_syntax"))
-        for _ in range(count)
+        [
+            Result(reader.u16("result"), reader.u16("reason"), _decode_syntax(reader, "transfer_syntax"))
+            for _ in range(_count(reader, "n_results", "results"))
+        ]
     )
     return BindAck(header, group, address, results, auth)
 

@@ -1,5 +1,6 @@
 """The endpoint mapper: what is asked and which towers answer. [C706] appendices I, L, O, [MS-RPCE] 2.2.1.2"""
 
+from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.dissect.reader import Reader, uuid_text
-from rpcdiag.errors import DecodeError, Malformed
+from rpcdiag.errors import DecodeError, Malformed, Truncated
 
 EPT_LOOKUP = 2
 EPT_MAP = 3
@@ -101,16 +102,19 @@ def decode_floors(reader: Reader) -> Tower | None:
 
     For towers that are cut; one that is whole must hold together, see `decode_tower`.
     """
+    tower = _tower(_floors(reader))
+    return tower if tower.interface and tower.transfer and (tower.port or tower.pipe) else None
+
+
+def _floors(reader: Reader) -> list[tuple[bytes, bytes]]:
+    """Those that are whole."""
     floors: list[tuple[bytes, bytes]] = []
     reader.big = False
-    try:
+    with suppress(DecodeError):
         for _ in range(min(reader.u16("floor_count"), MAX_FLOORS)):
             left = reader.take(reader.u16("lhs_length"), "lhs")
             floors.append((left, reader.take(reader.u16("rhs_length"), "rhs")))
-    except DecodeError:
-        pass
-    tower = _tower(floors)
-    return tower if tower.interface and tower.transfer and (tower.port or tower.pipe) else None
+    return floors
 
 
 def _tower(floors: list[tuple[bytes, bytes]]) -> Tower:
@@ -154,13 +158,17 @@ def _text(b: bytes) -> str:
     return b.split(b"\x00")[0].decode("latin-1")
 
 
-def _pointed_tower(ndr: Ndr) -> Tower:
-    """A twr_t: conformance, length, octets."""
+def _tower_length(ndr: Ndr) -> int:
     ndr.count("tower_max", MAX_TOWER)
     length = ndr.long("tower_length")
     if length > MAX_TOWER:
         raise Malformed("tower_length", ndr.offset - 4, f"{length} bytes")
-    end = ndr.offset + length
+    return length
+
+
+def _pointed_tower(ndr: Ndr) -> Tower:
+    """A twr_t: conformance, length, octets."""
+    end = _tower_length(ndr) + ndr.offset
     tower = decode_tower(ndr)
     if ndr.offset > end:
         raise Malformed("tower_length", end, "the floors are longer than their tower")
@@ -181,20 +189,65 @@ def decode_map_request(ndr: Ndr) -> MapRequest:
     return MapRequest(instance, tower, ndr.long("max_towers"))
 
 
+def wanted_tower(ndr: Ndr) -> Tower | None:
+    """The tower that an ept_map request asks with; where the capture cuts it, those floors of it that are whole.
+
+    Raises:
+        DecodeError: as everywhere.
+    """
+    at, big = ndr.offset, ndr.big
+    try:
+        return decode_map_request(ndr).tower
+    except Truncated:
+        ndr.offset, ndr.big = at, big
+    if ndr.pointer("object_ptr"):
+        ndr.guid("object")
+    if not ndr.pointer("map_tower_ptr"):
+        return None
+    _tower_length(ndr)
+    return _tower(_floors(ndr))
+
+
+def _towers_ahead(ndr: Ndr) -> tuple[int, int]:
+    """How many towers an answer to ept_map has, and how many of them follow."""
+    ndr.skip(20, "entry_handle")
+    count = ndr.long("num_towers")
+    ndr.count("max_count", MAX_COUNT)
+    ndr.count("offset", MAX_TOWERS)
+    actual = ndr.count("actual_count", MAX_TOWERS)
+    return count, sum(1 for _ in range(actual) if ndr.pointer("tower_ptr"))
+
+
 def decode_map_response(ndr: Ndr) -> MapResponse:
     """ept_map, opnum 3, response. [C706] appendix O
 
     Raises:
         DecodeError: as everywhere.
     """
-    ndr.skip(20, "entry_handle")
-    count = ndr.long("num_towers")
-    ndr.count("max_count", MAX_COUNT)
-    ndr.count("offset", MAX_TOWERS)
-    actual = ndr.count("actual_count", MAX_TOWERS)
-    referents = [ndr.pointer("tower_ptr") for _ in range(actual)]
-    towers = [_pointed_tower(ndr) for referent in referents if referent]
+    count, follow = _towers_ahead(ndr)
+    towers = [_pointed_tower(ndr) for _ in range(follow)]
     return MapResponse(tuple(towers[:count]), ndr.long("status"))
+
+
+def begun_map_response(ndr: Ndr) -> tuple[Tower, ...]:
+    """The towers of an answer that the capture cuts, the last of them perhaps without what follows its port or pipe.
+
+    Raises:
+        Malformed: what is there does not hold together.
+    """
+    towers: list[Tower] = []
+    with suppress(Truncated):
+        count, follow = _towers_ahead(ndr)
+        for _ in range(min(count, follow)):
+            at, big = ndr.offset, ndr.big
+            try:
+                towers.append(_pointed_tower(ndr))
+            except Truncated:
+                ndr.offset, ndr.big = at, big
+                _tower_length(ndr)
+                last = decode_floors(ndr)
+                return (*towers, last) if last is not None else tuple(towers)
+    return tuple(towers)
 
 
 def decode_lookup_response(ndr: Ndr) -> LookupResponse:

@@ -282,15 +282,36 @@ def _ap_rep(fields: Der) -> ApRep:
     return ApRep(_encrypted(fields.need(2, "enc-part")))
 
 
-def _krb_error(fields: Der) -> KrbError:
-    """RFC 4120 5.9.1"""
+def grants(message: bytes) -> str | None:
+    """The kind of an answer that holds a ticket, by its first byte alone: as-rep, tgs-rep."""
+    return {application(11): "as-rep", application(13): "tgs-rep"}.get(message[0]) if message else None
+
+
+def remains(message: bytes, length: int) -> KrbError | None:
+    """The code of an error that the capture cuts behind it, without realm and server; None for other messages."""
+    tag = application(30)
+    try:
+        inside = Der(message, length).enter(tag, "message").enter(der.SEQUENCE, "message")
+        client_ns, server_ns, code = _error_head(inside)
+    except DecodeError:
+        return None
+    return KrbError(code, error_name(code), "", "", None, server_ns, client_ns, None, None, ())
+
+
+def _error_head(fields: Der) -> tuple[int | None, int, int]:
+    """Both clocks and the code."""
     client_time = fields.find(2, "ctime")
     client_ns = _time(client_time, "ctime") if client_time else None
     client_micro = fields.find(3, "cusec")
     if client_ns is not None and client_micro:
         client_ns += _microseconds(client_micro, "cusec")
     server_ns = _time(fields.need(4, "stime"), "stime") + _microseconds(fields.need(5, "susec"), "susec")
-    code = fields.need(6, "error-code").integer("error-code") & 0xFFFFFFFF
+    return client_ns, server_ns, fields.need(6, "error-code").integer("error-code") & 0xFFFFFFFF
+
+
+def _krb_error(fields: Der) -> KrbError:
+    """RFC 4120 5.9.1"""
+    client_ns, server_ns, code = _error_head(fields)
     client_realm = fields.find(7, "crealm")
     own_realm = client_realm.text("crealm") if client_realm else None
     client = fields.find(8, "cname")

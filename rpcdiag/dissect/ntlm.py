@@ -4,7 +4,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from rpcdiag.dissect.reader import Reader
-from rpcdiag.errors import Malformed
+from rpcdiag.errors import DecodeError, Malformed, Truncated
 
 SIGNATURE = b"NTLMSSP\x00"
 
@@ -32,6 +32,7 @@ class AvPairs(NamedTuple):
     """What the server says of itself, and the client repeats. [MS-NLMP] 2.2.2.1
 
     `target_name` is the SPN that the client meant, from the client only; `time_ns` is None where no time is given.
+    `broken`: the list does not hold together; the pairs before that are told.
     """
 
     computer: str | None = None
@@ -43,6 +44,7 @@ class AvPairs(NamedTuple):
     flags: int = 0
     time_ns: int | None = None
     channel_bindings: bool = False  # other than zero
+    broken: bool = False
 
 
 class Negotiate(NamedTuple):
@@ -65,7 +67,7 @@ class Challenge(NamedTuple):
 
 
 class Authenticate(NamedTuple):
-    """[MS-NLMP] 2.2.1.3; `response` is one of none, lm, ntlm, ntlm2-session, ntlmv2."""
+    """[MS-NLMP] 2.2.1.3; `response` is one of none, lm, ntlm, ntlm2-session, ntlmv2, cut."""
 
     flags: int
     user: str
@@ -103,6 +105,35 @@ def decode(token: bytes, length: int | None = None) -> Message:
             return _authenticate(reader, token)
         case other:
             raise Malformed("message_type", 8, f"no message type {other}")
+
+
+def remains(token: bytes, length: int) -> Authenticate | None:
+    """Who logs on, of a third message whose responses the capture cuts; None for others, and where it is cut before."""
+    reader = Reader(token, length)
+    try:
+        if reader.take(8, "signature") != SIGNATURE or reader.u32("message_type") != 3:
+            return None
+        lm, nt = _held(reader, "lm_challenge_response"), _held(reader, "nt_challenge_response")
+        names = [_payload(reader, field, 64) for field in ("domain_name", "user_name", "workstation")]
+        key = _held(reader, "encrypted_random_session_key")
+        flags = reader.u32("negotiate_flags")
+        domain, user, workstation = (_text(name, unicode=bool(flags & UNICODE)) for name in names)
+        response = "cut" if lm is None or nt is None else _response(lm[1], nt, flags)
+    except DecodeError:
+        return None
+    anonymous = not user and nt is not None and not nt[1]
+    key_sent = key is None or bool(key[1])
+    return Authenticate(flags, user, domain, workstation, response, anonymous, key_sent, False, AvPairs(), None)
+
+
+def _held(reader: Reader, field: str) -> _Payload | None:
+    """A payload; None where the capture does not hold it."""
+    after = reader.offset + 8
+    try:
+        return _payload(reader, field, 64)
+    except Truncated:
+        reader.offset = after
+        return None
 
 
 def _negotiate(reader: Reader) -> Negotiate:
@@ -210,9 +241,12 @@ def _version(reader: Reader, flags: int, first: int) -> str | None:
 
 
 def _av_pairs(at: int, data: bytes) -> AvPairs:
-    """The list may be empty, or end without its last pair. [MS-NLMP] 2.2.2.1"""
+    """The list may be empty, or end without its last pair. [MS-NLMP] 2.2.2.1
+
+    Some senders write lists that do not hold together; who logs on does not hang on them.
+    """
     names: dict[str, str] = {}
-    flags, time_ns, bindings = 0, None, False
+    flags, time_ns, bindings, broken = 0, None, False, False
     reader = Reader(data)
     for _ in range(MAX_AV_PAIRS):
         if reader.left < 4:
@@ -220,8 +254,9 @@ def _av_pairs(at: int, data: bytes) -> AvPairs:
         kind, length = reader.u16("av_id"), reader.u16("av_len")
         if kind == _AV_END:
             break
-        if length > reader.left:
-            raise Malformed("av_len", at + reader.offset - 2, f"{length} bytes, {reader.left} are left")
+        if length > min(reader.left, MAX_TEXT):
+            broken = True
+            break
         value = reader.take(length, "av_value")
         if kind in _AV_NAMES:
             names.setdefault(_AV_NAMES[kind], _text((at + reader.offset - length, value), unicode=True))
@@ -232,8 +267,8 @@ def _av_pairs(at: int, data: bytes) -> AvPairs:
         elif kind == _AV_BINDINGS:
             bindings = any(value)
     else:
-        raise Malformed("av_pairs", at + reader.offset, f"more than {MAX_AV_PAIRS} pairs")
-    return AvPairs(**names, flags=flags, time_ns=time_ns, channel_bindings=bindings)
+        broken = True
+    return AvPairs(**names, flags=flags, time_ns=time_ns, channel_bindings=bindings, broken=broken)
 
 
 def _time(filetime: bytes) -> int | None:

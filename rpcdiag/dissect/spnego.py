@@ -121,7 +121,13 @@ def _mechanism(inside: Der, mech: str | None) -> Token:
     if data.startswith(_NTLM):
         from rpcdiag.dissect import ntlm
 
-        return Token("ntlm", ntlm.decode(data, length))
+        try:
+            return Token("ntlm", ntlm.decode(data, length))
+        except Truncated:
+            rest = ntlm.remains(data, length)
+            if rest is None:
+                raise
+            return Token("ntlm", rest)
     if inside.tag not in _KERBEROS:
         if mech is None or "kerberos" not in mech:
             return Token("unknown")
@@ -142,6 +148,8 @@ def _negotiation(whole: Der) -> Spnego:
     mechs = _mechs(offered) if offered else ()
     token = fields.find(2, "mech_token")
     data, length = token.octets("mech_token").content() if token else (None, 0)
+    if data is not None and len(data) < length:
+        return Spnego(mechs, None, data, mechs[0] if mechs else None, False, False, length)
     third, fourth = fields.find(3, "mech_list_mic"), fields.find(4, "mech_list_mic")
     mic = fourth is not None or (third is not None and third.tag == der.OCTET_STRING)
     return Spnego(mechs, None, data, mechs[0] if mechs else None, mic, False, length)
@@ -154,7 +162,7 @@ def _response(fields: Der) -> Spnego:
     mech = _name(chosen.oid("supported_mech")) if chosen else None
     token = fields.find(2, "response_token")
     data, length = token.octets("response_token").content() if token else (None, 0)
-    mic = fields.find(3, "mech_list_mic") is not None
+    mic = (data is None or len(data) == length) and fields.find(3, "mech_list_mic") is not None
     says = None if number is None else _STATES.get(number, f"state-{number}")
     return Spnego((), says, data, mech, mic, True, length)
 

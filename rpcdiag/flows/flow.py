@@ -16,7 +16,7 @@ class TcpOutcome(StrEnum):
     MIDSTREAM = "midstream"  # the capture starts inside
     RESET = "reset"  # RST while the other side waited for an answer
     IDLE_DROPPED = "idle-dropped"  # after a long silence nothing got through any more
-    STALLED = "stalled"  # data repeated and never acknowledged
+    STALLED = "stalled"  # data, or keep-alives, repeated and never acknowledged
 
 
 ENDED_BADLY = frozenset({TcpOutcome.RESET, TcpOutcome.IDLE_DROPPED, TcpOutcome.STALLED})
@@ -110,6 +110,8 @@ class Flow(NamedTuple):
     server_packets: int = 0
     client_acknowledged: int = 0  # bytes of the largest segment of the client that was acknowledged
     client_pieces: tuple[int, ...] = ()  # bytes of its repeats behind which more had been sent
+    probes: tuple[int, ...] = ()  # keep-alives that nobody answers any more, from the second on
+    heard: bool = False  # whether who should answer them talks to others meanwhile
 
 
 class Waiting(NamedTuple):
@@ -124,11 +126,15 @@ class Waiting(NamedTuple):
 
 
 class ContextUse(NamedTuple):
-    """A presentation context that was offered; the highest level of security that was seen on it, None for none."""
+    """A presentation context that was offered; the highest level of security that was seen on it, None for none.
+
+    `auth_cut`: it is secured, and the capture lacks what says how.
+    """
 
     calls: int
     auth_type: int | None
     auth_level: int | None
+    auth_cut: bool = False
 
 
 class Stream(NamedTuple):

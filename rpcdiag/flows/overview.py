@@ -10,6 +10,7 @@ from functools import cached_property
 from operator import add
 from typing import NamedTuple
 
+from rpcdiag.flows.tcp import LEAST_PROBES
 from rpcdiag.sweep.columns import (
     BY_SYN,
     BYTES_SKIPPED,
@@ -29,6 +30,7 @@ from rpcdiag.sweep.columns import (
     ORPC_CALLS,
     ORPHAN_ANSWERS,
     POSITION,
+    PROBES,
     REPEATS,
     REQUESTS,
     RESET_PACKET,
@@ -53,7 +55,7 @@ from rpcdiag.sweep.engine import Sweep
 QUIET_NS = 30_000_000_000  # a silence that no rule looks at
 _CONDITIONS = (
     CARRIER, MATTERS, CLIENT, CLIENT_HOW, SYN_COUNT, SYN_ACK_PACKET, ICMP_ERRORS, RESET_PACKET, RESET_SIDE,
-    REPEATS, REPEATS + 1, SILENCE_NS,
+    REPEATS, REPEATS + 1, PROBES, SILENCE_NS,
 )  # fmt: skip
 _ODD = (  # columns of a stream record that are zero where nothing was said of it that was said of no other
     DIRECT, CALL_COUNT, ORPHAN_ANSWERS, FAULTS, ORPC_CALLS, MISSING, MISSING + SIDE_WIDTH, BYTES_SKIPPED,
@@ -143,7 +145,7 @@ class Overview:
         alike: dict[tuple[int, ...], list[int]] = {}
         for place, (
             high, low, far_high, far_low, ports, point, carrier, matters, client, how, asked, answered, icmp, reset,
-            resetter, repeats, others, silence, node,
+            resetter, repeats, others, probes, silence, node,
         ) in enumerate(zip(*columns, self._nodes(), strict=True)):  # fmt: skip
             if carrier or client < 0 or (matters != YES and (answered or not asked)):
                 continue
@@ -154,6 +156,7 @@ class Overview:
                 and (not reset or (resetter == client and reset > answered))  # that closes without ceremony
                 and not icmp
                 and repeats + others < 2
+                and probes < LEAST_PROBES << 1
                 and silence < QUIET_NS
             )
             last = node if well else -1

@@ -25,9 +25,9 @@ from rpcdiag.flows.flow import (
 )
 from rpcdiag.flows.hosts import Hosts
 from rpcdiag.flows.overview import Overview
-from rpcdiag.flows.tcp import acknowledged_size, outcome, stalled_size
+from rpcdiag.flows.tcp import acknowledged_size, outcome, probing, stalled_size
 from rpcdiag.model.packets import Address, Endpoint, KnownIPv4, KnownIPv6
-from rpcdiag.sweep.calls import ONE_WAY, ORPC
+from rpcdiag.sweep.calls import ONE_WAY, ORPC, UNTOLD
 from rpcdiag.sweep.columns import (
     ACKNOWLEDGED,
     BY_SYN,
@@ -110,6 +110,7 @@ from rpcdiag.sweep.columns import (
 from rpcdiag.sweep.engine import Sweep
 
 HTTP_PORT = 593
+SECOND = 2  # the first of a run of keep-alives that is told
 LISTENING = frozenset({53, 80, 88, 135, 139, 389, 443, 445, 464, 593, 636, 3268, 3269, 3389, 5985, 5986, 9389})
 MAX_USES = 4096  # ways to use contexts that are remembered
 _NO_GAPS = (None, None)
@@ -165,6 +166,10 @@ class FlowTable:
         ends = {(*columns(address), port) for address, port in wanted}
         return tuple(flow for seen in self._seen for flow in seen.others(ends)) if ends else ()
 
+    def points(self) -> set[tuple[int, int]]:
+        """The capture points that flows were seen at, by capture."""
+        return {(seen.capture, point) for seen in self._seen for point in seen.points()}
+
     def failed(self) -> Iterable["Attempt"]:
         """All attempts that never opened, whatever their port: few of very many are looked at."""
         return (attempt for seen in self._seen for attempt in seen.failed())
@@ -201,6 +206,11 @@ class FlowTable:
         seen = self._seen[flow.capture]
         return seen.sweep.state.flows[seen.place[flow.number - seen.first] + STREAM]
 
+    def lossy(self, flow: Flow) -> bool:
+        """Whether the capture lacks bytes of a flow that was followed."""
+        seen = self._seen[flow.capture]
+        return seen.lossy(seen.place[flow.number - seen.first])
+
     def stream(self, flow: Flow) -> Stream | None:
         """Where the bytes of the flow went, if it was followed."""
         seen = self._seen[flow.capture]
@@ -222,6 +232,7 @@ class CaptureFlows:
         self.syns: dict[int, list[Syn]] = {}  # after the first, by serial number
         self.repeated: dict[int, list[int]] = {}
         self.pieces: dict[int, list[tuple[int, int]]] = {}  # side and bytes of repeats behind which more had been sent
+        self.probes: dict[int, list[tuple[int, int]]] = {}  # packet and time of keep-alives without an answer
         self.icmp: dict[int, list[tuple[int, IcmpError]]] = {}
         self.folded: set[int] = set()  # offsets of records that are only counted
         self.place: dict[int, int] = {}  # offset of the records of flows that were asked for
@@ -230,6 +241,7 @@ class CaptureFlows:
         self._addresses: tuple[dict[tuple[int, int], Address], ...] = ({}, {})  # of version 4, and 6
         self._uses: dict[tuple[tuple[int, int, int], ...], tuple[ContextUse, ...]] = {}
         self._hosts: Hosts | None = None
+        self._heard_ns: dict[tuple[int, int, int], int] | None = None
         self._order: Sequence[int] | None = None
         self._serials: Sequence[int] | None = None
 
@@ -238,11 +250,12 @@ class CaptureFlows:
         view = CaptureFlows(self.sweep)
         view.syns, view.repeated, view.icmp, view.folded = self.syns, self.repeated, self.icmp, set(self.folded)
         view.pieces = self.pieces
+        view.probes = self.probes
         return view
 
     def forget(self, gone: set[int]) -> None:
         """Flows that were given up, by serial number."""
-        for known in (self.syns, self.repeated, self.pieces, self.icmp):
+        for known in (self.syns, self.repeated, self.pieces, self.probes, self.icmp):
             for serial in gone & known.keys():
                 del known[serial]
 
@@ -254,10 +267,15 @@ class CaptureFlows:
                 continue
             if kind == EV_SYN:
                 self.syns.setdefault(rows[e + 1], []).append(Syn(rows[e + 3], rows[e + 4], rows[e + 5], rows[e + 6]))
+            elif kind == EV_REPEAT and rows[e + 5]:
+                run = self.probes.setdefault(rows[e + 1], [])
+                if rows[e + 5] == SECOND:
+                    run.clear()
+                run.append((rows[e + 3], rows[e + 4]))
             elif kind == EV_REPEAT:
                 self.repeated.setdefault(rows[e + 1], []).append(rows[e + 3])
-                if rows[e + 5]:
-                    self.pieces.setdefault(rows[e + 1], []).append((rows[e + 2], rows[e + 4]))
+                if rows[e + 7]:
+                    self.pieces.setdefault(rows[e + 1], []).append((rows[e + 2], rows[e + 6]))
             elif kind == EV_ICMP:
                 size, at = rows[e + 7], rows[e + 8]
                 sender = _packed(bytes(arena[at : at + size]))
@@ -402,6 +420,7 @@ class CaptureFlows:
         quiet = row[SILENCE_NS]
         data = row[LAST_DATA_PACKET + client]
         answered = row[SYN_ACK_PACKET]
+        probes, heard = self._unheard(row) if serial in self.probes else ((), False)
         return Flow(  # in the order of its fields: names would cost as much again
             self.first + serial,
             self.capture,
@@ -414,7 +433,7 @@ class CaptureFlows:
             row[START_NS],
             row[END_NS],
             row[PACKETS] + row[PACKETS + 1],
-            outcome(row, client, icmp),
+            outcome(row, client, icmp, unheard=bool(probes)),
             self._syns(row, serial),
             row[SYN_COUNT],
             _known(row[ISN + client]),
@@ -443,7 +462,34 @@ class CaptureFlows:
             row[PACKETS + server],
             row[ACKNOWLEDGED + client],
             tuple([size for side, size in self.pieces[serial] if side == client]) if serial in self.pieces else (),
+            probes,
+            heard,
         )
+
+    def _unheard(self, row: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+        """The keep-alives of a flow that reach nobody: a RST follows, or their target talks to others meanwhile."""
+        side = probing(row)
+        run = self.probes.get(row[SERIAL_NUMBER]) if side is not None else None
+        if side is None or not run:
+            return (), False
+        at = KEY + 2 - 2 * side
+        heard = self._heard().get((row[at], row[at + 1], row[KEY + 5]), -1) > run[0][1]
+        if not heard and row[RESET_PACKET] <= run[-1][0]:
+            return (), False
+        return tuple([packet for packet, _ in run]), heard
+
+    def _heard(self) -> dict[tuple[int, int, int], int]:
+        """When each address last sent data, or took a connection, at each capture point."""
+        if self._heard_ns is None:
+            found: dict[tuple[int, int, int], int] = {}
+            column = self.overview().column
+            for at, when in ((KEY, LAST_DATA_NS), (KEY + 2, LAST_DATA_NS + 1), (KEY + 2, SYN_ACK_NS)):
+                ends = zip(column(at), column(at + 1), column(KEY + 5), column(when), column(CLIENT), strict=True)
+                for high, low, point, ns, client in ends:
+                    if ns > found.get((high, low, point), 0) and (when != SYN_ACK_NS or client == 0):
+                        found[high, low, point] = ns
+            self._heard_ns = found
+        return self._heard_ns
 
     def _channel(self, g: int) -> bool:
         """Whether the stream record at `g` is that of a channel of RPC over HTTP."""
@@ -494,6 +540,11 @@ class CaptureFlows:
         client = 0 if self._endpoint(self._row(o), 0) == flow.client else 1
         return client, 1 - client
 
+    def lossy(self, o: int) -> bool:
+        g = self.sweep.state.flows[o + STREAM]
+        streams, shift = self.sweep.streams
+        return g >= 0 and bool(streams[g - shift + MISSING] or streams[g - shift + SIDE_WIDTH + MISSING])
+
     def stream(self, o: int, flow: Flow) -> Stream | None:
         g = self.sweep.state.flows[o + STREAM]
         if g < 0:
@@ -540,7 +591,12 @@ class CaptureFlows:
         key = tuple(uses)
         known = self._uses.get(key)
         if known is None:
-            known = tuple([ContextUse(calls, _known(kind), _known(level)) for calls, kind, level in reversed(uses)])
+            known = tuple(
+                [
+                    ContextUse(calls, _known(kind), _known(level), level == UNTOLD)
+                    for calls, kind, level in reversed(uses)
+                ]
+            )
             if len(self._uses) < MAX_USES:
                 self._uses[key] = known
         return known

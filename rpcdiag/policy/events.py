@@ -145,6 +145,8 @@ def _of(case: Case, conversation: Conversation, told: dict[str, list[CaseReferra
         return  # RPC inside SMB is SMB to a firewall
     plain = syn._replace(referral=None)
     for bind in near.rpc.binds if near.rpc else ():
+        if not bind.contexts and bind.cut:
+            continue  # of what it is, the capture does not hold
         yield plain._replace(
             kind=Kind.BIND, time_ns=bind.time_ns, packet=bind.packet, alter=bind.alter, interfaces=_interfaces(bind)
         )
@@ -228,6 +230,6 @@ def _told(event: Event, referral: CaseReferral) -> Event | None:
     return event._replace(
         kind=Kind.TOLD, time_ns=told.response_ns, packet=told.response_packet, referral=referral.id or None,
         learns=learns, named=tuple(named), sealed=told.readable is Readable.SEALED or told.opened,
-        readable=told.readable in (Readable.CLEAR, Readable.CARVED), size=told.size, fragments=told.fragments,
+        readable=told.readable in (Readable.CLEAR, Readable.CARVED) or bool(named), size=told.size, fragments=told.fragments,
         segmented=whole > SEGMENT, wide=told.wide, by_client=told.by_client,
     )  # fmt: skip

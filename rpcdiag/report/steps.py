@@ -123,8 +123,8 @@ def _conversation(case: Case, conversation: Conversation, *, back: bool) -> Iter
             yield Step(flow.start_ns, Arrow.LOST, back, says, flow.first_packet, flow.capture)
         case TcpOutcome.REFUSED | TcpOutcome.PROHIBITED:
             yield Step(flow.start_ns, Arrow.SENT, back, f"connect to {end}{tries}", flow.first_packet, flow.capture)
-            what = "RST" if flow.outcome is TcpOutcome.REFUSED else "ICMP error"
-            packet = flow.reset.packet if flow.reset else flow.last_packet
+            what = "RST" if flow.outcome is TcpOutcome.REFUSED and flow.reset else "ICMP error"
+            packet = flow.reset.packet if flow.reset else flow.icmp[0].packet if flow.icmp else flow.last_packet
             yield Step(flow.end_ns, Arrow.REFUSAL, not back, f"{end}: {what}", packet, flow.capture)
         case _:
             used = list(dict.fromkeys(names.interface(use.interface) for use in rpc.interfaces)) if rpc else []

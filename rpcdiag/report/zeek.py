@@ -172,7 +172,7 @@ def _state(flow: Flow) -> str:
         case TcpOutcome.UNANSWERED | TcpOutcome.PROHIBITED:
             return "S0"
         case TcpOutcome.REFUSED:
-            return "REJ"
+            return "REJ" if flow.reset else "S0"
         case TcpOutcome.MIDSTREAM:
             return "OTH"
         case _:

@@ -83,6 +83,7 @@ LOST_REQUEST = 0xFFFF  # operation of a request that nobody saw
 MAPPER_TCP, MAPPER_HTTP = 135, 593
 MAX_CONTEXTS = 64
 MAX_TRANSFERS = 16
+UNTOLD = -2  # type and level of security that a trailer has which the capture lacks
 
 # classes of interfaces whose answers hand out endpoints
 MAPPER, SCM_ACTIVATOR, ACTIVATION, OBJECT_EXPORTER = 1, 2, 3, 4
@@ -340,6 +341,8 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
         if secured > 0 and b[secured + 1] > numbers[context + C_AUTH_LEVEL]:
             numbers[context + C_AUTH_TYPE] = b[secured]
             numbers[context + C_AUTH_LEVEL] = b[secured + 1]
+        elif secured == 0 and numbers[context + C_AUTH_LEVEL] == -1 and half(b, at + 10, big) > 0:
+            numbers[context + C_AUTH_TYPE] = numbers[context + C_AUTH_LEVEL] = UNTOLD
     orphan = take_orphan(s, g, call_id)
     if orphan >= 0 and numbers[orphan + O_NS] >= ns:
         numbers[g + ORPHAN_ANSWERS] -= 1
@@ -460,6 +463,8 @@ def take_fault(
         context = find_context(s, g, context_id)
         if context >= 0:
             level = numbers[context + C_AUTH_LEVEL]
+        if level == -1 and half(b, at + 10, big) > 0:
+            level = UNTOLD
     e = counters[EVENTS]
     numbers[g + DIRECT] = 1
     numbers[e] = EV_FAULT
@@ -482,7 +487,10 @@ def take_fault(
 
 
 def take_contexts(s: State, g: int, b: Any, at: int, have: int, length: int) -> None:
-    """The contexts that a bind or alter_context offers; none where its body does not hold together."""
+    """The contexts that a bind or alter_context offers, as far as the capture holds their interfaces.
+
+    None where its body does not hold together; the same are those of `dissect.dcerpc`.
+    """
     if have < 28:
         return
     big = b[at + 4] == 0
@@ -490,24 +498,31 @@ def take_contexts(s: State, g: int, b: Any, at: int, have: int, length: int) -> 
     if count > MAX_CONTEXTS:
         return
     place = at + 28
-    end = at + have
-    for _ in range(count):
-        if place + 24 > end or b[place + 2] > MAX_TRANSFERS:
+    held = 0
+    while held < count and place <= at + have:
+        if place + 4 > at + length:
             return
-        place += 24 + 20 * b[place + 2]
-        if place > end:
+        if place + 4 > at + have:
+            break
+        behind = place + 24 + 20 * b[place + 2]
+        if b[place + 2] > MAX_TRANSFERS or behind > at + length:
             return
+        if place + 24 > at + have:
+            break
+        held += 1
+        place = behind
     secured = trailer(b, at, have, length, big)
+    without = UNTOLD if secured == 0 and half(b, at + 10, big) > 0 else -1
     numbers = s.numbers
     place = at + 28
-    for _ in range(count):
+    for _ in range(held):
         entry = new_record(s)
         if entry < 0:
             return
         numbers[entry + C_ID] = half(b, place, big)
         numbers[entry + C_CALLS] = 0
-        numbers[entry + C_AUTH_TYPE] = b[secured] + 0 if secured > 0 else -1
-        numbers[entry + C_AUTH_LEVEL] = b[secured + 1] + 0 if secured > 0 else -1
+        numbers[entry + C_AUTH_TYPE] = b[secured] + 0 if secured > 0 else without
+        numbers[entry + C_AUTH_LEVEL] = b[secured + 1] + 0 if secured > 0 else without
         numbers[entry + C_CLASS] = interface_class(b, place + 4, big)
         numbers[entry + W_NEXT] = numbers[g + CONTEXTS]
         numbers[g + CONTEXTS] = entry

@@ -50,7 +50,8 @@ NAMES_UNTOLD = 57
 TOKENS_TOLD = 58
 TOKENS_UNTOLD = 59
 TUNNELS = 60  # packets that IPsec encrypts
-SEED = 61  # of hashes: whoever makes a capture must not know which keys collide
+UDP_ERRORS = 61  # ICMP errors about datagrams that were told
+SEED = 62  # of hashes: whoever makes a capture must not know which keys collide
 POINTS_AT = 64  # the capture points stand behind the counters
 
 PCAP, PCAPNG, SINGLE = 0, 1, 2
@@ -102,6 +103,7 @@ TTL = 16
 COMPLETED = 18  # the client acknowledged a SYN-ACK, which the capture may not hold
 CLIENT = 19  # side
 CLIENT_HOW = 20  # BY_SYN or BY_CONTENT
+PROBES = 21  # keep-alives of one side since the other said anything: twice their number, and the side
 REPEATS = 22
 QUIET = 24  # the silence before the data that is not acknowledged
 LAST_DATA_PACKET = 26
@@ -109,6 +111,7 @@ LAST_DATA_NS = 28
 LAST_DATA_SIDE = 30
 SILENCE_AFTER = 31
 SILENCE_BEFORE = 32
+PROBE_QUIET = 33  # the silence before the first of the keep-alives
 ACKNOWLEDGED = 34  # largest segment that got one
 TRIES = 36
 REPEATED = 37  # packets noted as repeats
@@ -145,6 +148,7 @@ UNDECIDED, YES, NO, MAYBE = 0, 1, 2, 3  # MAYBE: the beginning could be a header
 SMB, TICKETS = 4, 5  # followed for what they carry: pipes in an SMB session, messages of Kerberos
 MAX_SYNS = 16
 MAX_REPEATS = 16
+MAX_PROBES = 16
 MAX_ICMP = 8
 MAX_TRIES = 4
 
@@ -229,7 +233,7 @@ O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED, PASSED, RETURNED; of an orphan: whe
 C_ID = 1
 C_CALLS = 2
 C_AUTH_TYPE = 3
-C_AUTH_LEVEL = 4
+C_AUTH_LEVEL = 4  # -2: it has one, which the capture lacks
 C_CLASS = 5
 # and requests of an SMB session
 R_ID = 1
@@ -266,7 +270,9 @@ LARGE = 65536 + 64  # a PDU has at most 65,535 bytes
 # --- events ---------------------------------------------------------------------------------------------------------
 EVENT_WIDTH = 14
 EV_SYN = 1  # flow, side, packet, ns, IP id, TTL: a SYN after the first
-EV_REPEAT = 2  # flow, side, packet, bytes, and how many bytes that were sent before follow behind it
+# flow, side, packet, ns, 0 for data and else which of the keep-alives that nobody answers, from the second on; of data
+# its bytes, and how many bytes that were sent before follow behind it
+EV_REPEAT = 2
 EV_ICMP = 3  # flow, side, packet, ns, type, code, bytes of an address, arena offset of the sender's
 EV_FRAGMENT = 4  # packet, ns, point, arena offset, bytes: an IP fragment from its IP header on
 EV_PDU = 5  # flow, side, first packet, packet, ns, arena offset, captured, length
@@ -284,7 +290,7 @@ EV_OPEN = 8  # flow, packet, ns, context, opnum, bits: a call that will stay wit
 EV_SMB = 13  # flow, side, packet, ns, what, offset, captured, length, serial of the pipe or -1, file id: a message
 EV_DATAGRAM = 14  # what, packet, ns, point, bytes of an address, offset, captured, length: ends, then payload
 EV_TICKET = 15  # flow, side, packet, ns, offset, captured, length: a message to or from a key distribution centre
-EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured
+EV_TOKEN = 17  # flow, side, packet, ns, type of the PDU, type and level of security, offset, captured, length
 EV_HTTP = 16  # flow, side, packet, ns, offset, captured: the beginning of a message of HTTP
 
 BIG_ENDIAN, SEALED_STUB, MARSHALS, UNBOUND = 1, 2, 4, 8  # UNBOUND: its context was agreed where nobody saw it

@@ -23,6 +23,7 @@ from rpcdiag.sweep.columns import (
     LAST_SYN_ID,
     LAST_SYN_NS,
     MATTERS,
+    MAX_PROBES,
     MAX_REPEATS,
     MAX_SYNS,
     NEXT,
@@ -31,6 +32,8 @@ from rpcdiag.sweep.columns import (
     POINT_WIDTH,
     POINTS,
     POINTS_AT,
+    PROBE_QUIET,
+    PROBES,
     REPEATED,
     REPEATS,
     RESERVE,
@@ -191,8 +194,6 @@ def take_syn(
 def take_repeat(s: State, o: int, side: int, number: int, ns: int, end: int, length: int) -> None:
     """Data that was sent before; `end` is the sequence number behind it."""
     flows = s.flows
-    if length == 1 and end == flows[o + NEXT + side]:
-        return  # a keep-alive probe repeats one byte
     # whatever part of the data in flight is sent again
     if flows[o + UNACKNOWLEDGED + side] == 0 or ns - flows[o + LAST_DATA_NS + side] <= COPY_NS:
         return
@@ -203,13 +204,39 @@ def take_repeat(s: State, o: int, side: int, number: int, ns: int, end: int, len
     flows[o + REPEATED] = repeated + 1
     if repeated == 0:
         flows[o + FIRST_REPEATED] = number
+    tell_repeat(s, o, side, number, ns, 0, length, (flows[o + NEXT + side] - end) & 0xFFFFFFFF)
+
+
+def take_probe(s: State, o: int, side: int, number: int, ns: int, quiet: int) -> None:
+    """A keep-alive: it stands before the next byte, and has no data or the last byte again. [RFC9293] 3.8.4
+
+    One of a side whose data is not acknowledged says nothing more than its repeats.
+    """
+    flows = s.flows
+    if flows[o + UNACKNOWLEDGED + side] != 0 or quiet <= COPY_NS:
+        return
+    probes = flows[o + PROBES]
+    count = probes >> 1 if probes & 1 == side else 0
+    if count == 0:
+        flows[o + PROBE_QUIET] = quiet
+    flows[o + PROBES] = 2 * (count + 1) + side
+    if count >= 1 and count < MAX_PROBES:
+        tell_repeat(s, o, side, number, ns, count + 1, 0, 0)
+
+
+def tell_repeat(
+    s: State, o: int, side: int, number: int, ns: int, probe: int, length: int, behind: int
+) -> None:  # fmt: skip
+    """EV_REPEAT."""
     e = s.counters[EVENTS]
     events = s.numbers
     events[e] = EV_REPEAT
-    events[e + 1] = flows[o + SERIAL_NUMBER]
+    events[e + 1] = s.flows[o + SERIAL_NUMBER]
     events[e + 2] = side
     events[e + 3] = number
-    events[e + 4] = length
-    events[e + 5] = (flows[o + NEXT + side] - end) & 0xFFFFFFFF
+    events[e + 4] = ns
+    events[e + 5] = probe
+    events[e + 6] = length
+    events[e + 7] = behind
     s.counters[EVENTS] = e + EVENT_WIDTH
     pause(s)

@@ -63,6 +63,7 @@ from rpcdiag.sweep.columns import (
     PACKETS,
     POSITION,
     PPPOE,
+    PROBES,
     QUIET,
     REPEATS,
     RST,
@@ -83,6 +84,7 @@ from rpcdiag.sweep.columns import (
     TTL,
     TUNNELS,
     UDP,
+    UDP_ERRORS,
     UNACKNOWLEDGED,
     UNDECIDED,
     UNKNOWN_LINK,
@@ -90,16 +92,18 @@ from rpcdiag.sweep.columns import (
     YES,
     State,
 )
-from rpcdiag.sweep.conversation import at_syn, take_repeat, take_reset, take_syn
+from rpcdiag.sweep.conversation import at_syn, take_probe, take_repeat, take_reset, take_syn
 from rpcdiag.sweep.followed import drop_stream, open_stream
 from rpcdiag.sweep.framing import asks, pdu_length
 from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16, u16_pair
 from rpcdiag.sweep.streams import take_segment
 
-KDC = 88
+DNS, KDC = 53, 88
 NAT_TRAVERSAL = 4500  # IPsec in UDP. [RFC3948] 2.1
-CONNECTIONLESS, NAME_ANSWER, TICKET, NAME_QUESTION, TUNNEL = 1, 2, 3, 4, 5  # what EV_DATAGRAM tells
+# what EV_DATAGRAM tells; of an ICMP error the ends of the datagram that it quotes, then from its own source on, to its code
+CONNECTIONLESS, NAME_ANSWER, TICKET, NAME_QUESTION, TUNNEL, UDP_ERROR = 1, 2, 3, 4, 5, 6
+MAX_UDP_ERRORS = 4096
 MAX_NAMES_TOLD = 20_000
 MAX_QUESTIONS_TOLD = 10_000  # as long as no more was told: answers go first
 MAX_TAGS = 8
@@ -319,6 +323,28 @@ def take_datagram(
     )  # fmt: skip
 
 
+def take_name(
+    s: State, b: Any, at: int, payload: int, captured: int, length: int, source: int, size: int, number: int, ns: int,
+    point: int,
+) -> None:  # fmt: skip
+    """A segment that begins with a message of DNS, as far as that goes in it. [RFC1035] 4.2.2"""
+    sport, dport = u16_pair(b, at)
+    if sport != DNS and dport != DNS:
+        return
+    counters = s.counters
+    whole = u16(b, payload)[0]
+    answers = b[payload + 4] & 0x80 != 0
+    if whole < length - 2 or answers != (sport == DNS) or (not answers and b[payload + 4] & 0x78 != 0):
+        return
+    if counters[NAMES_TOLD] >= (MAX_NAMES_TOLD if answers else MAX_QUESTIONS_TOLD):
+        counters[NAMES_UNTOLD] += 1 if answers else 0
+        return
+    counters[NAMES_TOLD] += 1
+    what = NAME_ANSWER if answers else NAME_QUESTION
+    count = min(captured - 2, MAX_SEGMENT)
+    tell_datagram(s, b, at, payload + 2, count, whole, what, source, size, number, ns, point)
+
+
 def is_name_port(port: int) -> bool:
     """DNS, LLMNR, NBNS."""
     return port == 53 or port == 5355 or port == 137
@@ -376,6 +402,12 @@ def take_icmp(s: State, b: Any, at: int, end: int, source: int, size: int, numbe
         protocol = b[quoted + 6] + 0
         ends, width = quoted + 8, 16
     else:
+        return
+    if protocol == UDP and transport + 8 <= end and s.counters[UDP_ERRORS] < MAX_UDP_ERRORS:
+        s.counters[UDP_ERRORS] += 1
+        tell_datagram(
+            s, b, transport, source, at + 2 - source, size, UDP_ERROR, ends, width, number, ns, point
+        )  # fmt: skip
         return
     if protocol != TCP or transport + 8 > end:
         return
@@ -436,6 +468,10 @@ def take_tcp(
     else:
         if flows[mine + TTL] < 0:
             flows[mine + TTL] = ttl
+        if flows[o + PROBES] != 0 and (flows[o + PROBES] & 1 != side or length > 1):
+            flows[o + PROBES] = 0
+        if length <= 1 and expected >= 0 and flags & FIN == 0 and (sequence + 1) & 0xFFFFFFFF == expected:
+            take_probe(s, o, side, number, ns, quiet)
         if flags & ACK != 0:
             other = o + 1 - side
             if flows[o + COMPLETED] == 0 and flows[o + CLIENT_HOW] == BY_SYN and flows[o + CLIENT] == side:
@@ -450,7 +486,9 @@ def take_tcp(
         if length > 0:
             end = (sequence + length) & 0xFFFFFFFF
             flows[mine + BYTES] += length
-            if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
+            if expected >= 0 and length == 1 and end == expected:
+                pass  # a keep-alive that has the last byte again
+            elif expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
                 take_repeat(s, o, side, number, ns, end, length)
             else:
                 flows[mine + NEXT] = end
@@ -467,6 +505,8 @@ def take_tcp(
         if flags & FIN != 0 and flows[mine + FIN_PACKET] == 0:
             flows[mine + FIN_PACKET] = number
     if length > 0 and (flows[o + MATTERS] != NO or (captured >= 16 and (b[payload] == 5 or b[payload] == 0))):
+        if flows[o + MATTERS] == UNDECIDED and captured >= 16:
+            take_name(s, b, transport, payload, captured, length, source, size, number, ns, point)
         take_payload(s, b, o, side, payload, captured, length, sequence, expected < 0, number, ns)
 
 

@@ -34,6 +34,7 @@ from rpcdiag.sweep.primitives import u32_little
 SMB1_HEADER = 32
 REPLY1 = 0x80
 CLOSE1, READ1, WRITE1, TRANS1, OPEN_X, READ_X, WRITE_X = 0x04, 0x0A, 0x0B, 0x25, 0x2D, 0x2E, 0x2F
+TRANS1_MORE = 0x26  # the rest of a transaction that is longer than a message may be
 NEGOTIATE1, SETUP_X, TREE_X, CREATE_X = 0x72, 0x73, 0x75, 0xA2
 NO_ANDX = 0xFF
 MAX_CHAIN = 4
@@ -73,6 +74,7 @@ def carries1(s: State, g: int, b: Any, at: int, have: int) -> bool:
         or command == READ_X
         or command == WRITE_X
         or command == TRANS1
+        or (command == TRANS1_MORE and not reply)
         or command == TREE_X
         or command == SETUP_X
         or command == NEGOTIATE1
@@ -172,6 +174,13 @@ def request1(
         pipe = pipe_called(s, g, SMB1_FILES, file)
         pipe = send1(s, g, pipe, number, b, at, have, half(b, w + 24, False), half(b, w + 22, False), file, packet, ns)
         await_answer(s, g, message, command, pipe, SMB1_FILES, file)
+    elif command == TRANS1_MORE and words >= 16:
+        entry = awaited(s, g, message, TRANS1)
+        if entry >= 0:
+            file = numbers[entry + R_LOW]
+            known = numbers[entry + R_PIPE]
+            pipe = pipe_numbered(s, g, known) if known != 0 else pipe_called(s, g, SMB1_FILES, file)
+            send1(s, g, pipe, number, b, at, have, half(b, w + 12, False), half(b, w + 10, False), file, packet, ns)
     elif command == WRITE1 and words >= 10:
         file = half(b, w, False)
         data = place + 1 + words + 5  # behind the byte count, the format of the buffer, and its length
@@ -225,6 +234,8 @@ def answer1(
     known, file = 0, 0
     if entry >= 0:
         known, file = numbers[entry + R_PIPE], numbers[entry + R_LOW]
+    if command == TRANS1 and status == 0 and words == 0:
+        return  # the server asks for the rest. [MS-CIFS] 2.2.4.33.2
     fine = status == 0 or status == MORE_STATUS or status == DOS_MORE
     if command == TRANS1 and fine and words >= 20:  # it may come in parts, each of which says how much there is
         more = half(b, w + 16, False) + half(b, w + 12, False) < half(b, w + 2, False)

@@ -19,6 +19,7 @@ from rpcdiag.sweep.columns import (
     TOKENS_UNTOLD,
     State,
 )
+from rpcdiag.sweep.fields import half
 from rpcdiag.sweep.primitives import copy
 
 MAX_TOKENS = 8192
@@ -43,6 +44,7 @@ def take_token(s: State, g: int, number: int, b: Any, at: int, secured: int, cou
     numbers[e + 7] = b[secured + 1]
     numbers[e + 8] = held
     numbers[e + 9] = count
+    numbers[e + 10] = half(b, at + 10, b[at + 4] == 0)
     numbers[e + 13] = g
     copy(s.store, held, b, secured + 8, count)
     counters[HELD] = held + count

@@ -5,6 +5,7 @@ Calls are matched and counted by the pass; what comes here is what speaks of mor
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from rpcdiag.dissect import dcerpc, exterror, orpc
 from rpcdiag.dissect.activation import REMOTE_CREATE_INSTANCE, REMOTE_GET_CLASS_OBJECT
@@ -15,7 +16,7 @@ from rpcdiag.dissect.interfaces import IREMOTE_SCM_ACTIVATOR, NDR64
 from rpcdiag.dissect.ndr import Ndr
 from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.flows.flow import Flow, Stream, TcpOutcome, Waiting
-from rpcdiag.sweep.calls import LOST_REQUEST, ONE_WAY, ORPC
+from rpcdiag.sweep.calls import LOST_REQUEST, ONE_WAY, ORPC, UNTOLD
 from rpcdiag.sweep.columns import BIG_ENDIAN, MARSHALS, SEALED_STUB, UNBOUND
 from rpcdiag.track import referrals
 from rpcdiag.track.facts import (
@@ -44,12 +45,19 @@ PATIENCE_NS = 1_000_000_000  # a request this close to the end of the capture ma
 
 
 # Ten thousand binds have a few hundred distinct bodies: what was decoded once is looked up.
-_KNOWN: dict[tuple[int, bytes], Pdu | DecodeError] = {}
+_KNOWN: dict[tuple[int, bytes], "Pdu | _Undecoded"] = {}
 MAX_KNOWN = 4096
 LONGEST_KNOWN = 2048
 
 
-def _decoded(data: bytes, length: int) -> Pdu | DecodeError:
+class _Undecoded(NamedTuple):
+    """A PDU that does not decode, and what is left of it where the capture cuts it."""
+
+    error: DecodeError
+    rest: dcerpc.Bind | BindAck | BindNak | None
+
+
+def _decoded(data: bytes, length: int) -> Pdu | _Undecoded:
     """The PDU; of call id, association group and token, those of the first that was like it."""
     token = int.from_bytes(data[10:12], "little" if data[4] & 0x10 else "big") if len(data) == length else 0
     end = length - token if token else len(data)
@@ -78,12 +86,13 @@ def _extended(
         return ()
 
 
-def _decode(data: bytes, length: int) -> Pdu | DecodeError:
+def _decode(data: bytes, length: int) -> Pdu | _Undecoded:
     try:
         return dcerpc.decode(data, length)
     except DecodeError as error:
         error.__context__ = None
-        return error.with_traceback(None)  # it is kept, and would keep the stack with the arrays of the pass
+        rest = dcerpc.remains(data, length) if isinstance(error, Truncated) else None
+        return _Undecoded(error.with_traceback(None), rest)  # kept, it would keep the stack with the arrays of the pass
 
 
 class Association:
@@ -112,11 +121,11 @@ class Association:
 
     def take(self, data: bytes, length: int, packet: int, time_ns: int, call_id: int, group: int) -> None:
         """The next PDU that speaks of more than a number: what the capture kept of `length` bytes."""
-        known = _decoded(data, length)
-        if isinstance(known, DecodeError):
+        known: Pdu | _Undecoded | None = _decoded(data, length)
+        if isinstance(known, _Undecoded):
             if len(self._damage) < MAX_DAMAGE:
-                self._damage.append(Damage(packet, str(known), isinstance(known, Truncated)))
-            return
+                self._damage.append(Damage(packet, str(known.error), isinstance(known.error, Truncated)))
+            known = known.rest
         if isinstance(known, dcerpc.Bind):
             self._bind(known, call_id, group, length, packet, time_ns)
         elif isinstance(known, BindAck):
@@ -140,12 +149,14 @@ class Association:
             self._binds.append(
                 Bind(
                     packet, time_ns, pdu.header.type is dcerpc.PduType.ALTER_CONTEXT, pdu.contexts, group,
-                    auth.type if auth else None, auth.level if auth else None, length,
+                    auth.type if auth else None, auth.level if auth else None, length, cut=pdu.cut,
+                    auth_cut=auth is None and pdu.header.auth_length > 0,
+                    token_cut=len(auth.token if auth else b"") < pdu.header.auth_length,
                 )
             )  # fmt: skip
 
     def _bind_ack(self, pdu: BindAck, call_id: int, packet: int, time_ns: int) -> None:
-        bind = self._answer_bind(call_id, packet, time_ns, "ack", results=pdu.results)
+        bind = self._answer_bind(call_id, packet, time_ns, "ack", results=pdu.results, cut=pdu.cut)
         if pdu.secondary_address and self._address is None:
             self._address = pdu.secondary_address
         if bind is None:
@@ -153,15 +164,15 @@ class Association:
         for context, result in zip(bind.contexts, pdu.results, strict=False):
             if result.result == 0:
                 self._transfer[context.id] = result.transfer.uuid
+                self._accepted[context.interface] = True
             elif result.result in (1, 2):
                 self._refused.add(context.id)
-            if result.result in (0, 1, 2):
-                accepted = self._accepted.get(context.interface, False)
-                self._accepted[context.interface] = accepted or result.result == 0
+        for interface in bind.refused:
+            self._accepted.setdefault(interface, False)
 
     def _answer_bind(
         self, call_id: int, packet: int, time_ns: int, answer: str, *, results: tuple[dcerpc.Result, ...] = (),
-        nak_reason: int | None = None, extended: tuple[ErrorRecord, ...] = (),
+        nak_reason: int | None = None, extended: tuple[ErrorRecord, ...] = (), cut: bool = False,
     ) -> Bind | None:  # fmt: skip
         index = self._waiting_binds.pop(call_id, None)
         if index is None:
@@ -171,6 +182,7 @@ class Association:
             answer_packet=packet,
             answer_ns=time_ns,
             results=results,
+            results_cut=cut,
             nak_reason=nak_reason,
             extended=extended,
         )
@@ -183,7 +195,7 @@ class Association:
         if bits & MARSHALS:
             self._marshalled(row, data, length, asks=True)
             return
-        interface = _UNKNOWN if bits & UNBOUND else self._offered.get(context_id)
+        interface = self._beyond(context_id) if bits & UNBOUND else self._offered.get(context_id)
         if interface is None or not (bits & UNBOUND or referrals.refers(interface, opnum)):
             return
         stub = self._stub(side, call_id, flags, data, length, packet)
@@ -218,22 +230,32 @@ class Association:
         if stub is not None:
             del self._asked[call_id]
             answered = Answered(packet, time_ns, stub, bool(bits & SEALED_STUB), bool(bits & BIG_ENDIAN), asked.wide)
-            if asked.unbound:
-                self._recognise(asked, answered)
-            else:
+            recognised = asked.unbound and self._recognise(asked, answered)
+            if not recognised and referrals.refers(asked.interface, asked.opnum):
                 self._refer(referrals.make(asked, answered))
 
-    def _recognise(self, asked: Asked, answered: Answered) -> None:
-        """A call on a context that nobody saw being agreed: what its bodies say."""
+    def _beyond(self, context_id: int) -> Syntax:
+        """The interface of a context that the capture cut off its bind: clients offer one in several syntaxes."""
+        bind = self._binds[-1] if self._binds else None
+        if bind is None or not bind.cut or not bind.contexts or context_id <= bind.contexts[-1].id:
+            return _UNKNOWN
+        offered = {context.interface for context in bind.contexts}
+        return offered.pop() if len(offered) == 1 else _UNKNOWN
+
+    def _recognise(self, asked: Asked, answered: Answered) -> bool:
+        """A call on a context that nobody saw being agreed: whether its bodies say what it is."""
         found = referrals.recognised(asked, answered)
         if found is not None:
             sign, wide = found
             self._recognised[sign] = self._recognised.get(sign, 0) + 1
             known = asked._replace(interface=Syntax(sign.uuid, sign.version), wide=wide)
             self._refer(referrals.make(known, answered._replace(wide=wide)))
-        elif asked.sealed and answered.sealed and asked.opnum in (REMOTE_GET_CLASS_OBJECT, REMOTE_CREATE_INSTANCE):
+            return True
+        if asked.sealed and answered.sealed and asked.opnum in (REMOTE_GET_CLASS_OBJECT, REMOTE_CREATE_INSTANCE):
             # on a port of the mapper; its own calls are hardly ever sealed
             self._refer(referrals.make(asked._replace(interface=Syntax(IREMOTE_SCM_ACTIVATOR, "0.0")), answered))
+            return True
+        return False
 
     def _marshalled(self, row: Sequence[int], data: bytes, length: int, *, asks: bool) -> None:
         """The stub of a call on an object in which object references may be, or what of it is told."""
@@ -285,6 +307,7 @@ class Association:
                     flags=flags,
                     auth_level=level if level >= 0 else None,
                     after_auth3=bool(after_auth3),
+                    auth_cut=level == UNTOLD,
                 )
             )
 
@@ -367,13 +390,17 @@ class Association:
                 if len(uses) < MAX_BINDS:
                     accepted = self._accepted.get(interface)
                     uses[interface] = InterfaceUse(
-                        interface, accepted, context.auth_type, context.auth_level, context.calls
-                    )
+                        interface, accepted, context.auth_type, context.auth_level, context.calls,
+                        auth_cut=context.auth_cut,
+                    )  # fmt: skip
                 continue
             kind, level = use.auth_type, use.auth_level
             if context.calls and context.auth_level is not None and (level is None or context.auth_level > level):
                 kind, level = context.auth_type, context.auth_level
-            uses[interface] = use._replace(calls=use.calls + context.calls, auth_type=kind, auth_level=level)
+            cut = level is None and (use.auth_cut or context.auth_cut)
+            uses[interface] = use._replace(
+                calls=use.calls + context.calls, auth_type=kind, auth_level=level, auth_cut=cut
+            )
         for sign, calls in self._all_recognised().items():
             interface = Syntax(sign.uuid, sign.version)
             use = uses.get(interface)

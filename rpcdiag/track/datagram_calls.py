@@ -6,7 +6,8 @@ from typing import NamedTuple
 from rpcdiag.dissect.connectionless import MAYBE, Header
 from rpcdiag.dissect.dcerpc import PRIVACY, Syntax
 from rpcdiag.dissect.fragments import Stub
-from rpcdiag.flows.flow import UDP, Flow, Silence, TcpOutcome
+from rpcdiag.flows.flow import UDP, Flow, IcmpError, Silence, TcpOutcome
+from rpcdiag.flows.tcp import forbids, refuses
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.track import referrals
 from rpcdiag.track.facts import Connection, Damage, Fate, FaultFact, InterfaceUse, OpenCall, Referral
@@ -14,6 +15,7 @@ from rpcdiag.track.referrals import Answered, Asked
 
 MAX_INTERFACES = 128
 MAX_FAULTS = 256
+MAX_ERRORS = 8
 MAX_OPEN_CALLS = 256
 MAX_DAMAGE = 32
 MAX_REFERRALS = 2048
@@ -184,6 +186,22 @@ class Conversation:
         self._last_pdu_ns: int | None = None
         self._silence: Silence | None = None
         self._last_of_client: tuple[int | None, int | None] = None, None
+        self._errors: list[IcmpError] = []
+
+    def take_error(self, source: Endpoint, error: IcmpError) -> None:
+        """An ICMP error that quotes a datagram of `source`."""
+        if len(self._errors) < MAX_ERRORS:
+            self._errors.append(error._replace(quotes_client=source == self.client))
+
+    def _outcome(self) -> TcpOutcome:
+        """Whether somebody answered; else what is said of the client's datagrams by ICMP."""
+        if self.first_answer is not None:
+            return TcpOutcome.ESTABLISHED
+        ends = [error for error in self._errors if error.quotes_client and forbids(error)]
+        if not ends:
+            return TcpOutcome.UNANSWERED
+        closed = any(refuses(error) and error.sender == self.server.address for error in ends)
+        return TcpOutcome.REFUSED if closed else TcpOutcome.PROHIBITED
 
     def count(self, source: Endpoint, packet: int, ns: int, captured: int, length: int, pdu: int) -> None:
         """One datagram of `length` bytes, of which `pdu` belong to a PDU."""
@@ -319,9 +337,9 @@ class Conversation:
             number=number, capture=capture, point=self.point, client=self.client, server=self.server, roles="content",
             first_packet=self._first_packet, last_packet=self._last_packet, start_ns=self._start_ns,
             end_ns=self._end_ns, packets=self.packets,
-            outcome=TcpOutcome.UNANSWERED if self.first_answer is None else TcpOutcome.ESTABLISHED,
+            outcome=self._outcome(),
             syns=(), syn_count=0, isn=None, syn_ack=None, syn_ack_ns=None, reset=None, fin_from_client=None,
-            fin_from_server=None, icmp=(), client_ttl=None, server_ttl=None, client_bytes=self._bytes[0],
+            fin_from_server=None, icmp=tuple(self._errors), client_ttl=None, server_ttl=None, client_bytes=self._bytes[0],
             server_bytes=self._bytes[1], repeats_from_client=len(again) if open_still else 0, repeats_from_server=0,
             repeated=tuple(again) if open_still else (), stalled_size=0, acknowledged_size=0, silence=self._silence,
             watched_ns=max(0, last_ns - self._start_ns), last_data_packet=self._last_of_client[0],

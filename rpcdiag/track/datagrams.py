@@ -15,10 +15,11 @@ from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EVENT_WIDTH
-from rpcdiag.sweep.packets import CONNECTIONLESS
+from rpcdiag.sweep.packets import CONNECTIONLESS, UDP_ERROR
 from rpcdiag.track import referrals
 from rpcdiag.track.datagram_calls import Call, Conversation, DatagramFlow
 from rpcdiag.track.facts import Damage, Fate
+from rpcdiag.track.udp_errors import udp_error
 
 MAX_CONVERSATIONS = 4096
 MAX_ACTIVITIES = 256  # of a conversation
@@ -83,7 +84,15 @@ class Datagrams:
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events, see `EV_DATAGRAM`; others are for others."""
         for e in range(0, len(rows), EVENT_WIDTH):
-            if rows[e] == EV_DATAGRAM and rows[e + 1] == CONNECTIONLESS:
+            if rows[e] == EV_DATAGRAM and rows[e + 1] == UDP_ERROR:
+                error = udp_error(rows[e : e + 9], arena)
+                key = rows[e + 4], error.source, error.destination
+                conversation = self._conversations.get(key)
+                if conversation is None:
+                    conversation = self._conversations.get((key[0], key[2], key[1]))
+                if conversation is not None:
+                    conversation.take_error(error.source, error.error)
+            elif rows[e] == EV_DATAGRAM and rows[e + 1] == CONNECTIONLESS:
                 _, _, packet, ns, point, size, at, captured, length = rows[e : e + 9]
                 ports = at + 2 * size
                 source = _endpoint(arena[at : at + size], arena[ports : ports + 2])

@@ -11,7 +11,11 @@ REFUSALS = frozenset({1, 2})  # results of a context: by the user, by the provid
 
 
 class Bind(NamedTuple):
-    """A bind or alter_context and its answer: `ack`, `nak`, or None for silence."""
+    """A bind or alter_context and its answer: `ack`, `nak`, or None for silence.
+
+    `cut` where the capture lacks the last contexts or their transfer syntaxes, `results_cut` the last results; `auth_cut`
+    where it is secured and the capture lacks how, `token_cut` where it lacks the end of the security token.
+    """
 
     packet: int
     time_ns: int
@@ -27,12 +31,32 @@ class Bind(NamedTuple):
     results: tuple[Result, ...] = ()
     nak_reason: int | None = None
     extended: tuple[ErrorRecord, ...] = ()  # what a nak says more
+    cut: bool = False
+    results_cut: bool = False
+    auth_cut: bool = False
+    token_cut: bool = False
+
+    @property
+    def refused(self) -> tuple[Syntax, ...]:
+        """Interfaces that were accepted in no transfer syntax; none of which the capture lacks what may say otherwise."""
+        if self.cut:
+            return ()
+        codes: dict[Syntax, list[int]] = {}
+        for context, result in zip(self.contexts, self.results, strict=False):
+            codes.setdefault(context.interface, []).append(result.result)
+        unknown = {context.interface for context in self.contexts[len(self.results) :]} if self.results_cut else set()
+        return tuple(
+            interface
+            for interface, said in codes.items()
+            if 0 not in said and interface not in unknown and not REFUSALS.isdisjoint(said)
+        )
 
 
 class InterfaceUse(NamedTuple):
     """One interface of a connection; `accepted` is None where no answer was seen.
 
-    `by` names what in the bodies of its calls says that it is this one, where no bind was seen.
+    `by` names what in the bodies of its calls says that it is this one, where no bind was seen. `auth_cut`: it is secured,
+    and the capture lacks what says how.
     """
 
     interface: Syntax
@@ -41,6 +65,7 @@ class InterfaceUse(NamedTuple):
     auth_level: int | None
     calls: int
     by: str | None = None
+    auth_cut: bool = False
 
 
 class Fate(StrEnum):
@@ -67,6 +92,7 @@ class FaultFact(NamedTuple):
     auth_level: int | None
     after_auth3: bool  # the first answer after the third leg of a logon
     extended: tuple[ErrorRecord, ...] = ()  # what it says beyond its status
+    auth_cut: bool = False  # it is secured, and the capture lacks what says how
 
 
 class OpenCall(NamedTuple):

@@ -19,6 +19,7 @@ class RawToken(NamedTuple):
     packet: int
     auth_type: int
     data: bytes
+    length: int | None = None  # as it was sent, where the capture may hold less
 
 
 class Logon(NamedTuple):
@@ -58,7 +59,9 @@ class Tokens:
             at, count = rows[e + 8], rows[e + 9]
             if len(kept) < MAX_OF_ONE and self._bytes + count <= MAX_KEPT:
                 self._bytes += count
-                kept.append(RawToken(rows[e + 2], rows[e + 3], rows[e + 6], bytes(arena[at : at + count])))
+                kept.append(
+                    RawToken(rows[e + 2], rows[e + 3], rows[e + 6], bytes(arena[at : at + count]), rows[e + 10])
+                )
 
     def forget(self, gone: set[int]) -> None:
         """Flows that were given up, by serial number."""
@@ -77,7 +80,9 @@ def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
     """What a sequence of tokens says; those that cannot be read are left out."""
     found: list[dict[str, Any]] = []
     for raw in tokens:
-        kind, told = (_read_again if len(raw.data) <= WORTH_REMEMBERING else _read)(raw.auth_type, raw.data)
+        kind, told = (_read_again if len(raw.data) <= WORTH_REMEMBERING else _read)(
+            raw.auth_type, raw.data, raw.length
+        )  # fmt: skip
         if kind == "unknown":
             continue
         begins = told.get("begins", False)
@@ -100,12 +105,12 @@ def logons(tokens: Iterable[RawToken]) -> tuple[Logon, ...]:
     )
 
 
-def _read(auth_type: int, data: bytes) -> tuple[str, dict[str, Any]]:
+def _read(auth_type: int, data: bytes, length: int | None) -> tuple[str, dict[str, Any]]:
     """What a token is, and what it says; `unknown` where it cannot be read."""
     from rpcdiag.dissect import spnego  # loaded only where somebody logs on
 
     try:
-        token = spnego.unwrap(auth_type, data)
+        token = spnego.unwrap(auth_type, data, length)
     except DecodeError:
         return "unknown", {}
     return token.kind, _told(token.inner)

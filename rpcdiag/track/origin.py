@@ -1,7 +1,7 @@
 """Who sent a client to this port: referrals joined to the flows that used them, or tried to."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -94,9 +94,12 @@ class Origins:
 
     def __init__(
         self, askings: Sequence[Asking], first_ns: Mapping[int, int], flows: Sequence[Flow] = (),
-        aliases: Aliases | None = None,
+        aliases: Aliases | None = None, lossy: Callable[[Flow], bool] | None = None,
     ) -> None:  # fmt: skip
         self._askings = askings
+        self._flows = flows
+        self._lossy = lossy  # whether the capture lacks bytes of a flow
+        self._lost: dict[tuple[Address, Address], int] | None = None
         self._first_ns = first_ns  # of each capture
         self._by_end: dict[tuple[Address, int], int] = {}  # the first referral that names it; UDP ports are negative
         self._by_asker: dict[tuple[Address, int, Address], _Told] = {}
@@ -320,6 +323,11 @@ class Origins:
             why = "the connection is older than the capture"
         elif rpc is not None and any(bind.association_group for bind in rpc.binds[:1]):
             why = "it joins an association that is older than the capture"
+        elif self._lost_before(flow):
+            why = (
+                f"nothing names port {flow.server.port}, but the capture lacks part of what {flow.server.address} told "
+                "on its mapper's port before"
+            )
         elif early < EARLY_NS:
             why = f"nothing in the capture names port {flow.server.port}, which began {early / 1e9:.0f} s before"
         else:
@@ -328,6 +336,19 @@ class Origins:
                 f"nothing names port {flow.server.port} in the {early / 1e9 / 60:.0f} minutes before",
             )  # fmt: skip
         return Origin(OriginKind.BEFORE_CAPTURE, None, Confidence.POSSIBLE, why)
+
+    def _lost_before(self, flow: Flow) -> bool:
+        """Whether, on a port of the mapper, the same two said something before that the capture does not hold whole."""
+        if self._lossy is None:
+            return False
+        if self._lost is None:
+            self._lost = {}
+            for one in self._flows:
+                if one.server.port in MAPPER_PORTS and one.transport != UDP and self._lossy(one):
+                    pair = one.client.address, one.server.address
+                    self._lost[pair] = min(one.start_ns, self._lost.get(pair, one.start_ns))
+        first = self._lost.get((flow.client.address, flow.server.address))
+        return first is not None and first <= flow.start_ns
 
 
 def _port(flow: Flow) -> int:
@@ -340,6 +361,8 @@ _OF_OBJECTS = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID, Ref
 
 def _may_hold_endpoint(referral: Referral) -> bool:
     """Whether an answer that is sealed, or of which the capture kept too little, is long enough."""
+    if referral.kind is ReferralKind.EPT_MAP and referral.endpoints:
+        return False  # it is cut behind what it says
     return referral.readable in _UNREAD and referral.size >= SMALLEST.get(referral.kind, 0)
 
 

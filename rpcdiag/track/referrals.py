@@ -211,6 +211,9 @@ def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
         try:
             found = _answer(kind, asked, content, ndr)
         except Truncated:
+            begun = _begun(kind, content, answered, wide=wide)
+            if begun is not None:
+                return begun
             break  # read as the other kind, what is left may make sense of another sort
         except DecodeError:
             continue
@@ -222,6 +225,23 @@ def _read(kind: ReferralKind, asked: Asked, answered: Answered) -> _Content:
     else:
         endpoints = _listed(carve.bindings(stub.data + stub.loose))
     return content._replace(readable=Readable.CARVED if endpoints else Readable.CUT, status=status, endpoints=endpoints)
+
+
+def _begun(kind: ReferralKind, content: _Content, answered: Answered, *, wide: bool) -> _Content | None:
+    """What stands in its place in an answer of the mapper that the capture cuts; None where no tower does."""
+    if kind is not ReferralKind.EPT_MAP:
+        return None
+    stub = answered.stub
+    try:
+        towers = epm.begun_map_response(Ndr(stub.data, stub.length, big=answered.big, wide=wide))
+    except DecodeError:
+        return None
+    if not towers:
+        return None
+    interface = content.interface or towers[0].interface
+    return content._replace(
+        readable=Readable.CUT, interface=interface, endpoints=tuple([_referred(tower) for tower in towers])
+    )
 
 
 def _answer(kind: ReferralKind, asked: Asked, content: _Content, ndr: Ndr) -> _Content:
@@ -271,7 +291,7 @@ def _asked_map(asked: Asked) -> _Content:
         return _Content()
     for wide in (asked.wide, not asked.wide):
         try:
-            wanted = epm.decode_map_request(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide)).tower
+            wanted = epm.wanted_tower(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide))
         except DecodeError:
             continue
         if wanted:
@@ -424,7 +444,7 @@ def _is_it(uuid: str, opnum: int, question: Ndr, answer: Ndr | None) -> bool:
     if uuid == IREMOTE_SCM_ACTIVATOR:
         return activation.decode_request(question, opnum).clsid is not None
     if (uuid, opnum) == (EPMAPPER, epm.EPT_MAP):
-        tower = epm.decode_map_request(question).tower
+        tower = epm.wanted_tower(question)
         return tower is not None and tower.interface is not None and tower.transfer is not None
     if answer is None:
         return False

@@ -104,9 +104,15 @@ def _on_mapper_port(flow: Flow, rpc: Connection | None) -> StrictRpc:
         return StrictRpc(Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, lost)
     bind = foreign_bind(rpc)
     if bind is None:
+        cut = any(one.cut for one in rpc.binds)
+        if cut and not rpc.binds[0].contexts:
+            return StrictRpc(
+                Verdict.INDETERMINATE, StrictKind.CACHED_OR_LATE, Confidence.OPEN, "the bind is cut in the capture"
+            )
         return StrictRpc(
-            Verdict.COMPLIANT, StrictKind.MAPPED, Confidence.PROVEN, f"packet {rpc.binds[0].packet} binds the mapper"
-        )
+            Verdict.COMPLIANT, StrictKind.MAPPED, Confidence.LIKELY if cut else Confidence.PROVEN,
+            f"packet {rpc.binds[0].packet} binds the mapper" + ("; not all of its contexts are in the capture" if cut else ""),
+        )  # fmt: skip
     uuid = next(context.interface.uuid for context in bind.contexts if context.interface.uuid != EPMAPPER)
     return StrictRpc(
         Verdict.VIOLATION, StrictKind.DCOM_ON_135, Confidence.PROVEN,

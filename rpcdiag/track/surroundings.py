@@ -5,14 +5,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from rpcdiag.errors import DecodeError
+from rpcdiag.errors import DecodeError, Truncated
+from rpcdiag.flows.flow import IcmpError
+from rpcdiag.flows.tcp import forbids
 from rpcdiag.model.packets import Address, Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EV_TICKET, EVENT_WIDTH
-from rpcdiag.sweep.packets import NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL
+from rpcdiag.sweep.packets import NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL, UDP_ERROR
+from rpcdiag.track.udp_errors import udp_error
 
 MAX_NAMES = 20_000
 MAX_TICKETS = 4096
 MAX_ASKED = 8
+MAX_ERRORS = 1024
 _KDC = 88
 _NBNS, _LLMNR = 137, 5355
 _NB = 32  # what NBNS asks for: a name
@@ -36,6 +40,7 @@ class NameFact(NamedTuple):
     addresses: tuple[Address, ...]
     times: int = 1
     aliased: tuple[str, ...] = ()  # names that it stands for (CNAME)
+    error: IcmpError | None = None  # in the place of an answer
 
 
 class TunnelFact(NamedTuple):
@@ -75,6 +80,7 @@ class CentreAsked(NamedTuple):
     server: Address
     spn: str | None  # of the first
     times: int
+    error: IcmpError | None = None  # in the place of an answer
 
 
 class _Noted:
@@ -122,6 +128,7 @@ class Surroundings:
         self.tunnel: TunnelFact | None = None
         self._tickets: list[tuple[int, int, bytes, bytes, int]] = []
         self._framed: list[tuple[int, int, int, int, bytes, int]] = []
+        self._errors: dict[tuple[Address, Address, int], IcmpError] = {}  # by who asked whom at which port, the first
 
     def feed(self, rows: Sequence[int], arena: memoryview) -> None:
         """Take events."""
@@ -134,6 +141,12 @@ class Surroundings:
 
     def _take_datagram(self, row: Sequence[int], arena: memoryview) -> None:
         what, packet, ns, _, size, at, have, length = row
+        if what == UDP_ERROR:
+            told_of = udp_error((EV_DATAGRAM, *row), arena)
+            ends = told_of.source.address, told_of.destination.address, told_of.destination.port
+            if forbids(told_of.error) and len(self._errors) < MAX_ERRORS:
+                self._errors.setdefault(ends, told_of.error)
+            return
         if what not in (NAME_ANSWER, NAME_QUESTION, TICKET, TUNNEL):
             return
         ports_at, data_at = 2 * size, 2 * size + 4
@@ -188,7 +201,8 @@ class Surroundings:
             one = source.address, target.address, kind, name.lower(), asked
             if one not in seen:
                 seen.add(one)
-                yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count)
+                error = self._errors.get((source.address, target.address, target.port))
+                yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count, error=error)
 
     def names(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
         """Every answer about a name that one of the hosts got, or that names one of them, or all; by packet."""
@@ -252,8 +266,9 @@ class Surroundings:
                 rows = [self._tickets[place] for place in places]
                 packets = tuple(row[0] for row in rows[:MAX_ASKED])
                 yield CentreAsked(
-                    packets, rows[0][1], rows[-1][1], client.address, centre.address, spn or None, len(rows)
-                )
+                    packets, rows[0][1], rows[-1][1], client.address, centre.address, spn or None, len(rows),
+                    self._errors.get((client.address, centre.address, _KDC)),
+                )  # fmt: skip
 
     def __bool__(self) -> bool:
         return bool(self._names or self._tickets or self._framed)
@@ -318,12 +333,17 @@ def _ticket(packet: int, ns: int, client: Address, server: Address, data: bytes,
     from rpcdiag.dissect import kerberos
 
     try:
-        message = kerberos.decode(data, length)
-    except DecodeError:
-        return
+        message: kerberos.Message | None = kerberos.decode(data, length)
+    except DecodeError as error:
+        if not isinstance(error, Truncated):
+            return
+        message = kerberos.remains(data, length)
+        kind = kerberos.grants(data)
+        if kind is not None:
+            yield TicketFact(packet, ns, client, server, kind, "", None, None, None, None, None, None)
     if isinstance(message, kerberos.KrbError):
         yield TicketFact(
-            packet, ns, client, server, "error", message.realm, message.client, message.server, message.symbol,
+            packet, ns, client, server, "error", message.realm, message.client, message.server or None, message.symbol,
             message.code, None, message.text,
         )  # fmt: skip
     elif isinstance(message, kerberos.KdcReply):

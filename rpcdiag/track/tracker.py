@@ -84,7 +84,7 @@ class Tracker:
             data = bytes(arena[rows[e + 6] : rows[e + 6] + rows[e + 7]])
             order: Literal["little", "big"] = "little" if data[4] else "big"
             call_id = int.from_bytes(data[12:16], order)
-            group = int.from_bytes(data[20:24], order)
+            group = int.from_bytes(data[20:24], order) if len(data) >= 24 else 0
             association.take(data, rows[e + 8], rows[e + 4], rows[e + 5], call_id, group)
         elif kind in (EV_ASKED, EV_ANSWERED):
             data = bytes(arena[rows[e + 10] : rows[e + 10] + rows[e + 11]])

@@ -18,7 +18,7 @@ from rpcdiag.dissect.dcerpc import FIRST_FRAGMENT, LAST_FRAGMENT, MAYBE, Syntax
 from rpcdiag.dissect.fragments import Assembler, Stub
 from rpcdiag.dissect.interfaces import NDR64
 from rpcdiag.dissect.reader import Reader
-from rpcdiag.errors import DecodeError
+from rpcdiag.errors import DecodeError, Truncated
 from rpcdiag.track import referrals
 from rpcdiag.track.datagram_transcript import DatagramTranscript
 from rpcdiag.track.spoken import Call, Outcome, Spoken
@@ -101,6 +101,11 @@ class _Connection:
             header = dcerpc.decode_header(Reader(row.data, row.length))
             pdu = dcerpc.decode(row.data, row.length)
         except DecodeError as error:
+            rest = dcerpc.remains(row.data, row.length) if isinstance(error, Truncated) else None
+            if isinstance(rest, dcerpc.Bind):
+                self._bind(rest)
+            elif isinstance(rest, dcerpc.BindAck):
+                self._bind_ack(rest)
             return Spoken(row, header, None, error)
         spoken = Spoken(row, header, pdu, None)
         match pdu:

@@ -30,6 +30,16 @@ def pcap(frames: Iterable[Frame], *, link: int = ETHERNET, order: str = "<", nan
     return b"".join(out)
 
 
+def snapped(frames: Iterable[Frame], length: int) -> list[Frame]:
+    """The same frames, recorded with a snap length."""
+    return [
+        frame._replace(data=frame.data[:length], length=frame.length or len(frame.data))
+        if len(frame.data) > length
+        else frame
+        for frame in frames
+    ]
+
+
 class Interface(NamedTuple):
     name: str = ""
     link: int = ETHERNET

@@ -2,6 +2,7 @@
 """TCP conversations, packet by packet. Frames are made by scapy, whose licence is that of this file."""
 
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
@@ -169,6 +170,13 @@ class Tcp:
             found.append(self._packet(side, "PA", data, seq=self.next[side] - len(data)))
         return found
 
+    def keep_alive(self, side: int = 0, data: bytes = b"\0", *, answered: bool = False) -> int:
+        """A keep-alive: Windows has the last byte again in it, others have none."""
+        number = self._packet(side, "A", data, seq=self.next[side] - 1)
+        if answered:
+            self._packet(1 - side, "A")
+        return number
+
     def close(self) -> None:
         """FIN both ways."""
         self._packet(0, "FA")
@@ -193,6 +201,17 @@ class Tcp:
 def datagram(recording: Recording, source: str, sport: int, destination: str, dport: int, data: bytes = b"x") -> int:
     ip = IPv6(src=source, dst=destination) if ":" in source else IP(src=source, dst=destination, id=9)
     return recording.add(ip / UDP(sport=sport, dport=dport) / data)
+
+
+def icmp_error(recording: Recording, sender: str, kind: int = 3, code: int = 3) -> int:
+    """An ICMP error about the packet recorded last: it quotes the IP header and 8 bytes."""
+    quoted = recording.frames[-1].data[14:]
+    if quoted[0] >> 4 == 6:
+        source = str(ip_address(quoted[8:24]))
+        head = IPv6(src=sender, dst=source, nh=58)
+        return recording.add(head / bytes((kind, code, 0, 0, 0, 0, 0, 0)) / quoted[:48])
+    source = str(ip_address(quoted[12:16]))
+    return recording.add(IP(src=sender, dst=source, ttl=64, id=7) / ICMP(type=kind, code=code) / quoted[:28])
 
 
 def pieces(

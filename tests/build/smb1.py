@@ -16,6 +16,7 @@ TREE_DISCONNECT, NEGOTIATE, SESSION_SETUP_ANDX, LOGOFF_ANDX, TREE_CONNECT_ANDX, 
     0x71, 0x72, 0x73, 0x74, 0x75, 0xA2,
 )  # fmt: skip
 ANDX = {OPEN_ANDX, READ_ANDX, WRITE_ANDX, SESSION_SETUP_ANDX, LOGOFF_ANDX, TREE_CONNECT_ANDX, NT_CREATE_ANDX}
+TRANSACTION_SECONDARY = 0x26
 TRANSACT_NMPIPE, WAIT_NMPIPE = 0x26, 0x53
 UNICODE, NT_STATUS, EXTENDED_SECURITY, LONG_NAMES = 0x8000, 0x4000, 0x0800, 0x0001  # flags2
 REPLY = 0x80
@@ -228,20 +229,31 @@ def read_response(data: bytes) -> Block:
 
 def transact_request(
     fid: int, data: bytes, *, function: int = TRANSACT_NMPIPE, name: str = "\\PIPE\\", wide: bool = True,
-    max_data: int = 1024,
+    max_data: int = 1024, total: int | None = None,
 ) -> Block:  # fmt: skip
-    """SMB_COM_TRANSACTION on a pipe. [MS-CIFS] 2.2.4.33.1, 2.2.5.6"""
+    """SMB_COM_TRANSACTION on a pipe; others follow where `total` is more than it brings. [MS-CIFS] 2.2.4.33.1, 2.2.5.6"""
 
     def make(at: int) -> tuple[bytes, bytes]:
         padding = _pad(at, 32, 0, 2) if wide else 0
         before = bytes(padding) + text(name, wide)
         gap = _pad(at, 32, len(before), 4)
         place = at + 3 + 32 + len(before) + gap
-        words = pack("<HHHHBBHIHHHHHBBHH", 0, len(data), 0, max_data, 0, 0, 0, 0, 0, 0, place, len(data), place, 2, 0,
+        words = pack("<HHHHBBHIHHHHHBBHH", 0, len(data) if total is None else total, 0, max_data, 0, 0, 0, 0, 0, 0, place, len(data), place, 2, 0,
                      function, fid)  # fmt: skip
         return words, before + bytes(gap) + data
 
     return Block(TRANSACTION, make)
+
+
+def transact_more(data: bytes, *, total: int, displacement: int) -> Block:
+    """SMB_COM_TRANSACTION_SECONDARY. [MS-CIFS] 2.2.4.34.1"""
+
+    def make(at: int) -> tuple[bytes, bytes]:
+        gap = _pad(at, 16, 0, 4)
+        place = at + 3 + 16 + gap
+        return pack("<8H", 0, total, 0, 0, 0, len(data), place, displacement), bytes(gap) + data
+
+    return Block(TRANSACTION_SECONDARY, make)
 
 
 def transact_response(data: bytes, *, total: int | None = None, displacement: int = 0) -> Block:
@@ -403,6 +415,18 @@ class Session:
         for part in smb.pieces(response, sizes):
             self.answer(ids, transact_response(part, total=len(response), displacement=at))
             at += len(part)
+
+    def transact_sent_in_parts(self, fid: int, request: bytes, response: bytes, sizes: Sequence[int]) -> None:
+        """TransactNmPipe whose request comes in several messages: the server asks for the rest."""
+        first, *others = smb.pieces(request, sizes)
+        ids = self.ask(transact_request(fid, first, wide=self.wide, total=len(request)))
+        self.answer(ids, failed(TRANSACTION))
+        at = len(first)
+        for part in others:
+            more = transact_more(part, total=len(request), displacement=at)
+            self.messages.append((CLIENT, framed(message([more], ids, flags2=self.flags2))))
+            at += len(part)
+        self.answer(ids, transact_response(response))
 
     def close(self, fid: int, *, status: int = 0) -> None:
         self._exchange(close_request(fid), failed(CLOSE), status=status)

@@ -168,11 +168,15 @@ def challenge(target: str = "LAB", info: bytes = b"", flags: int = UNICODE | TAR
 
 def authenticate(
     user: str = "anna", domain: str = "LAB", workstation: str = "WS1", *, lm: bytes = bytes(24), nt: bytes = bytes(24),
-    key: bytes = bytes(16), flags: int = UNICODE | VERSION, mic: bytes = b"m" * 16,
+    key: bytes = bytes(16), flags: int = UNICODE | VERSION, mic: bytes = b"m" * 16, names_first: bool = False,
 ) -> bytes:  # fmt: skip
+    """Windows writes the names first, others in the order of the header."""
     parts = lm, nt, wide(domain), wide(user), wide(workstation), key
-    head = b"NTLMSSP\x00" + pack("<I", 3) + b"".join(_places(72 + len(mic), *parts))
-    return head + pack("<I", flags) + WINDOWS + mic + b"".join(parts)
+    order = (2, 3, 4, 0, 1, 5) if names_first else range(6)
+    written = [parts[place] for place in order]
+    places = dict(zip(order, _places(72 + len(mic), *written), strict=True))
+    head = b"NTLMSSP\x00" + pack("<I", 3) + b"".join(places[place] for place in range(6))
+    return head + pack("<I", flags) + WINDOWS + mic + b"".join(written)
 
 
 def ntlmv2(pairs: bytes) -> bytes:

@@ -122,7 +122,8 @@ def test_two_devices_that_answer_from_other_ports() -> None:
 def test_messages_that_nobody_wanted() -> None:
     found = conversations(SPAM)
     assert len(found) == 13
-    assert {one.flow.outcome for one in found} == {TcpOutcome.UNANSWERED}
+    assert {one.flow.outcome for one in found} == {TcpOutcome.REFUSED}
+    assert {(error.kind, error.code) for one in found for error in one.flow.icmp} == {(3, 3)}
     assert {str(one.flow.server.address) for one in found} == {"24.6.125.19"}
     assert {one.flow.server.port for one in found} <= set(range(1026, 1030))
     assert {use.interface.uuid for one in found for use in one.rpc.interfaces} == {

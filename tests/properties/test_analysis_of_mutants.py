@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from rpcdiag.errors import DecodeError
 from rpcdiag.track import association
 from tests.fuzz.fuzz_analysis import check, run
 
@@ -20,5 +19,5 @@ def test_what_went_wrong_once(tmp_path: Path) -> None:
 
 def test_what_did_not_decode_keeps_no_stack() -> None:
     broken = association._decoded(b"\x05\x00\x0b\x03\x10\x00\x00\x00" + bytes(10), 18)
-    assert isinstance(broken, DecodeError)
-    assert broken.__traceback__ is None
+    assert isinstance(broken, association._Undecoded)
+    assert broken.error.__traceback__ is None

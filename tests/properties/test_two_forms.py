@@ -12,8 +12,13 @@ from rpcdiag.report.outputs.json import document
 from rpcdiag.sweep.columns import NO_ROOM
 from rpcdiag.sweep.engine import MAX_FLOWS
 from rpcdiag.sweep.machine import Machine
-from tests.build import containers, frames, pdus
-from tests.build.containers import Frame
+from tests.build import containers, datagrams, frames, pdus
+from tests.build.carrying import ANSWER
+from tests.build.containers import Frame, snapped
+from tests.build.conversation import Recording, Tcp, datagram, icmp_error
+from tests.build.smb1 import Session
+from tests.build.story import START
+from tests.causes.shown_cause import all_shown
 from tests.corpus import at_hand
 from tests.fuzz.carriers import MADE, made
 from tests.properties.two_forms import Chosen, compare, compare_ends, outcome
@@ -25,6 +30,7 @@ ALL = [
     *(pytest.param(path, id=path.name, marks=pytest.mark.corpus) for path in THEIRS),
 ]
 SMALL = 2000  # bytes at a time
+LENGTHS = (68, 96, 128, 192, 256)
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -72,6 +78,39 @@ def test_pipes_channels_and_datagrams_too(
         engine = Chosen(machine, max_flows=max_flows, adopt_at=1 + path.stat().st_size * eighths // 8)
         compare_ends(outcome(str(path), engine), whole)
         assert engine.adopted == 1
+
+
+@pytest.mark.parametrize("number", range(len(LENGTHS)))
+def test_every_cause_and_what_a_snap_length_leaves_of_it(number: int, machine: Machine, tmp_path: Path) -> None:
+    path = tmp_path / "shown.pcapng"
+    for place, shown in enumerate(all_shown()):
+        if place % len(LENGTHS) == number:
+            recording = Recording(START)
+            shown.build(recording)
+            for length in (None, LENGTHS[place // len(LENGTHS) % len(LENGTHS)]):
+                kept = recording.frames if length is None else snapped(recording.frames, length)
+                path.write_bytes(containers.pcapng(kept, recording.interfaces))
+                compare(outcome(str(path), Chosen(None)), outcome(str(path), Chosen(machine)))
+
+
+def test_a_transaction_in_parts_and_an_error_about_a_datagram(machine: Machine, tmp_path: Path) -> None:
+    session = Session()
+    session.negotiate()
+    session.setup()
+    session.tree()
+    session.transact_sent_in_parts(session.create(r"\svcctl"), pdus.request(9, bytes(3000)), ANSWER, (1000, 600))
+    recording = Recording(START)
+    tcp = Tcp(recording, "10.0.0.5", 49_700, "10.0.0.9", 445)
+    tcp.open()
+    tcp.say(session.messages)
+    for client, server in (("10.0.0.5", "10.0.0.9"), ("2001:db8::5", "2001:db8::9")):
+        datagram(recording, client, 49_800, server, 135, datagrams.pdu(datagrams.REQUEST, datagrams.Call(), bytes(40)))
+        icmp_error(recording, server, *((3, 3) if "." in client else (1, 4)))
+    path = tmp_path / "made.pcapng"
+    path.write_bytes(recording.pcapng())
+    whole = outcome(str(path), Chosen(None), fresh=True)
+    assert {flow.flow.outcome for flow in whole.diagnosis.case.flows} == {"established", "refused"}
+    compare(whole, outcome(str(path), Chosen(machine)))
 
 
 @pytest.mark.parametrize("form", ["python", "compiled"])

@@ -46,8 +46,8 @@ from rpcdiag.sweep.machine import Machine
 # numbers that an event of each kind has, and which of them say where its bytes are and how many; what stands behind
 # them in the row was left by another event
 USED = {
-    EV_SYN: 7, EV_REPEAT: 6, EV_ICMP: 9, EV_FRAGMENT: 6, EV_PDU: 9, EV_FAULT: 12, EV_CARRIED: 8, EV_OPEN: 7,
-    EV_ASKED: 13, EV_ANSWERED: 13, EV_BODY: 6, EV_NODE: 4, EV_SMB: 12, EV_DATAGRAM: 9, EV_TICKET: 8, EV_HTTP: 7, EV_TOKEN: 10,
+    EV_SYN: 7, EV_REPEAT: 8, EV_ICMP: 9, EV_FRAGMENT: 6, EV_PDU: 9, EV_FAULT: 12, EV_CARRIED: 8, EV_OPEN: 7,
+    EV_ASKED: 13, EV_ANSWERED: 13, EV_BODY: 6, EV_NODE: 4, EV_SMB: 12, EV_DATAGRAM: 9, EV_TICKET: 8, EV_HTTP: 7, EV_TOKEN: 11,
 }  # fmt: skip
 BYTES = {
     EV_ICMP: (8, 7), EV_FRAGMENT: (4, 5), EV_PDU: (6, 7), EV_ASKED: (10, 11), EV_ANSWERED: (10, 11), EV_SMB: (6, 7),

@@ -57,7 +57,8 @@ def check(case: Case) -> Iterator[Finding]:
                 ),
                 errors=(ACCESS_DENIED,),
                 subject=Subject(
-                    port=near.flow.server.port, interface=fault.interface, status=fault.status, level=fault.auth_level or 1
+                    port=near.flow.server.port, interface=fault.interface, status=fault.status,
+                    level=None if fault.auth_cut else fault.auth_level or 1,
                 ),
                 next_observation=f"Wrong password or missing right? Look at the Security log of {conversation.server} at "
                 "that second: event 4625 is a failed logon, 4624 a good one."
@@ -172,7 +173,7 @@ def _name(pipe: PipeOpen) -> str:
 
 
 def _next(server: Address, fault: FaultFact) -> str:
-    if not fault.auth_level or fault.auth_level == 1:
+    if not fault.auth_cut and (not fault.auth_level or fault.auth_level == 1):
         return (
             "Nobody logged on for this call: repeat it with a logon. If that is refused too, look at the rights; 'netsh rpc "
             f"filter show filter' on {server} and event 5712 in its Security log show a filter."

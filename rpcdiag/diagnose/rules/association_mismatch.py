@@ -38,7 +38,7 @@ def check(case: Case) -> Iterator[Finding]:
             if pair not in known:
                 known[pair] = _began(case, conversation)
             began = known[pair]
-            if not said and (bind.answer == "fault" or bind.nak_reason in _OTHERS or began is None):
+            if not said and (bind.answer == "fault" or bind.nak_reason in {*_OTHERS, None} or began is None):
                 continue
             yield _finding(conversation, bind, began, said)
 

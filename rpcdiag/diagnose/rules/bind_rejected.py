@@ -16,7 +16,7 @@ from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.track.facts import REFUSALS, Bind, ReferralKind
+from rpcdiag.track.facts import Bind, ReferralKind
 
 UNKNOWN_INTERFACE = 0x800706B5
 _OTHER_NAKS = frozenset({1, 2, 8, 9})  # server-busy, provider-unknown, bad-credentials
@@ -36,16 +36,9 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _rejected(bind: Bind) -> list[Syntax]:
     """Interfaces of which no context was accepted."""
-    if bind.answer == "nak" and bind.nak_reason not in _OTHER_NAKS:
+    if bind.answer == "nak" and bind.nak_reason is not None and bind.nak_reason not in _OTHER_NAKS:
         return list(dict.fromkeys(context.interface for context in bind.contexts))[:1]
-    if bind.answer != "ack":
-        return []
-    results: dict[Syntax, list[int]] = {}
-    for context, result in zip(bind.contexts, bind.results, strict=False):
-        results.setdefault(context.interface, []).append(result.result)
-    return [
-        interface for interface, codes in results.items() if 0 not in codes and any(code in REFUSALS for code in codes)
-    ]
+    return list(bind.refused) if bind.answer == "ack" else []
 
 
 def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Syntax) -> Finding:

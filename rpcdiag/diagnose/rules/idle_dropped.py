@@ -1,8 +1,9 @@
 """A device forgot the connection while it was idle.
 
-Looks like: a long silence, then data that is repeated and never acknowledged, or a RST.
+Looks like: a long silence, then data or keep-alives that are repeated and never acknowledged, or a RST.
 Because: stateful firewalls and load balancers forget idle sessions (240, 350, 900, 1800, 3600 s are usual limits).
-Not this: a server that crashed, which answers a new SYN with RST or not at all.
+Not this: a server that crashed, which answers a new SYN with RST or not at all. Where only keep-alives tell, it is
+possible, and likely where the other end is seen to live.
 Needs: the connection from before its silence until it fails; one that is near a usual limit is likely, else possible.
 """
 
@@ -30,7 +31,13 @@ def check(case: Case) -> Iterator[Finding]:
         ]
         if flow.repeated:
             evidence.append(Seen("then data is repeated, never acknowledged", flow.capture, flow.repeated[:8]))
-        if flow.reset is not None:
+        if flow.probes:
+            meanwhile = "; the other end talks to others meanwhile" if flow.heard else ""
+            says = f"then keep-alives, which nobody answers any more{meanwhile}"
+            evidence.append(Seen(says, flow.capture, flow.probes[:8]))
+        if flow.reset is not None and flow.reset.from_client:
+            evidence.append(Seen("the client gives it up (RST)", flow.capture, (flow.reset.packet,)))
+        elif flow.reset is not None:
             _, seen, _ = observe.refuser(case, conversation)
             evidence += seen
         yield Finding(
@@ -38,7 +45,7 @@ def check(case: Case) -> Iterator[Finding]:
             summary=f"the connection of {conversation.client} to {conversation.server} port {flow.server.port} died while "
             f"it was idle for {seconds:.0f} s: a device in the path forgot it",
             severity=Severity.ERROR,
-            confidence=Confidence.LIKELY if limit else Confidence.POSSIBLE,
+            confidence=Confidence.LIKELY if (flow.heard if flow.probes else limit) else Confidence.POSSIBLE,
             client=conversation.client,
             server=conversation.server,
             flows=conversation.ids,

@@ -33,7 +33,17 @@ def check(case: Case) -> Iterator[Finding]:
             tries.setdefault(ends, (flow.start_ns, f"{how} on port 88", list(_evidence(flow))))
     for one in case.asked:
         waited = (case.captures[one.capture].last_ns or 0) - one.fact.first_ns
-        if one.fact.times >= AT_LEAST and waited >= observe.ANSWER_PATIENCE_NS and _both_ways(case, one.fact.client):
+        error = one.fact.error
+        if error is not None:
+            says = f"{one.fact.client} asks {one.fact.server} over UDP port 88"
+            ends = one.fact.client, one.fact.server
+            answered = f"{error.sender} answers with ICMP: {observe.icmp_text(error)}"
+            found: list[Evidence] = [
+                Seen(says, one.capture, one.fact.packets),
+                Seen(answered, one.capture, (error.packet,)),
+            ]
+            tries.setdefault(ends, (one.fact.first_ns, "an ICMP error answers for port 88", found))
+        elif one.fact.times >= AT_LEAST and waited >= observe.ANSWER_PATIENCE_NS and _both_ways(case, one.fact.client):
             says = f"{one.fact.client} asks {one.fact.server} over UDP port 88 {one.fact.times} times"
             seen: list[Evidence] = [Seen(says, one.capture, one.fact.packets)]
             seen.append(Missing("no answer of any kind", one.capture, one.fact.packets[0], waited))

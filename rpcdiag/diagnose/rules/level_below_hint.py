@@ -35,11 +35,11 @@ def check(case: Case) -> Iterator[Finding]:
 def _refused(flow: CaseFlow, hint: int) -> tuple[int, Seen] | None:
     """The level of a bind or call below the hint that was refused, and what shows it."""
     for bind in flow.rpc.binds if flow.rpc else ():
-        if bind.answer == "nak" and (bind.auth_level or NONE) < hint and bind.answer_packet:
+        if bind.answer == "nak" and not bind.auth_cut and (bind.auth_level or NONE) < hint and bind.answer_packet:
             seen = Seen("the bind is refused (bind_nak)", flow.flow.capture, (bind.packet, bind.answer_packet))
             return bind.auth_level or NONE, seen
     for fault in flow.rpc.faults if flow.rpc else ():
-        if fault.status in _REFUSALS and (fault.auth_level or NONE) < hint:
+        if fault.status in _REFUSALS and not fault.auth_cut and (fault.auth_level or NONE) < hint:
             packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
             says = f"the call is answered by fault {fault.status:#010x}, {_REFUSALS[fault.status]}"
             return fault.auth_level or NONE, Seen(says, flow.flow.capture, packets)

@@ -41,12 +41,13 @@ def check(case: Case) -> Iterator[Finding]:
             continue  # the mapper answers: what this one got lost on is another matter
         if size.lost_large(near.flow) and size.judged(case, conversation).matter is Matter.SIZE:
             continue
+        sure = near.flow.syn_ack and (bind.contexts or not bind.cut)
         yield Finding(
             rule=RULE.id,
             summary=f"port 135 of {conversation.server} accepts the connection of {conversation.client} and never "
             "answers its bind",
             severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED if near.flow.syn_ack else Confidence.LIKELY,
+            confidence=Confidence.ESTABLISHED if sure else Confidence.LIKELY,
             client=conversation.client,
             server=conversation.server,
             flows=conversation.ids,
@@ -66,9 +67,9 @@ def _names_mapper(bind: Bind) -> bool:
 
 
 def _mapper_answers(case: Case, conversation: Conversation) -> bool:
-    """Whether a bind of the mapper between the same two is answered."""
+    """Whether a bind of the mapper between the same two is answered, or one that the capture cuts so that it may be."""
     return any(
-        bind.answer == "ack" and _names_mapper(bind)
+        bind.answer == "ack" and (_names_mapper(bind) or (bind.cut and not bind.contexts))
         for other in case.between(conversation.client, conversation.server)
         if observe.is_mapper(other) and other.near.rpc is not None
         for bind in other.near.rpc.binds

@@ -29,7 +29,7 @@ def check(case: Case) -> Iterator[Finding]:
                 rule=RULE.id,
                 summary=f"the endpoint mapper of {conversation.server} refuses to answer {conversation.client} (fault 5)",
                 severity=Severity.ERROR,
-                confidence=Confidence.ESTABLISHED if not fault.auth_level else Confidence.LIKELY,
+                confidence=Confidence.LIKELY if fault.auth_level or fault.auth_cut else Confidence.ESTABLISHED,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
@@ -39,7 +39,10 @@ def check(case: Case) -> Iterator[Finding]:
                 ),
                 errors=(ACCESS_DENIED, 0x800706BA),
                 subject=Subject(
-                    port=near.flow.server.port, interface=fault.interface, status=5, level=fault.auth_level or 1
+                    port=near.flow.server.port,
+                    interface=fault.interface,
+                    status=5,
+                    level=None if fault.auth_cut else fault.auth_level or 1,
                 ),
                 next_observation=f"Get-ItemProperty {POLICY} on {conversation.server} "
                 "(RestrictRemoteClients: 1 or 2 refuses who does not log on) and 'netsh rpc filter show filter' there; "

@@ -28,6 +28,9 @@ def check(case: Case) -> Iterator[Finding]:
         if before is None:
             continue
         start = conversation.near.flow.start_ns
+        since = before.near.flow.start_ns + 1
+        if observe.unread_lookup(case, conversation.client, conversation.server, since, start):
+            continue  # it may have been named anew
         lookups = [
             one
             for one in case.told.get((conversation.client, conversation.server), ())

@@ -78,7 +78,12 @@ def _around(case: Case, attempts: Attempts, conversation: Conversation) -> list[
 
 
 def _asked_again(case: Case, failed: Flow, opened: Flow) -> bool:
-    """Whether the client had the port named anew between the two: then a device may have learnt it by that."""
+    """Whether the client had the port named anew between the two: then a device may have learnt it by that.
+
+    So too where the capture does not hold whole what was asked meanwhile.
+    """
+    if observe.unread_lookup(case, failed.client.address, failed.server.address, failed.start_ns, opened.start_ns):
+        return True
     told = case.told.get((failed.client.address, failed.server.address), ())
     place = bisect_left(told, failed.start_ns, key=lambda one: one.referral.response_ns)
     return place < len(told) and told[place].referral.response_ns <= opened.start_ns

@@ -16,7 +16,7 @@ from rpcdiag.model.packets import Address
 from rpcdiag.policy.verdict import Verdict
 from rpcdiag.report import names
 from rpcdiag.report.html.scene import Pair
-from rpcdiag.track.facts import REFUSALS, Bind, Connection, Fate, ReferralKind
+from rpcdiag.track.facts import Bind, Connection, Fate, ReferralKind
 
 MAX_MESSAGES = 40  # of one case
 MAX_FLOWS = 200  # of one case that are looked at
@@ -303,11 +303,7 @@ class _Teller:
 
 def _refused(bind: Bind) -> list[str]:
     """The interfaces of which no context was accepted: of several encodings one is enough."""
-    accepted: dict[str, bool] = {}
-    for context, result in zip(bind.contexts, bind.results, strict=False):
-        name = names.interface(context.interface)
-        accepted[name] = accepted.get(name, False) or result.result not in REFUSALS
-    return [name for name, taken in accepted.items() if not taken]
+    return [names.interface(one) for one in bind.refused]
 
 
 def _question(one: CaseReferral) -> str:

@@ -383,7 +383,8 @@ def _tried(case: Case, conversation: Conversation) -> Iterator[Event]:
     told = _told(case, near)
     end = f"port {flow.server.port}"
     if flow.transport == UDP:
-        end, outcome = f"UDP {end}", "answers" if flow.outcome is TcpOutcome.ESTABLISHED else "no answer"
+        closed = "no answer" if flow.outcome is TcpOutcome.UNANSWERED else "refused (ICMP)"
+        end, outcome = f"UDP {end}", "answers" if flow.outcome is TcpOutcome.ESTABLISHED else closed
     if flow.transport == PIPE:
         end = f"{flow.pipe or 'a pipe'} over SMB ({end})"
         refused = _refused(case, near)

@@ -193,7 +193,7 @@ def _faults(case: Case) -> str | None:
     if (
         not rpcs
         or any(rpc.faults or rpc.carried for rpc in rpcs)
-        or any(bind.nak_reason is not None for rpc in rpcs for bind in rpc.binds)
+        or any(bind.answer in ("nak", "fault") for rpc in rpcs for bind in rpc.binds)
     ):
         return None
     return "no call is answered with a fault, no bind with a refusal"

@@ -10,13 +10,12 @@ from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, UDP, Flow, TcpOutcome
 from rpcdiag.model.packets import Address
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
-from rpcdiag.track.facts import REFUSALS, Bind, Connection, Fate, ReferralKind
+from rpcdiag.track.facts import Bind, Connection, Fate, ReferralKind
 
 MAX_STEPS = 400  # the latest
 MAX_CONVERSATIONS = 100
 MAX_OF_ONE = 8  # binds, faults and so on of one connection
 MAX_SYNS = 4
-ACCEPTED = 0  # [C706] p_cont_def_result_t
 
 
 class Way(Enum):
@@ -194,10 +193,7 @@ def _bind(flow: Flow, bind: Bind, there: bool) -> Iterator[Step]:
 
 def _refused(bind: Bind) -> list[str]:
     """Interfaces that were accepted with no transfer syntax."""
-    pairs = list(zip(bind.contexts, bind.results, strict=False))
-    taken = {context.interface for context, result in pairs if result.result == ACCEPTED}
-    refused = (context.interface for context, result in pairs if result.result in REFUSALS)
-    return [names.interface(one) for one in dict.fromkeys(refused) if one not in taken]
+    return [names.interface(one) for one in bind.refused]
 
 
 def _ended(flow: Flow, there: bool) -> Iterator[Step]:

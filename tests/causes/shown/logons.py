@@ -1,7 +1,7 @@
 """Logons that fail: the password, the policy, the ticket, the clock, a token that is missing."""
 
 from tests.build import events, exchanges, kerberos, logons, names, pdus, smb2, tokens
-from tests.build.conversation import SECOND, Recording, Tcp, datagram, pieces
+from tests.build.conversation import SECOND, Recording, Tcp, datagram, icmp_error, pieces
 from tests.causes.shown_cause import Build, Shown
 
 C, S, DC = "10.0.0.1", "10.0.0.2", "10.0.0.53"
@@ -157,10 +157,12 @@ def _served_after(recording: Recording) -> None:
     logons.served(recording, C, 50012, S, PORT)
 
 
-def _asked(*, answered: bool) -> Build:
+def _asked(*, answered: bool, prohibited: bool = False) -> Build:
     def build(recording: Recording) -> None:
-        for _ in range(3):
+        for _ in range(1 if prohibited else 3):
             datagram(recording, C, 40088, DC, 88, kerberos.tgs_req(*HOST))
+            if prohibited:
+                icmp_error(recording, "10.0.0.254", 3, 13)
             recording.wait(2 * SECOND)
         if answered:
             logons.tickets(recording, DC, C, *HOST)
@@ -349,6 +351,10 @@ SHOWN = (
     Shown(
         "kdc-silent-over-udp", "Questions over UDP port 88 are never answered, and the logon that follows is refused.",
         _asked(answered=False), "kdc-unreachable", "likely", "P7", never=("access-denied",),
+    ),
+    Shown(
+        "kdc-prohibited-over-udp", "A question over UDP port 88 is answered by ICMP, and the logon that follows is refused.",
+        _asked(answered=False, prohibited=True), "kdc-unreachable", "likely", "P7", never=("access-denied",),
     ),
     Shown(
         "kdc-slow-over-udp", "A question over UDP is repeated and then answered.",

@@ -1,7 +1,7 @@
 """Names that lead nowhere, or to somebody else."""
 
 from tests.build import exchanges, kerberos, names, pdus, tokens
-from tests.build.conversation import MS, SECOND, Recording, Tcp, datagram
+from tests.build.conversation import MS, SECOND, Recording, Tcp, datagram, icmp_error
 from tests.causes.shown_cause import Shown
 
 C, S, DNS, KDC = "10.0.0.1", "10.0.0.2", "10.0.0.53", "10.0.0.88"
@@ -61,12 +61,31 @@ def _search_list(recording: Recording) -> None:
     exchanges.session(tcp, exchanges.SVCCTL)
 
 
-def _silent_resolver(recording: Recording) -> None:
+def _silent_resolver(recording: Recording, *, closed: bool = False) -> None:
     for second in (1, 2, 4):
         datagram(recording, C, 40053, DNS, 53, names.dns_query("srv1.corp.example"))
+        if closed:
+            icmp_error(recording, DNS)
         recording.wait(second * SECOND)
     neighbours(recording, "srv1")
     recording.wait(5 * SECOND)
+
+
+def _closed_resolver(recording: Recording) -> None:
+    _silent_resolver(recording, closed=True)
+
+
+def _answered_over_tcp(recording: Recording) -> None:
+    question = names.dns_query("srv1.corp.example")
+    for _ in range(3):
+        datagram(recording, C, 40053, DNS, 53, question)
+        recording.wait(SECOND)
+    tcp = Tcp(recording, C, 40054, DNS, 53)
+    tcp.open()
+    for said, message in ((tcp.send, question), (tcp.reply, names.dns_answer("srv1.corp.example", [S]))):
+        said(len(message).to_bytes(2, "big") + message)
+    tcp.close()
+    recording.wait(6 * SECOND)
 
 
 def _resolver_cannot(recording: Recording) -> None:
@@ -182,6 +201,14 @@ SHOWN = (
     Shown(
         "resolver-silent", "the name server never answers, nor do the neighbours", _silent_resolver, "resolver-silent",
         "established", "N2", twin_of="name-not-found", never=("name-not-found",),
+    ),
+    Shown(
+        "resolver-closed", "what is asked as a name server is none: ICMP says so, and the neighbours are silent",
+        _closed_resolver, "resolver-silent", "established", "N2", twin_of="name-not-found", never=("name-not-found",),
+    ),
+    Shown(
+        "answered-over-tcp", "a question over UDP gets no answer; the same over TCP does", _answered_over_tcp, None,
+        twin_of="resolver-silent", never=("resolver-silent", "name-not-found"),
     ),
     Shown(
         "resolver-cannot", "the name server answers SERVFAIL", _resolver_cannot, "resolver-silent", "likely", "N2",

@@ -187,6 +187,36 @@ def _mapper_bind_lost(recording: Recording) -> None:
 # --- silence
 
 
+def _keep_alives(count: int, *, rst: bool = False, beside: bool = False) -> Build:
+    """Windows sends ten a second apart after two hours, and gives the connection up with RST."""
+
+    def build(recording: Recording) -> None:
+        _lookup(recording)
+        tcp = _open(recording)
+        exchanges.session(tcp, DRSUAPI)
+        recording.wait(7200 * SECOND)
+        for number in range(count):
+            tcp.keep_alive()
+            recording.wait(SECOND)
+            if beside and number == 5:
+                _lookup(recording)
+        if rst:
+            tcp.rst(0)
+
+    return build
+
+
+def _kept_alive(recording: Recording) -> None:
+    _lookup(recording)
+    tcp = _open(recording)
+    exchanges.session(tcp, DRSUAPI)
+    for number in range(12):
+        recording.wait(1800 * SECOND)
+        tcp.keep_alive(number % 2, b"\0" * (number % 3 > 0), answered=number % 4 > 0)
+    exchanges.session(tcp, DRSUAPI)
+    tcp.close()
+
+
 def _forgotten(*, reset_ttl: int | None = None) -> Build:
     def build(recording: Recording) -> None:
         _lookup(recording)
@@ -474,6 +504,22 @@ SHOWN = (
         "forgotten-while-idle-rst", "After an hour of silence a call is answered by RST with a TTL that is not the server's.",
         _forgotten(reset_ttl=64), "idle-dropped", "likely", "H1", "server-reset",
         never=("server-reset", "reset-by-middlebox"),
+    ),
+    Shown(
+        "keep-alives-unanswered", "After two hours of silence only keep-alives go out, ten without an answer, then RST.",
+        _keep_alives(10, rst=True), "idle-dropped", "possible", "H1", "server-reset", never=("server-reset",),
+    ),
+    Shown(
+        "keep-alives-and-the-server-talks-on", "Keep-alives go unanswered while the server serves others.",
+        _keep_alives(10, beside=True), "idle-dropped", "likely", "H1", "server-reset", never=("server-reset",),
+    ),
+    Shown(
+        "keep-alives-answered", "An idle connection is kept alive, for hours.",
+        _kept_alive, None, cause="H1", twin_of="idle-dropped", never=("idle-dropped",),
+    ),
+    Shown(
+        "keep-alives-at-the-end", "The capture ends soon after the first keep-alives, and shows nothing else of the server.",
+        _keep_alives(5), None, cause="H1", twin_of="idle-dropped", never=("idle-dropped",),
     ),
     Shown(
         "crashed-while-idle", "After a silence the server itself answers with RST, and a new connection is refused.",

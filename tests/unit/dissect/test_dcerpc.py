@@ -83,6 +83,45 @@ def test_a_cut_capture_is_truncated_never_malformed(name: str) -> None:
             dcerpc.decode(whole[:kept], len(whole))
 
 
+def test_of_a_cut_bind_the_contexts_whose_interface_is_there_remain() -> None:
+    whole = pdus.bind(pdus.contexts(pdus.EPM, "3.0"), group=7, auth=(9, 5, b"t" * 30))
+    said = {}
+    for kept in range(16, 160):
+        rest = dcerpc.remains(whole[:kept], len(whole))
+        assert isinstance(rest, dcerpc.Bind)
+        assert (rest.cut, rest.auth) == (True, None)
+        said[kept] = [(context.id, context.interface.uuid, len(context.transfers)) for context in rest.contexts]
+    assert (said[51], said[52], said[71]) == ([], [(0, pdus.EPM, 0)], [(0, pdus.EPM, 0)])
+    assert (said[72], said[96]) == ([(0, pdus.EPM, 1)], [(0, pdus.EPM, 1), (1, pdus.EPM, 0)])
+    assert len(said[140]) == 3
+
+
+def test_of_a_cut_bind_ack_the_results_whose_code_is_there_remain() -> None:
+    whole = pdus.bind_ack(pdus.ACCEPTED_64, "135")
+    said = {}
+    for kept in range(16, len(whole)):
+        rest = dcerpc.remains(whole[:kept], len(whole))
+        assert isinstance(rest, dcerpc.BindAck)
+        assert rest.cut
+        said[kept] = [result.result for result in rest.results]
+    assert (said[39], said[40], said[64], said[88]) == ([], [2], [2, 0], [2, 0, 3])
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_of_other_pdus_nothing_remains(name: str) -> None:
+    whole = ALL[name]
+    rest = [dcerpc.remains(whole[:kept], len(whole)) for kept in range(len(whole))]
+    kinds = {"bind": dcerpc.Bind, "alter_context": dcerpc.Bind, "bind_nak": dcerpc.BindNak}
+    kind = kinds.get(name, dcerpc.BindAck if name.startswith(("bind_ack", "alter")) else None)
+    assert all(one is None for one in rest[:16])
+    assert {type(one) for one in rest[16:]} <= {kind or type(None)}
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_any_bytes_leave_something_or_nothing(data: bytes, length: int) -> None:
+    dcerpc.remains(data, length)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_decode_or_raise_decode_error(data: bytes) -> None:
     with suppress(DecodeError):

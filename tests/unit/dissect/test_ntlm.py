@@ -136,11 +136,37 @@ def test_numbers_of_a_hostile_header_are_malformed(at: int, value: int, why: str
         ntlm.decode(bytes(token))
 
 
-def test_more_pairs_than_there_are_kinds_are_malformed() -> None:
-    with pytest.raises(Malformed, match="av_pairs"):
-        ntlm.decode(tokens.challenge(info=av_pairs(*[(1, b"")] * 40)))
-    with pytest.raises(Malformed, match="av_len"):
-        ntlm.decode(tokens.challenge(info=pack("<HH", 1, 90) + b"short"))
+@pytest.mark.parametrize(
+    "info",
+    [av_pairs((1, wide("DC1")), *[(3, b"")] * 40), av_pairs((1, wide("DC1")), end=False) + pack("<HH", 3, 90) + b"x"],
+)
+def test_pairs_that_do_not_hold_together_leave_those_before_them(info: bytes) -> None:
+    message = ntlm.decode(tokens.challenge(info=info))
+    assert isinstance(message, ntlm.Challenge)
+    assert message.target_info is not None
+    assert (message.target_info.computer, message.target_info.broken) == ("DC1", True)
+
+
+def test_who_logs_on_does_not_hang_on_the_pairs_that_the_client_repeats() -> None:
+    message = ntlm.decode(tokens.authenticate(nt=tokens.ntlmv2(pack("<HH", 9, 900) + b"short")))
+    assert isinstance(message, ntlm.Authenticate)
+    whole = ntlm.decode(tokens.authenticate())
+    assert isinstance(whole, ntlm.Authenticate)
+    assert (message.user, message.domain) == (whole.user, whole.domain) != ("", "")
+    assert message.client_info == ntlm.AvPairs(broken=True)
+
+
+def test_who_logs_on_stands_before_the_responses_that_a_snap_length_cuts() -> None:
+    token = tokens.authenticate(nt=tokens.ntlmv2(CLIENT), names_first=True)
+    whole = ntlm.decode(token)
+    assert isinstance(whole, ntlm.Authenticate)
+    told = {kept: ntlm.remains(token[:kept], len(token)) for kept in range(len(token))}
+    names = {(one.user, one.domain, one.workstation, one.response) for one in told.values() if one is not None}
+    said = whole.user, whole.domain, whole.workstation
+    assert names == {(*said, "cut"), (*said, "ntlmv2")}
+    end = token.index(wide("WS1")) + 6
+    assert [told[kept] is not None for kept in (64, end - 1, end)] == [False, False, True]
+    assert ntlm.remains(tokens.negotiate(b"LAB", b"WS1")[:30], 60) is None
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,24 @@ def test_answers_that_come_in_parts(dos: bool) -> None:
     assert [frame.data for frame in seen.pdus if frame.data[2] == 2] == [answer, answer, answer, ANSWER]
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_requests_that_are_sent_in_parts(opened: bool) -> None:
+    session = _session()
+    pipe = session.create(r"\svcctl")
+    first = len(session.messages)
+    asked = pdus.request(9, bytes(range(250)) * 12)
+    session.transact_sent_in_parts(pipe, BIND, BOUND, (40,))
+    session.transact_sent_in_parts(pipe, asked, ANSWER, (1000, 600))
+    session.transact(pipe, CALL, ANSWER)
+    seen = said(session.messages) if opened else _from(session, first)
+    (flow,) = seen.listed()
+    assert seen.said(seen.table.serial(flow)) == BIND_KINDS + 2 * CALL_KINDS
+    assert [frame.data for frame in seen.pdus if frame.data[2] in (0, 11)] == [BIND, asked, CALL]
+    stream = seen.table.stream(flow)
+    assert stream is not None
+    assert (stream.skipped, stream.missing, stream.orphan_answers) == (0, 0, 0)
+
+
 def test_pipes_that_are_used_in_turns() -> None:
     session = _session()
     one, other = session.create(r"\svcctl"), session.create(r"\ntsvcs")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rpcdiag.flows.flow import Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
@@ -48,6 +50,121 @@ def test_an_accepted_ndr64_beside_a_rejected_ndr32_is_accepted() -> None:
     (use,) = rpc.interfaces
     assert (use.interface, use.accepted) == (SVCCTL, True)
     assert rpc.secondary_address == "49680"
+
+
+def _cut(whole: bytes, kept: int, *, side: int, packet: int, talk: Talk) -> None:
+    talk.say(side, whole[:kept], packet, packet)
+    if kept < len(whole):
+        talk.lose(side, len(whole) - kept, packet, packet)
+
+
+def _bound(bind: bytes, ack: bytes, kept: tuple[int, int]) -> Connection:
+    talk = Talk()
+    for side, whole in enumerate((bind, ack)):
+        _cut(whole, kept[side], side=side, packet=side + 1, talk=talk)
+    return talk.connection(_flow(), SECOND)
+
+
+@pytest.mark.parametrize(
+    ("kept", "offered", "accepted"),
+    [
+        ((74, 74), 1, None),  # a snap length of 128: the first result is that of NDR32, which is always refused
+        ((42, 42), 0, None),
+        ((200, 74), 3, True),  # the second result is there
+        ((200, 42), 3, None),
+        ((74, 200), 1, None),
+        ((200, 200), 3, True),
+    ],
+)
+def test_of_a_cut_bind_and_its_answer_no_more_is_known_than_is_there(
+    kept: tuple[int, int], offered: int, accepted: bool | None
+) -> None:
+    rpc = _bound(BIND[0][1], BIND[1][1], kept)
+    (bind,) = rpc.binds
+    assert (len(bind.contexts), bind.answer, bind.cut) == (offered, "ack", kept[0] < 160)
+    assert [(use.interface, use.accepted) for use in rpc.interfaces] == ([(SVCCTL, accepted)] if offered else [])
+    assert [one.cut for one in rpc.damage] == [True] * sum(one < 100 for one in kept)
+
+
+def test_a_refusal_is_one_where_all_results_of_the_interface_are_there() -> None:
+    bind = pdus.bind([(*SVCCTL, [pdus.NDR32]), (*DRSUAPI, [pdus.NDR32]), (*SVCCTL, [pdus.NDR64])])
+    ack = pdus.bind_ack(pdus.UNSUPPORTED * 3, "1")
+    whole = {use.interface: use.accepted for use in _bound(bind, ack, (len(bind), len(ack))).interfaces}
+    assert whole == {SVCCTL: False, DRSUAPI: False}
+    rpc = _bound(bind, ack, (len(bind), len(ack) - 22))
+    assert {use.interface: use.accepted for use in rpc.interfaces} == {SVCCTL: None, DRSUAPI: False}
+    assert rpc.binds[0].refused == (DRSUAPI,)
+    assert _bound(bind, ack, (len(bind) - 1, len(ack))).binds[0].refused == ()
+
+
+@pytest.mark.parametrize(("kept", "level", "cut"), [(200, 5, False), (164, None, True), (74, None, True)])
+def test_how_a_cut_bind_is_secured_is_not_known(kept: int, level: int | None, cut: bool) -> None:
+    rpc = _bound(pdus.bind(pdus.contexts(*SVCCTL), auth=(9, 5, bytes(200))), BIND[1][1], (kept, 200))
+    (bind,), (use,) = rpc.binds, rpc.interfaces
+    assert (bind.auth_level, bind.auth_cut, bind.token_cut) == (level, cut, True)
+    assert (use.auth_level, use.auth_cut) == (level, cut)
+
+
+def test_the_level_of_a_fault_on_a_context_of_which_it_is_cut_away_is_not_known() -> None:
+    talk = Talk()
+    bind = pdus.bind([(*SVCCTL, [pdus.NDR32])], auth=(9, 5, bytes(200)))
+    _cut(bind, 74, side=0, packet=1, talk=talk)
+    _cut(pdus.request(1, b"x" * 80, auth=SEALED), 40, side=0, packet=2, talk=talk)
+    talk.say(1, pdus.fault(5), 3, 3)
+    (fault,) = talk.connection(_flow(), SECOND).faults
+    assert (fault.interface, fault.auth_level, fault.auth_cut) == (SVCCTL, None, True)
+
+
+def test_without_a_trailer_nothing_of_it_is_cut() -> None:
+    rpc, _ = _talk([*BIND, (0, pdus.request(1, b"", context=1)), (1, pdus.fault(5, context=1))])
+    assert (rpc.binds[0].auth_cut, rpc.interfaces[0].auth_cut, rpc.faults[0].auth_cut) == (False, False, False)
+
+
+@given(st.integers(16, 170), st.integers(16, 170), st.binary(min_size=1, max_size=4), st.sampled_from([False, True]))
+def test_the_pass_and_the_decoder_find_the_same_contexts(kept: int, at: int, dirt: bytes, big: bool) -> None:
+    whole = bytearray(pdus.bind(pdus.contexts(*SVCCTL), big=big, auth=(9, 5, bytes(4))))
+    kept = min(kept, len(whole))
+    whole[at : at + len(dirt)] = dirt
+    talk = Talk()
+    _cut(bytes(whole), kept, side=0, packet=1, talk=talk)
+    rpc = talk.connection(_flow(), SECOND)
+    stream = talk.flows.stream(0, talk.flows.flow(0, 0, "content"))
+    assert stream is not None
+    assert len(stream.contexts) == sum(len(bind.contexts) for bind in rpc.binds)
+
+
+def test_a_call_on_a_context_behind_the_cut_is_taken_for_one_of_the_same_interface() -> None:
+    """Windows accepts NDR64, the second context: a snap length of 128 keeps the first only."""
+    talk = Talk()
+    _cut(MAPPER[0][1], 74, side=0, packet=1, talk=talk)
+    _cut(MAPPER[1][1], 74, side=1, packet=2, talk=talk)
+    asked = pdus.request(3, pdus.map_request(TOWER, wide=True), context=1)
+    _cut(asked, 74, side=0, packet=3, talk=talk)
+    _cut(pdus.response(pdus.map_response([TOWER], wide=True), context=1), 74, side=1, packet=4, talk=talk)
+    (referral,) = talk.referrals
+    assert (referral.kind, referral.readable, referral.status) == ("ept_map", Readable.CUT, None)
+    assert (referral.interface, referral.endpoints, referral.unbound, referral.sure) == (None, (), True, False)
+
+
+@pytest.mark.parametrize(
+    ("kept", "interface", "readable", "ports"),
+    [((138, 138), DRSUAPI, Readable.CUT, []), ((138, 158), DRSUAPI, Readable.CUT, [49667]),
+     ((74, 166), DRSUAPI, Readable.CUT, [49667]), ((400, 400), DRSUAPI, Readable.CLEAR, [49667]),
+     ((74, 74), None, Readable.CUT, [])],
+)  # fmt: skip
+def test_a_tower_that_stands_whole_in_a_cut_body_is_read(
+    kept: tuple[int, int], interface: tuple[str, str] | None, readable: Readable, ports: list[int]
+) -> None:
+    talk = Talk()
+    for number, (side, data) in enumerate(MAPPER, start=1):
+        talk.say(side, data, number, number)
+    _cut(pdus.request(3, pdus.map_request(TOWER, wide=True), context=1), kept[0], side=0, packet=3, talk=talk)
+    answer = pdus.response(pdus.map_response([TOWER], wide=True), context=1)
+    _cut(answer, kept[1], side=1, packet=4, talk=talk)
+    (referral,) = talk.referrals
+    assert (referral.interface, referral.readable) == (interface, readable)
+    assert [one.port for one in referral.endpoints] == ports
+    assert (referral.status is None) == (readable is Readable.CUT)
 
 
 def test_a_rejected_interface_is_not() -> None:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rpcdiag.analysis import analyze
 from rpcdiag.capture.reader import CaptureReader
 from rpcdiag.dissect.connectionless import CONV
 from rpcdiag.dissect.dcerpc import Syntax
-from rpcdiag.flows.flow import UDP, TcpOutcome
+from rpcdiag.flows.flow import UDP, Flow, TcpOutcome
 from rpcdiag.model.packets import Endpoint
 from rpcdiag.sweep.columns import EV_DATAGRAM, EVENT_WIDTH
 from rpcdiag.sweep.packets import CONNECTIONLESS, NAME_ANSWER
@@ -24,7 +25,7 @@ from rpcdiag.track.datagram_calls import DatagramFlow
 from rpcdiag.track.datagrams import Datagrams
 from rpcdiag.track.facts import Fate, Readable, ReferralKind
 from tests.build import pdus
-from tests.build.conversation import Recording
+from tests.build.conversation import Recording, datagram, icmp_error
 from tests.build.datagrams import (
     ACK,
     ACTIVITY,
@@ -565,3 +566,47 @@ def test_any_bytes_make_no_trouble(payloads: list[bytes]) -> None:
     datagrams.feed(*told(Said(C, S, data) for data in payloads))
     for one in datagrams.conversations():
         check(one)
+
+
+@pytest.mark.parametrize(
+    ("ends", "sender", "kind", "code", "outcome"),
+    [
+        ((C, S), S[0], 3, 3, TcpOutcome.REFUSED),
+        ((C, S), "10.0.0.254", 3, 13, TcpOutcome.PROHIBITED),
+        ((C, S), "10.0.0.254", 3, 3, TcpOutcome.PROHIBITED),  # who says so is not who was asked
+        ((C, S), "10.0.0.254", 3, 4, TcpOutcome.UNANSWERED),  # fragmentation needed
+        ((C6, S6), S6[0], 1, 4, TcpOutcome.REFUSED),
+        ((C6, S6), "2001:db8::fe", 1, 1, TcpOutcome.PROHIBITED),
+    ],
+)
+def test_an_icmp_error_ends_a_conversation_that_nobody_answers(
+    tmp_path: Path, ends: tuple[Ends, Ends], sender: str, kind: int, code: int, outcome: TcpOutcome
+) -> None:
+    (client, server), recording = ends, Recording(0)
+    for _ in range(2):
+        datagram(recording, *client, *server, pdu(REQUEST, CALL, bytes(40)))
+        number = icmp_error(recording, sender, kind, code)
+        recording.wait(SECOND)
+    (flow,) = _analyzed(tmp_path, recording)
+    assert (flow.outcome, flow.transport) == (outcome, UDP)
+    assert [(str(error.sender), error.packet, error.quotes_client) for error in flow.icmp] == [
+        (sender, number - 2, True), (sender, number, True),
+    ]  # fmt: skip
+
+
+def test_an_icmp_error_about_an_answer_or_another_port_says_nothing_of_the_question(tmp_path: Path) -> None:
+    recording = Recording(0)
+    datagram(recording, *C, S[0], 4444, b"something else, long enough")
+    icmp_error(recording, S[0])
+    datagram(recording, *C, *S, pdu(REQUEST, CALL, bytes(40)))
+    datagram(recording, *S, *C, pdu(RESPONSE, CALL, bytes(40)))
+    icmp_error(recording, C[0])
+    (flow,) = _analyzed(tmp_path, recording)
+    assert flow.outcome is TcpOutcome.ESTABLISHED
+    assert [error.quotes_client for error in flow.icmp] == [False]
+
+
+def _analyzed(folder: Path, recording: Recording) -> list[Flow]:
+    path = folder / "capture.pcapng"
+    path.write_bytes(recording.pcapng())
+    return [one.flow for one in analyze([str(path)]).case.flows]

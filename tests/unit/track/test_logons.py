@@ -38,3 +38,11 @@ def test_an_error_in_the_place_of_a_token_is_named_with_its_packet() -> None:
 def test_what_cannot_be_read_is_left_out() -> None:
     assert _said(NTLM, b"NTLMSSP\0\x07", b"") == ()
     assert _said(99, tokens.negotiate()) == ()
+
+
+def test_a_user_is_known_from_what_a_snap_length_leaves_of_the_token() -> None:
+    user = tokens.authenticate("operator", "LAB", "WS7", nt=tokens.ntlmv2(bytes(300)), names_first=True)
+    for kind, token in ((NTLM, user), (SPNEGO, tokens.neg_token_resp(token=user))):
+        kept = token[: token.index(tokens.wide("WS7")) + 20]
+        (one,) = logons([RawToken(0, 9, NTLM, tokens.negotiate()), RawToken(0, 10, kind, kept, len(token))])
+        assert (one.user, one.domain, one.workstation, one.spn) == ("operator", "LAB", "WS7", None)

@@ -213,12 +213,12 @@ def _cut(turns: list[tuple[int, bytes]], whole: bytes, kept: int, more: Iterable
     return talk
 
 
-def test_a_tower_before_the_gap_counts() -> None:
+def test_a_tower_before_the_gap_stands_in_its_place() -> None:
     towers = [TOWER, pdus.tower(*SVCCTL, 49668, "10.0.0.9")]
     whole = pdus.response(pdus.map_response(towers, wide=True), context=1)
     talk = _cut([*MAPPER, (0, pdus.request(3, MAP, context=1))], whole, 180)
     (referral,) = talk.referrals
-    assert (referral.readable, referral.status, referral.interface) == (Readable.CARVED, None, DRSUAPI)
+    assert (referral.readable, referral.status, referral.interface) == (Readable.CUT, None, DRSUAPI)
     assert [(one.port, one.packet) for one in referral.endpoints] == [(49667, 9)]
 
 

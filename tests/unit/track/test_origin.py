@@ -305,9 +305,11 @@ def test_a_port_out_of_a_damaged_answer_is_likely(tmp_path: Path) -> None:
         asked = pdus.map_request(pdus.tower(*DRSUAPI, 135, S), wide=True)
         tcp.send(pdus.request(3, asked, context=1))
         towers = [pdus.tower(*DRSUAPI, 49667, S), pdus.tower(*DRSUAPI, 49668, S)]
-        whole = pdus.response(pdus.map_response(towers, wide=True), context=1)
-        tcp.reply(whole[:190])
-        tcp.next[1] += len(whole) - 190
+        stub = pdus.map_response(towers, wide=True)
+        first, rest = (pdus.response(part, context=1, flags=flags) for part, flags in ((stub[:40], 1), (stub[40:], 2)))
+        tcp.reply(first[:50])
+        tcp.next[1] += len(first) - 50
+        tcp.reply(rest)
         recording.wait(MS)
         _follow(recording, 49667, DRSUAPI)
 
@@ -316,6 +318,19 @@ def test_a_port_out_of_a_damaged_answer_is_likely(tmp_path: Path) -> None:
     assert (origin.kind, origin.confidence) == ("ept_map", "likely")
     (referral,) = diagnosis.case.referrals
     assert referral.referral.readable == "carved"
+
+
+def test_a_port_before_the_cut_of_an_answer_is_certain(tmp_path: Path) -> None:
+    def build(recording: Recording) -> None:
+        exchanges.lookup(recording, C, 50600, S, DRSUAPI, 49667)
+        _follow(recording, 49667, DRSUAPI)
+        recording.frames = [one._replace(data=one.data[:220], length=len(one.data)) for one in recording.frames]
+
+    diagnosis = _diagnosed(tmp_path, build)
+    origin = _to(diagnosis, S, 49667).origin
+    assert (origin.kind, origin.confidence) == ("ept_map", "proven")
+    (referral,) = diagnosis.case.referrals
+    assert (referral.referral.readable, referral.referral.interface) == ("cut", DRSUAPI)
 
 
 def test_a_port_that_an_activation_without_its_bind_names_is_likely(tmp_path: Path) -> None:
