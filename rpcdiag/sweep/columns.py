@@ -256,6 +256,7 @@ S_CALL = 3
 S_GROUP = 4  # association group
 MAX_WAITING = 64  # segments of one side
 MAX_WAITING_BYTES = 1 << 20
+MAX_BEFORE_FIRST = 8  # segments of one side that wait for the one that tells what is spoken
 PATIENCE_NS = 3_000_000_000  # by then TCP has repeated a lost segment
 
 SMALL = 8192
