@@ -33,7 +33,7 @@ from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, Aliases, Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
-from rpcdiag.track.twins import conversations
+from rpcdiag.track.twins import clocks, conversations, on_one_clock
 
 if TYPE_CHECKING:  # loaded only where there are logs, connectionless RPC, keys, or a policy
     from rpcdiag.logs.entry import LogFormat
@@ -263,7 +263,13 @@ def _case(
     ]
     told_ports = _without_known_objects(told_ports)
     kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
-    origins = Origins(kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows, aliases)
+    ahead = clocks(flows, groups)
+    origins = Origins(
+        [_asked_then(asking, ahead) for asking in kept],
+        {capture.number: (capture.first_ns or 0) - ahead.get(capture.number, 0) for capture in captures},
+        [on_one_clock(flow, ahead) for flow in flows],
+        aliases,
+    )
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
     case_flows: list[CaseFlow] = []
@@ -274,7 +280,7 @@ def _case(
         else:
             rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         group = groups[member[position]]
-        origin = origins.of(_as_told(flow, flows[group[0]]), rpc)
+        origin = origins.of(on_one_clock(_as_told(flow, flows[group[0]]), ahead), rpc)
         same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
         judged = strict.judge(flow, rpc, origin, origins.told_by(origin))
         case_flows.append(CaseFlow(f"f{position + 1}", flow, rpc, origin, judged, same, member[position]))
@@ -403,6 +409,14 @@ def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tupl
     many = {pair for pair, tried in ports.items() if len(tried) >= SCAN_PORTS}
     pairs = {(flow.client.address, flow.server.address) for flow in flows} if many else set()
     return frozenset({pair for pair in pairs if pair_of(*pair) in many})
+
+
+def _asked_then(asking: Asking, ahead: Mapping[int, int]) -> Asking:
+    """The referral as the clock of the first capture would have told its time."""
+    offset_ns = ahead.get(asking.flow.capture, 0)
+    if not offset_ns:
+        return asking
+    return asking._replace(referral=asking.referral._replace(response_ns=asking.referral.response_ns - offset_ns))
 
 
 def _as_told(flow: Flow, nearest: Flow) -> Flow:

@@ -316,6 +316,11 @@ def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evide
             f"the same RST is seen at {case.point_name(far) or 'the other capture'}, nearer to the server",
             far.flow.capture, (far.flow.reset.packet,),
         )  # fmt: skip
+        there = case.host(far.flow.capture, far.flow.point, flow.server.address)
+        if there is not None and there.ttls and far.flow.reset.ttl not in there.ttls:
+            usual = ", ".join(str(ttl) for ttl in there.ttls[:3])
+            says = f"{behind.says}, with TTL {far.flow.reset.ttl}; the server's other packets have {usual} there"
+            return Refuser.DEVICE, [seen, behind._replace(says=says)], Confidence.ESTABLISHED
         return Refuser.SERVER, [seen, behind], Confidence.ESTABLISHED
     host = case.host(flow.capture, flow.point, flow.server.address)
     if host is None or not host.ttls:
@@ -453,9 +458,15 @@ def given_before(case: Case, callback: Conversation) -> CaseReferral | None:
     given = [
         one
         for one in case.told.get((callback.client, callback.server), ())
-        if one.referral.by_client and one.referral.response_ns <= near.flow.start_ns
+        if one.referral.by_client and one.referral.response_ns <= _begun(case, callback, one)
     ]
     return next((one for one in given if oxid is not None and one.referral.oxid == oxid), None)
+
+
+def _begun(case: Case, conversation: Conversation, referral: CaseReferral) -> int:
+    """When a conversation began by the clock of the capture in which the referral was read, where that has it."""
+    asked = case.conversations[referral.asked_on.conversation]
+    return _seen_beside(conversation, asked).flow.start_ns
 
 
 def said_more(records: Sequence[ErrorRecord], server: Address, capture: int, packet: int | None) -> list[Seen]:
@@ -506,11 +517,14 @@ def _dcom_answered(case: Case) -> dict[tuple[Address, Address], list[int]]:
 def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:
     """Flows on which the callback's target used DCOM on its sender before: what makes it a callback."""
     start = callback.near.flow.start_ns
-    return [
-        conversation.near
-        for conversation in case.between(callback.server, callback.client)
-        if conversation.near.flow.start_ns < start and _uses_objects(conversation.near)
-    ]
+    used = (_seen_beside(other, callback) for other in case.between(callback.server, callback.client))
+    return [flow for flow in used if flow.flow.start_ns < start and _uses_objects(flow)]
+
+
+def _seen_beside(conversation: Conversation, other: Conversation) -> CaseFlow:
+    """The copy of a conversation that has the clock of the other: two captures' may differ."""
+    capture = other.near.flow.capture
+    return next((flow for flow in conversation.flows if flow.flow.capture == capture), conversation.near)
 
 
 def _uses_objects(flow: CaseFlow) -> bool:

@@ -50,7 +50,7 @@ def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) ->
         client=flow.server.address,
         server=flow.client.address,
         direction=Direction.SERVER_TO_CLIENT,
-        flows=(*conversation.ids, *(used.id for used in forward)),
+        flows=(*conversation.ids, *(copy for used in forward for copy in (used.id, *used.same_as))),
         referrals=(given.id,) if given else (),
         evidence=(
             Seen(
