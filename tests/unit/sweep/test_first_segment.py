@@ -60,8 +60,8 @@ def test_a_datagram_in_fragments_keeps_its_place_among_the_packets(tmp_path: Pat
     made: list[Frame] = []
     for number, frame in enumerate(recording.frames, start=1):
         if number == numbers[0]:
-            for piece in frames.fragmented(CLIENT, SERVER, frame.data[34:], 24):
-                made.append(frame._replace(data=frame.data[:14] + piece))
+            pieces = frames.fragmented(CLIENT, SERVER, frame.data[34:], 24)
+            made += [frame._replace(data=frame.data[:14] + piece) for piece in pieces]
         else:
             made.append(frame)
     diagnosis = _diagnosis(tmp_path, made)
