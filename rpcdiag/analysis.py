@@ -23,7 +23,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import CorruptInput, RpcdiagError
-from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
+from rpcdiag.flows.flow import FAILED_TO_OPEN, HTTP, TCP, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -247,7 +247,7 @@ def _case(
     aliases = beside.aliases(intake, told)
     attempts = tuple(table.failed())
     flows = sorted(
-        [*_interesting(table, carriers, told, aliases, attempts), *(one.flow for one in datagrams.values())],
+        [*_greeted(_interesting(table, carriers, told, aliases, attempts), told, aliases), *(one.flow for one in datagrams.values())],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -397,6 +397,19 @@ def _interesting(
         if len({one.port for one in tries}) <= MAX_SUSPECT_PORTS and (pair in pairs or not pairs):
             flows += [table.attempted(one) for one in tries if one.number not in listed and one.port in DYNAMIC_PORTS]
     return flows
+
+
+def _greeted(flows: Sequence[Flow], told: Sequence[Asking], aliases: Aliases) -> Sequence[Flow]:
+    """Those to ports that a mapper names for ncacn_http, and for nothing else, are of that transport."""
+    named = tcp_endpoints(told, aliases, protseqs=(HTTP,)) - tcp_endpoints(told, aliases, protseqs=(TCP,))
+    if not named:
+        return flows
+    return [
+        flow._replace(transport=HTTP)
+        if flow.transport == TCP and (flow.server.address, flow.server.port) in named
+        else flow
+        for flow in flows
+    ]
 
 
 def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tuple[Address, Address]]:

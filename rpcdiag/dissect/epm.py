@@ -55,6 +55,7 @@ class MapRequest(NamedTuple):
     object: str | None
     tower: Tower | None
     max_towers: int
+    continues: bool = False  # it asks for more of what an answer before it began to list
 
 
 class MapResponse(NamedTuple):
@@ -177,8 +178,8 @@ def decode_map_request(ndr: Ndr) -> MapRequest:
     instance = ndr.guid("object") if ndr.pointer("object_ptr") else None
     tower = _pointed_tower(ndr) if ndr.pointer("map_tower_ptr") else None
     ndr.align(4)
-    ndr.skip(20, "entry_handle")
-    return MapRequest(instance, tower, ndr.long("max_towers"))
+    continues = any(ndr.take(20, "entry_handle"))
+    return MapRequest(instance, tower, ndr.long("max_towers"), continues)
 
 
 def decode_map_response(ndr: Ndr) -> MapResponse:

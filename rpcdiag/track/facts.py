@@ -214,6 +214,7 @@ class Referral(NamedTuple):
     fragments: int = 1  # PDUs that the answer came in
     wide: bool = False  # in NDR64
     opened: bool = False  # sealed on the wire, opened with keys
+    continues: bool = False  # the client asks for more of what it was told before
 
     @property
     def sure(self) -> bool:

@@ -2,7 +2,7 @@
 
 Looks like: ept_map is answered with no tower and status 0x16c9a0d6, also after the client repeats it authenticated.
 Because: the service does not run there, does not listen on TCP, or the name led to the wrong host.
-Not this: the end of an ept_lookup listing, which carries the same number; a blocked port, which gives no answer.
+Not this: the end of a listing, which carries the same number; a blocked port, which gives no answer.
 Needs: the lookup and its answer.
 """
 
@@ -12,7 +12,7 @@ from rpcdiag.case import Case, CaseReferral
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.track.facts import ReferralKind
+from rpcdiag.track.facts import Readable, Referral, ReferralKind
 
 NOT_REGISTERED = 0x800706D9
 
@@ -20,7 +20,7 @@ NOT_REGISTERED = 0x800706D9
 def check(case: Case) -> Iterator[Finding]:
     for referral in case.referrals:
         told = referral.referral
-        if told.kind is not ReferralKind.EPT_MAP or not told.status:
+        if told.kind is not ReferralKind.EPT_MAP or not (told.status or _empty(told)):
             continue
         asked = referral.asked_on.flow
         what = _name(referral)
@@ -29,7 +29,7 @@ def check(case: Case) -> Iterator[Finding]:
             summary=f"{asked.server.address} answers, but has no endpoint for {what}: "
             "the service does not run there, or this is the wrong host",
             severity=Severity.ERROR,
-            confidence=Confidence.ESTABLISHED,
+            confidence=Confidence.ESTABLISHED if told.status else Confidence.LIKELY,
             client=asked.client.address,
             server=asked.server.address,
             flows=(referral.asked_on.id, *referral.asked_on.same_as),
@@ -40,6 +40,11 @@ def check(case: Case) -> Iterator[Finding]:
             next_observation=f"Which endpoints does it have? 'portqry -n {asked.server.address} -e 135' lists them: "
             "if other services of the expected role are missing too, the name leads to the wrong host.",
         )
+
+
+def _empty(told: Referral) -> bool:
+    """Whether the answer is that all is well, and names nothing."""
+    return told.status == 0 and told.readable is Readable.CLEAR and not told.endpoints and not told.continues
 
 
 def _name(referral: CaseReferral) -> str:
