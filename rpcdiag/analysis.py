@@ -247,7 +247,10 @@ def _case(
     aliases = beside.aliases(intake, told)
     attempts = tuple(table.failed())
     flows = sorted(
-        [*_greeted(_interesting(table, carriers, told, aliases, attempts), told, aliases), *(one.flow for one in datagrams.values())],
+        [
+            *_greeted(_interesting(table, carriers, told, aliases, attempts), told, aliases),
+            *(one.flow for one in datagrams.values()),
+        ],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)

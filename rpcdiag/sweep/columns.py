@@ -223,6 +223,7 @@ O_NS = 3
 O_CONTEXT = 4
 O_OPNUM = 5
 O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED, PASSED, RETURNED; of an orphan: whether it is a fault
+O_GIVEN_UP = 7  # when its client cancelled it or left it behind, 0 where it did not
 # and presentation contexts
 C_ID = 1
 C_CALLS = 2

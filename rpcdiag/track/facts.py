@@ -77,6 +77,7 @@ class OpenCall(NamedTuple):
     interface: Syntax | None
     opnum: int
     fate: Fate
+    given_up_ns: int = 0  # when its client cancelled it, or left it behind; 0 where it did not
 
 
 class CarriedError(NamedTuple):
