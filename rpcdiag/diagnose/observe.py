@@ -9,7 +9,7 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
@@ -95,6 +95,8 @@ def syns(case: Case, conversation: Conversation) -> Seen:
     near = conversation.near
     flow = near.flow
     where = case.point_name(near)
+    if flow.transport == UDP:
+        return Seen(f"{flow.client.address} calls {flow.server} (UDP)", flow.capture, (flow.first_packet,))
     says = f"{flow.client.address} asks {flow.server} to connect (SYN)" + (f", seen at {where}" if where else "")
     return Seen(says, flow.capture, tuple(syn.packet for syn in flow.syns[:MAX_SHOWN]))
 
@@ -102,6 +104,8 @@ def syns(case: Case, conversation: Conversation) -> Seen:
 def silence(conversation: Conversation) -> Missing:
     """That nothing answered them."""
     flow = conversation.near.flow
+    if flow.transport == UDP:
+        return Missing("no answer", flow.capture, flow.first_packet, flow.watched_ns)
     return Missing("no SYN-ACK, no RST, no ICMP error", flow.capture, flow.first_packet, flow.watched_ns)
 
 

@@ -19,7 +19,6 @@ from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name,
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
-from rpcdiag.track.sessions import PipeOpen
 
 ACCESS_DENIED = 0x80070005
 WBEM_DENIED = 0x80041003
@@ -113,12 +112,12 @@ def _in_results(case: Case) -> Iterator[Finding]:
 
 def _at_pipes(case: Case) -> Iterator[Finding]:
     """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
-    opened = {(*_ends(one), _name(pipe)) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
     for session in case.sessions:
         client, server = _ends(session)
         for pipe in session.said.pipes:
-            name = _name(pipe)
+            name = pipe.short
             if pipe.status != PIPE_DENIED or name not in rpc_pipes() or (client, server, name) in opened:
                 continue
             packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
@@ -145,10 +144,6 @@ def _at_pipes(case: Case) -> Iterator[Finding]:
 
 def _ends(session: CaseSession) -> tuple[Address, Address]:
     return session.flow.client.address, session.flow.server.address
-
-
-def _name(pipe: PipeOpen) -> str:
-    return (pipe.name or "").lower().removeprefix("\\")
 
 
 def _next(server: Address, fault: FaultFact) -> str:

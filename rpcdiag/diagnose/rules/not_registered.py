@@ -1,6 +1,7 @@
 """The mapper does not know the interface.
 
-Looks like: ept_map is answered with no tower and status 0x16c9a0d6, also after the client repeats it authenticated.
+Looks like: ept_map is answered with no tower and status 0x16c9a0d6, also after the client repeats it authenticated. Or the
+opening of a pipe of RPC is answered by STATUS_OBJECT_NAME_NOT_FOUND (a warning).
 Because: the service does not run there, does not listen on TCP, or the name led to the wrong host.
 Not this: the end of a listing, which carries the same number; a blocked port, which gives no answer.
 Needs: the lookup and its answer.
@@ -8,16 +9,20 @@ Needs: the lookup and its answer.
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case, CaseReferral
+from rpcdiag.case import Case, CaseReferral, CaseSession
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.dissect.interfaces import interface_name
+from rpcdiag.dissect.interfaces import interface_name, rpc_pipes
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Readable, Referral, ReferralKind
 
 NOT_REGISTERED = 0x800706D9
+UNAVAILABLE = 0x800706BA
+NO_SUCH_PIPE = 0xC0000034
 
 
 def check(case: Case) -> Iterator[Finding]:
+    yield from _pipes(case)
     for referral in case.referrals:
         told = referral.referral
         if told.kind is not ReferralKind.EPT_MAP or not (told.status or _empty(told)):
@@ -40,6 +45,41 @@ def check(case: Case) -> Iterator[Finding]:
             next_observation=f"Which endpoints does it have? 'portqry -n {asked.server.address} -e 135' lists them: "
             "if other services of the expected role are missing too, the name leads to the wrong host.",
         )
+
+
+def _pipes(case: Case) -> Iterator[Finding]:
+    """Pipes of RPC that the server does not have, and did not open for that client before or later."""
+    opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    for session in case.sessions:
+        client, server = _ends(session)
+        for pipe in session.said.pipes:
+            known = pipe.short in rpc_pipes() and (client, server, pipe.short) not in opened
+            if pipe.status != NO_SUCH_PIPE or not known:
+                continue
+            packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
+            yield Finding(
+                rule=RULE.id,
+                summary=f"{server} has no pipe {pipe.short}: the service behind it does not run there, or listens elsewhere",
+                severity=Severity.WARNING,
+                confidence=Confidence.LIKELY,
+                client=client,
+                server=server,
+                flows=tuple(dict.fromkeys(session.pipes.values())),
+                evidence=(
+                    Seen(
+                        f"the opening of pipe {pipe.short} is answered by STATUS_OBJECT_NAME_NOT_FOUND (0xc0000034)",
+                        session.flow.capture, packets,
+                    ),
+                ),
+                errors=(UNAVAILABLE,),
+                subject=Subject(port=session.flow.server.port, status=NO_SUCH_PIPE),
+                next_observation=f"Does the service run on {server}? Some listen on TCP only, as printing does since Windows "
+                "11 22H2: then the client asks the mapper.",
+            )  # fmt: skip
+
+
+def _ends(session: CaseSession) -> tuple[Address, Address]:
+    return session.flow.client.address, session.flow.server.address
 
 
 def _empty(told: Referral) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.flows.flow import HTTP, TCP
 from rpcdiag.model.evidence import Confidence, Severity
-from tests.build import exchanges, pdus
+from tests.build import datagrams, exchanges, pdus
 from tests.build.conversation import SECOND, Recording, Tcp, datagram
 from tests.build.story import START
 
@@ -83,3 +83,30 @@ def test_a_server_that_gives_up_answering_resets(tmp_path: Path) -> None:
     recording.wait(8 * SECOND)
     tcp.rst()
     assert _rules(_diagnosis(tmp_path, recording)) == [("asymmetric-path", Confidence.LIKELY)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "answered", "found"),
+    [
+        (0, False, [("dynamic-port-blocked", Confidence.ESTABLISHED)]),
+        (0, True, []),
+        (datagrams.MAYBE, False, []),  # such calls want no answer
+    ],
+)
+def test_calls_over_udp_that_nobody_answers(
+    tmp_path: Path, flags: int, answered: bool, found: list[tuple[str, Confidence]]
+) -> None:  # fmt: skip
+    recording = Recording(START)
+    datagrams.converse(recording, datagrams.lookup(exchanges.SVCCTL, 1026, SERVER), 135, client=CLIENT, server=SERVER)
+    call = datagrams.Call(interface=exchanges.SVCCTL, opnum=1, activity=datagrams.CALLBACK)
+    request, response = (
+        datagrams.pdu(kind, call, bytes(24), flags1=flags) for kind in (datagrams.REQUEST, datagrams.RESPONSE)
+    )
+    for _ in range(3):
+        datagrams.converse(recording, [(0, request)], 1026, client=CLIENT, client_port=49_801, server=SERVER)
+        recording.wait(2 * SECOND)
+    if answered:
+        datagrams.converse(recording, [(1, response)], 1026, client=CLIENT, client_port=49_801, server=SERVER)
+    diagnosis = _diagnosis(tmp_path, recording)
+    assert diagnosis.case.flows[1].origin.kind == "ept_map"
+    assert _rules(diagnosis) == found
