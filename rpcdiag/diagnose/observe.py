@@ -24,6 +24,7 @@ DYNAMIC_FROM = 49152
 SMB_PORT = 445
 DCOM = frozenset({IREMOTE_SCM_ACTIVATOR, IOBJECT_EXPORTER, IACTIVATION})  # on the mapper's port
 SHORTLY_NS = 300_000_000_000
+JUST_BEFORE_NS = 10_000_000_000  # a host may have gone since
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
 STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
 CLOCKS_NS = STATED_NS // 2
@@ -280,13 +281,25 @@ def falls_back(case: Case, conversation: Conversation) -> list[Evidence]:
 _NO_WAY = {4: frozenset({0, 1, 5, 6, 7, 8, 11, 12}), 6: frozenset({0, 3})}
 
 
-def no_way(conversation: Conversation) -> bool:
-    """Whether ICMP said that there is no route or no such host."""
+def no_way(case: Case, conversation: Conversation) -> bool:
+    """Whether ICMP said that there is no route or no such host; of one that answers meanwhile, firewalls say it too."""
     flow = conversation.near.flow
     if flow.outcome is not TcpOutcome.PROHIBITED:
         return False
     error = flow.icmp[0]
-    return error.kind == (11 if error.version == 4 else 3) or error.code in _NO_WAY[error.version]
+    said = error.kind == (11 if error.version == 4 else 3) or error.code in _NO_WAY[error.version]
+    return said and not _answers_meanwhile(case, conversation)
+
+
+def _answers_meanwhile(case: Case, conversation: Conversation) -> bool:
+    """Whether the server took a connection of the same client just before, or within minutes after."""
+    start = conversation.near.flow.start_ns
+    others = case.between(conversation.client, conversation.server)
+    begin = bisect_left(others, start - JUST_BEFORE_NS, key=lambda other: other.near.flow.start_ns)
+    return any(
+        other.near.flow.syn_ack is not None and other.near.flow.start_ns <= start + SHORTLY_NS
+        for other in others[begin : begin + MAX_NEXT]
+    )
 
 
 class Refuser(Enum):
