@@ -13,7 +13,7 @@ from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import Bind, Readable, ReferralKind
+from rpcdiag.track.facts import Bind, Connection, Fate, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 SYN_PATIENCE_NS = 3_000_000_000  # a client sends its first SYN retry by then
@@ -508,6 +508,14 @@ def is_dynamic(port: int) -> bool:
 
 def is_mapper(conversation: Conversation) -> bool:
     return conversation.near.flow.server.port in MAPPER_PORTS
+
+
+def went_on(rpc: Connection, bind: Bind) -> bool:
+    """Whether the client says more than the bind: it was answered, and the capture lacks the answer."""
+    if rpc.orphan_answers or rpc.fates[Fate.RESPONSE] or rpc.fates[Fate.FAULT]:
+        return True
+    together = sum(call.packet == bind.packet for call in rpc.open_calls)  # some send a call with the bind
+    return rpc.pdus > 1 + together
 
 
 def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:

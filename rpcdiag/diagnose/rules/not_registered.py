@@ -10,6 +10,7 @@ Needs: the lookup and its answer.
 from collections.abc import Iterator
 
 from rpcdiag.case import Case, CaseReferral, CaseSession
+from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.dissect.interfaces import interface_name, rpc_pipes
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
@@ -17,7 +18,6 @@ from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Readable, Referral, ReferralKind
 
 NOT_REGISTERED = 0x800706D9
-UNAVAILABLE = 0x800706BA
 NO_SUCH_PIPE = 0xC0000034
 
 
@@ -29,11 +29,14 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         asked = referral.asked_on.flow
         what = _name(referral)
+        used = _used_soon(case, referral)
+        if used and not _told_soon(case, referral):
+            continue  # it asked again, and the capture lacks the answer
         yield Finding(
             rule=RULE.id,
             summary=f"{asked.server.address} answers, but has no endpoint for {what}: "
             "the service does not run there, or this is the wrong host",
-            severity=Severity.ERROR,
+            severity=Severity.WARNING if used else Severity.ERROR,
             confidence=Confidence.ESTABLISHED if told.status else Confidence.LIKELY,
             client=asked.client.address,
             server=asked.server.address,
@@ -71,7 +74,7 @@ def _pipes(case: Case) -> Iterator[Finding]:
                         session.flow.capture, packets,
                     ),
                 ),
-                errors=(UNAVAILABLE,),
+                errors=(observe.UNAVAILABLE,),
                 subject=Subject(port=session.flow.server.port, status=NO_SUCH_PIPE),
                 next_observation=f"Does the service run on {server}? Some listen on TCP only, as printing does since Windows "
                 "11 22H2: then the client asks the mapper.",
@@ -80,6 +83,28 @@ def _pipes(case: Case) -> Iterator[Finding]:
 
 def _ends(session: CaseSession) -> tuple[Address, Address]:
     return session.flow.client.address, session.flow.server.address
+
+
+def _used_soon(case: Case, referral: CaseReferral) -> bool:
+    """Whether the client calls that interface of the server shortly afterwards."""
+    told = referral.referral
+    return any(
+        use.interface == told.interface and use.accepted is not False and use.calls > 0
+        for one in case.between(referral.told, referral.teller)
+        if one.near.rpc is not None and 0 <= one.near.flow.start_ns - told.response_ns <= observe.SHORTLY_NS
+        for use in one.near.rpc.interfaces
+    )
+
+
+def _told_soon(case: Case, referral: CaseReferral) -> bool:
+    """Whether another answer names it shortly afterwards."""
+    told = referral.referral
+    return any(
+        one.referral.interface == told.interface
+        and bool(one.referral.endpoints)
+        and 0 <= one.referral.response_ns - told.response_ns <= observe.SHORTLY_NS
+        for one in case.told.get((referral.told, referral.teller), ())
+    )
 
 
 def _empty(told: Referral) -> bool:
