@@ -37,12 +37,13 @@ def check(case: Case) -> Iterator[Finding]:
                 continue
             packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
             logon = fault.after_auth3
+            unseen = near.rpc is not None and not near.rpc.binds and fault.auth_level is None  # at which level, is not known
             yield Finding(
                 rule=RULE.id,
                 summary=f"{conversation.server} refuses {conversation.client} the call {_call(fault)}: access denied"
                 + ("; it is the first answer after the logon, which may be what failed" if logon else ""),
                 severity=Severity.ERROR,
-                confidence=Confidence.LIKELY if logon else Confidence.ESTABLISHED,
+                confidence=Confidence.LIKELY if logon or unseen else Confidence.ESTABLISHED,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,

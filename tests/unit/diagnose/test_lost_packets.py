@@ -7,7 +7,7 @@ import pytest
 
 from rpcdiag.analysis import analyze
 from rpcdiag.capture.choice import PYTHON, Engine
-from rpcdiag.model.evidence import Severity
+from rpcdiag.model.evidence import Confidence, Severity
 from tests.build import exchanges, pdus
 from tests.build.containers import Frame, pcap
 from tests.build.conversation import SECOND, Recording, Tcp, datagram
@@ -15,7 +15,6 @@ from tests.build.story import START
 
 CLIENT, SERVER, PORT = "10.5.0.10", "10.6.0.20", 49153
 NOT_REGISTERED = 0x16C9A0D6
-SIGNED = (10, 5, bytes(16))
 
 
 def _used(recording: Recording) -> None:
@@ -93,3 +92,18 @@ def test_all_that_the_mapper_says_may_be_missing(tmp_path: Path, build: Callable
         )
     ]
     assert _alarms(tmp_path / "capture.pcap", kept) == []
+
+
+@pytest.mark.parametrize(("lost", "confidence"), [(False, Confidence.ESTABLISHED), (True, Confidence.LIKELY)])
+def test_a_refusal_at_a_level_that_nobody_saw(tmp_path: Path, lost: bool, confidence: Confidence) -> None:
+    recording = Recording(START)
+    tcp = Tcp(recording, CLIENT, 51101, SERVER, PORT)
+    tcp.open()
+    tcp.send(pdus.bind([(*exchanges.SVCCTL, [pdus.NDR32])]))
+    bound = tcp.reply(pdus.bind_ack(pdus.ACCEPTED_32, str(PORT)))
+    tcp.send(pdus.request(15, bytes(24)))
+    tcp.reply(pdus.fault(5))
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(pcap(recording.frames[bound:] if lost else recording.frames))
+    (finding,) = [one for one in analyze([str(path)]).findings if one.rule == "access-denied"]
+    assert finding.confidence is confidence
