@@ -9,7 +9,7 @@ Not this: an activation below packet integrity on a hardened server (dcom-harden
 Needs: the refused call and, to tell a right from a logon, the bind before it. The server's Security log settles which.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rpcdiag.case import Case, CaseSession
 from rpcdiag.diagnose import observe
@@ -19,6 +19,7 @@ from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name,
 from rpcdiag.model.evidence import Confidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
+from rpcdiag.track.sessions import Tree
 
 ACCESS_DENIED = 0x80070005
 WBEM_DENIED = 0x80041003
@@ -37,7 +38,9 @@ def check(case: Case) -> Iterator[Finding]:
                 continue
             packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
             logon = fault.after_auth3
-            unseen = near.rpc is not None and not near.rpc.binds and fault.auth_level is None  # at which level, is not known
+            unseen = (
+                near.rpc is not None and not near.rpc.binds and fault.auth_level is None
+            )  # at which level, is not known
             yield Finding(
                 rule=RULE.id,
                 summary=f"{conversation.server} refuses {conversation.client} the call {_call(fault)}: access denied"
@@ -115,6 +118,7 @@ def _at_pipes(case: Case) -> Iterator[Finding]:
     """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
     opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
+    yield from _at_shares(case, named)
     for session in case.sessions:
         client, server = _ends(session)
         for pipe in session.said.pipes:
@@ -141,6 +145,39 @@ def _at_pipes(case: Case) -> Iterator[Finding]:
                 next_observation=f"The Security log of {server} (event 5145 names the account and the pipe), then the rights "
                 "of that account.",
             )  # fmt: skip
+
+
+def _at_shares(case: Case, named: Collection[tuple[Address, Address]]) -> Iterator[Finding]:
+    """The share behind which all pipes are, refused, and not granted to that client before or later."""
+    granted = {_ends(one) for one in case.sessions for tree in one.said.trees if _of_pipes(tree) and tree.status == 0}
+    for session in case.sessions:
+        client, server = _ends(session)
+        tree = next((one for one in session.said.trees if _of_pipes(one) and one.status == PIPE_DENIED), None)
+        if tree is None or (client, server) in granted:
+            continue
+        packets = tuple(packet for packet in (tree.request_packet, tree.response_packet) if packet)
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{server} refuses {client} the share IPC$, and with it all pipes: access denied",
+            severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
+            confidence=Confidence.ESTABLISHED,
+            client=client,
+            server=server,
+            evidence=(
+                Seen(
+                    "the connection to IPC$ is answered by STATUS_ACCESS_DENIED (0xc0000022)",
+                    session.flow.capture, packets,
+                ),
+            ),
+            errors=(ACCESS_DENIED,),
+            subject=Subject(port=session.flow.server.port, status=5),
+            next_observation=f"The Security log of {server} (event 5140 names the account and the share), then who may log on "
+            "there over the network.",
+        )  # fmt: skip
+
+
+def _of_pipes(tree: Tree) -> bool:
+    return tree.name.lower().endswith("\\ipc$")
 
 
 def _ends(session: CaseSession) -> tuple[Address, Address]:
