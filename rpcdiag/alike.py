@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import EPMAPPER
+from rpcdiag.flows.flow import HTTP
 from rpcdiag.flows.overview import Ends, Outline, Overview
 from rpcdiag.flows.table import columns
 from rpcdiag.intake import Taken
@@ -222,6 +223,7 @@ class _Natures:
         for step in self._tracker.replay(association, node):
             for referral in association.referrals[len(answers) :]:
                 plain = referral.kind is ReferralKind.EPT_MAP and referral.readable is Readable.CLEAR
+                plain = plain and all(one.protseq != HTTP for one in referral.endpoints)
                 if not plain or referral.status or referral.interface is None:
                     foreign = True
                     break

@@ -23,7 +23,7 @@ from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
 from rpcdiag.errors import CorruptInput, RpcdiagError
-from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, Flow
+from rpcdiag.flows.flow import FAILED_TO_OPEN, HTTP, TCP, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
 from rpcdiag.model.packets import Address
@@ -33,7 +33,7 @@ from rpcdiag.track import strict
 from rpcdiag.track.facts import Connection, Fate, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, Aliases, Asking, OriginKind, Origins, tcp_endpoints
 from rpcdiag.track.retold import Retold
-from rpcdiag.track.twins import conversations
+from rpcdiag.track.twins import clocks, conversations, on_one_clock
 
 if TYPE_CHECKING:  # loaded only where there are logs, connectionless RPC, keys, or a policy
     from rpcdiag.logs.entry import LogFormat
@@ -247,7 +247,10 @@ def _case(
     aliases = beside.aliases(intake, told)
     attempts = tuple(table.failed())
     flows = sorted(
-        [*_interesting(table, carriers, told, aliases, attempts), *(one.flow for one in datagrams.values())],
+        [
+            *_greeted(_interesting(table, carriers, told, aliases, attempts), told, aliases),
+            *(one.flow for one in datagrams.values()),
+        ],
         key=lambda flow: (flow.start_ns, flow.capture, flow.point, flow.first_packet),
     )
     groups = conversations(flows)
@@ -263,8 +266,13 @@ def _case(
     ]
     told_ports = _without_known_objects(told_ports)
     kept, copies = [asking for asking, _ in told_ports], [noted for _, noted in told_ports]
+    ahead = clocks(flows, groups)
     origins = Origins(
-        kept, {capture.number: capture.first_ns or 0 for capture in captures}, flows, aliases, table.lossy
+        [_asked_then(asking, ahead) for asking in kept],
+        {capture.number: (capture.first_ns or 0) - ahead.get(capture.number, 0) for capture in captures},
+        [on_one_clock(flow, ahead) for flow in flows],
+        aliases,
+        table.lossy,
     )
     last = {capture.number: capture.last_ns or 0 for capture in captures}
 
@@ -276,7 +284,7 @@ def _case(
         else:
             rpc = trackers[flow.capture].connection(table.serial(flow), flow, table.stream(flow), last[flow.capture])
         group = groups[member[position]]
-        origin = origins.of(_as_told(flow, flows[group[0]]), rpc)
+        origin = origins.of(on_one_clock(_as_told(flow, flows[group[0]]), ahead), rpc)
         same = tuple(f"f{other + 1}" for other in sorted(group) if other != position) if len(group) > 1 else ()
         judged = strict.judge(flow, rpc, origin, origins.told_by(origin))
         case_flows.append(CaseFlow(f"f{position + 1}", flow, rpc, origin, judged, same, member[position]))
@@ -410,6 +418,19 @@ def _opened_elsewhere(table: FlowTable, suspect: Sequence[Flow], listed: set[int
     ]
 
 
+def _greeted(flows: Sequence[Flow], told: Sequence[Asking], aliases: Aliases) -> Sequence[Flow]:
+    """Those to ports that a mapper names for ncacn_http, and for nothing else, are of that transport."""
+    named = tcp_endpoints(told, aliases, protseqs=(HTTP,)) - tcp_endpoints(told, aliases, protseqs=(TCP,))
+    if not named:
+        return flows
+    return [
+        flow._replace(transport=HTTP)
+        if flow.transport == TCP and (flow.server.address, flow.server.port) in named
+        else flow
+        for flow in flows
+    ]
+
+
 def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tuple[Address, Address]]:
     """Pairs of which the client failed on more ports of the server, known to nobody, than any program tries."""
     listed = {flow.number for flow in flows}
@@ -420,6 +441,14 @@ def _scans(flows: Sequence[Flow], attempts: Sequence[Attempt]) -> frozenset[tupl
     many = {pair for pair, tried in ports.items() if len(tried) >= SCAN_PORTS}
     pairs = {(flow.client.address, flow.server.address) for flow in flows} if many else set()
     return frozenset({pair for pair in pairs if pair_of(*pair) in many})
+
+
+def _asked_then(asking: Asking, ahead: Mapping[int, int]) -> Asking:
+    """The referral as the clock of the first capture would have told its time."""
+    offset_ns = ahead.get(asking.flow.capture, 0)
+    if not offset_ns:
+        return asking
+    return asking._replace(referral=asking.referral._replace(response_ns=asking.referral.response_ns - offset_ns))
 
 
 def _as_told(flow: Flow, nearest: Flow) -> Flow:

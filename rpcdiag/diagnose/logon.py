@@ -17,9 +17,10 @@ from rpcdiag.track.surroundings import TicketFact, same_host
 
 ACCESS_DENIED = 0x80070005
 PROTOCOL_ERROR = 0x1C01000B
+PACKAGE_ERROR = 0x721
 NO_PROVIDER, REJECTED_TOKEN = 8, 9  # reasons of a bind_nak: authentication type unknown, invalid checksum
 # faults that a failed logon can look like
-FAULTS = frozenset({5, ACCESS_DENIED, PROTOCOL_ERROR, 0x721})
+FAULTS = frozenset({5, ACCESS_DENIED, PROTOCOL_ERROR, PACKAGE_ERROR})
 SOON_NS = 60_000_000_000  # a logon that fails for want of a ticket fails by then
 AT_ONCE_NS = 10_000_000_000  # the same, where nothing but time joins the two
 MAX_SPOILED = 256  # connections that one error is blamed for

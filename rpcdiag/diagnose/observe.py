@@ -10,11 +10,11 @@ from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
 from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
 from rpcdiag.dissect.status import status_name
-from rpcdiag.flows.flow import FAILED_TO_OPEN, IcmpError, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, IcmpError, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
-from rpcdiag.track.facts import Bind, Readable, ReferralKind
+from rpcdiag.track.facts import Bind, Connection, Fate, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
 
 if TYPE_CHECKING:  # loaded only where there is a log
@@ -28,6 +28,7 @@ DYNAMIC_FROM = 49152
 SMB_PORT = 445
 DCOM = frozenset({IREMOTE_SCM_ACTIVATOR, IOBJECT_EXPORTER, IACTIVATION})  # on the mapper's port
 SHORTLY_NS = 300_000_000_000
+JUST_BEFORE_NS = 10_000_000_000  # a host may have gone since
 FALL_BACK_NS = 60_000_000_000  # Windows gives up a connection after 21 s; programs may wait a little
 STATED_NS = 300_000_000_000  # Windows reports a failed connection some 21 s after its first SYN; clocks differ by less
 CLOCKS_NS = STATED_NS // 2
@@ -99,6 +100,8 @@ def syns(case: Case, conversation: Conversation) -> Seen:
     near = conversation.near
     flow = near.flow
     where = case.point_name(near)
+    if flow.transport == UDP:
+        return Seen(f"{flow.client.address} calls {flow.server} (UDP)", flow.capture, (flow.first_packet,))
     says = f"{flow.client.address} asks {flow.server} to connect (SYN)" + (f", seen at {where}" if where else "")
     return Seen(says, flow.capture, tuple(syn.packet for syn in flow.syns[:MAX_SHOWN]))
 
@@ -106,6 +109,8 @@ def syns(case: Case, conversation: Conversation) -> Seen:
 def silence(conversation: Conversation) -> Missing:
     """That nothing answered them."""
     flow = conversation.near.flow
+    if flow.transport == UDP:
+        return Missing("no answer", flow.capture, flow.first_packet, flow.watched_ns)
     return Missing("no SYN-ACK, no RST, no ICMP error", flow.capture, flow.first_packet, flow.watched_ns)
 
 
@@ -293,13 +298,25 @@ def falls_back(case: Case, conversation: Conversation) -> list[Evidence]:
 _NO_WAY = {4: frozenset({0, 1, 5, 6, 7, 8, 11, 12}), 6: frozenset({0, 3})}
 
 
-def no_way(conversation: Conversation) -> bool:
-    """Whether ICMP said that there is no route or no such host."""
+def no_way(case: Case, conversation: Conversation) -> bool:
+    """Whether ICMP said that there is no route or no such host; of one that answers meanwhile, firewalls say it too."""
     flow = conversation.near.flow
     if flow.outcome is not TcpOutcome.PROHIBITED:
         return False
     error = flow.icmp[0]
-    return error.kind == (11 if error.version == 4 else 3) or error.code in _NO_WAY[error.version]
+    said = error.kind == (11 if error.version == 4 else 3) or error.code in _NO_WAY[error.version]
+    return said and not _answers_meanwhile(case, conversation)
+
+
+def _answers_meanwhile(case: Case, conversation: Conversation) -> bool:
+    """Whether the server took a connection of the same client just before, or within minutes after."""
+    start = conversation.near.flow.start_ns
+    others = case.between(conversation.client, conversation.server)
+    begin = bisect_left(others, start - JUST_BEFORE_NS, key=lambda other: other.near.flow.start_ns)
+    return any(
+        other.near.flow.syn_ack is not None and other.near.flow.start_ns <= start + SHORTLY_NS
+        for other in others[begin : begin + MAX_NEXT]
+    )
 
 
 class Refuser(Enum):
@@ -337,6 +354,11 @@ def refuser(case: Case, conversation: Conversation) -> tuple[Refuser, list[Evide
             f"the same RST is seen at {case.point_name(far) or 'the other capture'}, nearer to the server",
             far.flow.capture, (far.flow.reset.packet,),
         )  # fmt: skip
+        there = case.host(far.flow.capture, far.flow.point, flow.server.address)
+        if there is not None and there.ttls and far.flow.reset.ttl not in there.ttls:
+            usual = ", ".join(str(ttl) for ttl in there.ttls[:3])
+            says = f"{behind.says}, with TTL {far.flow.reset.ttl}; the server's other packets have {usual} there"
+            return Refuser.DEVICE, [seen, behind._replace(says=says)], Confidence.ESTABLISHED
         return Refuser.SERVER, [seen, behind], Confidence.ESTABLISHED
     host = case.host(flow.capture, flow.point, flow.server.address)
     if host is None or not host.ttls:
@@ -474,9 +496,15 @@ def given_before(case: Case, callback: Conversation) -> CaseReferral | None:
     given = [
         one
         for one in case.told.get((callback.client, callback.server), ())
-        if one.referral.by_client and one.referral.response_ns <= near.flow.start_ns
+        if one.referral.by_client and one.referral.response_ns <= _begun(case, callback, one)
     ]
     return next((one for one in given if oxid is not None and one.referral.oxid == oxid), None)
+
+
+def _begun(case: Case, conversation: Conversation, referral: CaseReferral) -> int:
+    """When a conversation began by the clock of the capture in which the referral was read, where that has it."""
+    asked = case.conversations[referral.asked_on.conversation]
+    return _seen_beside(conversation, asked).flow.start_ns
 
 
 def said_more(records: Sequence[ErrorRecord], server: Address, capture: int, packet: int | None) -> list[Seen]:
@@ -515,6 +543,14 @@ def unread_lookup(case: Case, client: Address, server: Address, since_ns: int, u
     )
 
 
+def went_on(rpc: Connection, bind: Bind) -> bool:
+    """Whether the client says more than the bind: it was answered, and the capture lacks the answer."""
+    if rpc.orphan_answers or rpc.fates[Fate.RESPONSE] or rpc.fates[Fate.FAULT]:
+        return True
+    together = sum(call.packet == bind.packet for call in rpc.open_calls)  # some send a call with the bind
+    return rpc.pdus > 1 + together
+
+
 def dcom_passed(case: Case, conversation: Conversation, bind: Bind) -> bool:
     """Whether a DCOM bind of the same client on the same mapper was answered shortly before: then no filter minds them."""
     times = _dcom_answered(case).get((conversation.client, conversation.server), [])
@@ -539,11 +575,14 @@ def _dcom_answered(case: Case) -> dict[tuple[Address, Address], list[int]]:
 def dcom_forward(case: Case, callback: Conversation) -> list[CaseFlow]:
     """Flows on which the callback's target used DCOM on its sender before: what makes it a callback."""
     start = callback.near.flow.start_ns
-    return [
-        conversation.near
-        for conversation in case.between(callback.server, callback.client)
-        if conversation.near.flow.start_ns < start and _uses_objects(conversation.near)
-    ]
+    used = (_seen_beside(other, callback) for other in case.between(callback.server, callback.client))
+    return [flow for flow in used if flow.flow.start_ns < start and _uses_objects(flow)]
+
+
+def _seen_beside(conversation: Conversation, other: Conversation) -> CaseFlow:
+    """The copy of a conversation that has the clock of the other: two captures' may differ."""
+    capture = other.near.flow.capture
+    return next((flow for flow in conversation.flows if flow.flow.capture == capture), conversation.near)
 
 
 def _uses_objects(flow: CaseFlow) -> bool:

@@ -12,11 +12,18 @@ from rpcdiag.model.evidence import Confidence, Evidence
 def refusals(case: Case, *, by_device: bool) -> Iterator[Conversation]:
     """Attempts that a RST or ICMP error ended: sent by a device, or by the server (or it is not known by whom)."""
     for conversation in observe.failed(case, TcpOutcome.REFUSED, TcpOutcome.PROHIBITED):
-        if observe.no_way(conversation):
+        if observe.no_way(case, conversation):
             continue
         who, _, _ = observe.refuser(case, conversation)
         if (who is observe.Refuser.DEVICE) is by_device:
             yield conversation
+
+
+def device(conversation: Conversation) -> str:
+    """What refuses, where it is not the port that is closed."""
+    icmp = conversation.near.flow.icmp
+    own = bool(icmp) and icmp[0].sender == conversation.server
+    return f"the firewall of {conversation.server} itself" if own else "a device in the path"
 
 
 def _refuser(case: Case, conversation: Conversation) -> tuple[observe.Refuser, Sequence[Evidence], Confidence]:

@@ -37,10 +37,10 @@ class StringBinding(NamedTuple):
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:
-        """The host, where it is an address and not a name."""
+        """The host, where it is an address and not a name; a zone is its sender's own."""
         for kind in (IPv4Address, IPv6Address):
             try:
-                return kind(self.host)
+                return kind(self.host.partition("%")[0])
             except ValueError:
                 continue
         return None
@@ -93,7 +93,11 @@ def _texts(array: list[int], skip: int) -> list[tuple[int, str]]:
 
 def string_binding(tower: int, text: str) -> StringBinding:
     """The parts of its text."""
-    host, bracket, rest = text.partition("[")
+    if text.startswith("["):  # an IPv6 address as in URLs
+        host, _, rest = text[1:].partition("]")
+        _, bracket, rest = rest.partition("[")
+    else:
+        host, bracket, rest = text.partition("[")
     # the text escapes backslashes: `\\\\HOST[\\PIPE\\x]`
     endpoint = rest.rstrip("]").replace("\\\\", "\\") if bracket else None
     return StringBinding(_PROTSEQS.get(tower, f"protseq-{tower:#x}"), text, host.lstrip("\\"), endpoint)

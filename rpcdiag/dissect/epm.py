@@ -56,6 +56,7 @@ class MapRequest(NamedTuple):
     object: str | None
     tower: Tower | None
     max_towers: int
+    continues: bool = False  # it asks for more of what an answer before it began to list
 
 
 class MapResponse(NamedTuple):
@@ -185,27 +186,26 @@ def decode_map_request(ndr: Ndr) -> MapRequest:
     instance = ndr.guid("object") if ndr.pointer("object_ptr") else None
     tower = _pointed_tower(ndr) if ndr.pointer("map_tower_ptr") else None
     ndr.align(4)
-    ndr.skip(20, "entry_handle")
-    return MapRequest(instance, tower, ndr.long("max_towers"))
+    continues = any(ndr.take(20, "entry_handle"))
+    return MapRequest(instance, tower, ndr.long("max_towers"), continues)
 
 
-def wanted_tower(ndr: Ndr) -> Tower | None:
-    """The tower that an ept_map request asks with; where the capture cuts it, those floors of it that are whole.
+def wanted(ndr: Ndr) -> MapRequest:
+    """What an ept_map request asks for; where the capture cuts it, those floors of its tower that are whole.
 
     Raises:
         DecodeError: as everywhere.
     """
     at, big = ndr.offset, ndr.big
     try:
-        return decode_map_request(ndr).tower
+        return decode_map_request(ndr)
     except Truncated:
         ndr.offset, ndr.big = at, big
-    if ndr.pointer("object_ptr"):
-        ndr.guid("object")
+    instance = ndr.guid("object") if ndr.pointer("object_ptr") else None
     if not ndr.pointer("map_tower_ptr"):
-        return None
+        return MapRequest(instance, None, 0)
     _tower_length(ndr)
-    return _tower(_floors(ndr))
+    return MapRequest(instance, _tower(_floors(ndr)), 0)
 
 
 def _towers_ahead(ndr: Ndr) -> tuple[int, int]:

@@ -123,6 +123,7 @@ class Waiting(NamedTuple):
     opnum: int
     orpc: bool
     one_way: bool
+    given_up_ns: int = 0  # when its client cancelled it, or left it behind
 
 
 class ContextUse(NamedTuple):

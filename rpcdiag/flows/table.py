@@ -67,6 +67,7 @@ from rpcdiag.sweep.columns import (
     MODE,
     O_BITS,
     O_CONTEXT,
+    O_GIVEN_UP,
     O_NS,
     O_OPNUM,
     O_PACKET,
@@ -574,7 +575,7 @@ class CaptureFlows:
             tuple([
                 Waiting(
                     record[O_PACKET], record[O_NS], record[O_CONTEXT], record[O_OPNUM], bool(record[O_BITS] & ORPC),
-                    bool(record[O_BITS] & ONE_WAY),
+                    bool(record[O_BITS] & ONE_WAY), record[O_GIVEN_UP],
                 )
                 for record in self._list(row[CALLS])
             ]),

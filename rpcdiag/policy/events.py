@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation
 from rpcdiag.dissect.activation import REMOTE_GET_CLASS_OBJECT
 from rpcdiag.dissect.interfaces import EPMAPPER, FEATURE_NEGOTIATION_PREFIX, IACTIVATION
-from rpcdiag.flows.flow import FAILED_TO_OPEN, PIPE, TCP, UDP, TcpOutcome
+from rpcdiag.flows.flow import FAILED_TO_OPEN, HTTP, PIPE, TCP, UDP, TcpOutcome
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.product import Learns
 from rpcdiag.track.facts import Bind, Readable, ReferralKind
@@ -224,7 +224,7 @@ def _told(event: Event, referral: CaseReferral) -> Event | None:
     named = []
     for one in told.endpoints[:MAX_ENDPOINTS]:
         known = (one.interface or told.interface) if of_mapper else None  # of DCOM a port is for all that is there
-        if one.port is None or one.protseq in (TCP, UDP):
+        if one.port is None or one.protseq in (TCP, UDP, HTTP):
             named.append(Named(one.address, one.port, known.uuid if known else None))
     whole = told.size // max(1, told.fragments) + PDU_HEADER
     return event._replace(

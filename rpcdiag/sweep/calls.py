@@ -42,6 +42,7 @@ from rpcdiag.sweep.columns import (
     MAX_PENDING,
     O_BITS,
     O_CONTEXT,
+    O_GIVEN_UP,
     O_ID,
     O_NS,
     O_OPNUM,
@@ -196,6 +197,10 @@ def take_pdu(
         told = True
     elif kind == 16:
         numbers[g + AFTER_AUTH3] = 1
+    elif kind == 18 or kind == 19:
+        call = find_call(s, g, word(b, at + 12, b[at + 4] == 0)) if have >= 16 else -1
+        if call >= 0 and numbers[call + O_GIVEN_UP] == 0:
+            numbers[call + O_GIVEN_UP] = ns
     elif kind == 20:
         take_rts(s, g, b, at, have)
     if kind >= 11 and kind <= 16:
@@ -360,6 +365,7 @@ def take_request(s: State, g: int, side: int, b: Any, at: int, have: int, length
     numbers[entry + O_NS] = ns
     numbers[entry + O_CONTEXT] = context_id
     numbers[entry + O_OPNUM] = opnum
+    numbers[entry + O_GIVEN_UP] = 0
     numbers[entry + O_BITS] = (ORPC if flags & OBJECT != 0 else 0) | (ONE_WAY if flags & MAYBE_CALL != 0 else 0) | told
     append(s, g + CALLS, entry)
     numbers[g + CALL_COUNT] += 1

@@ -229,6 +229,7 @@ O_NS = 3
 O_CONTEXT = 4
 O_OPNUM = 5
 O_BITS = 6  # of calls.ORPC, ONE_WAY, ASKED, PASSED, RETURNED; of an orphan: whether it is a fault
+O_GIVEN_UP = 7  # when its client cancelled it or left it behind, 0 where it did not
 # and presentation contexts
 C_ID = 1
 C_CALLS = 2
@@ -262,6 +263,7 @@ S_CALL = 3
 S_GROUP = 4  # association group
 MAX_WAITING = 64  # segments of one side
 MAX_WAITING_BYTES = 1 << 20
+MAX_BEFORE_FIRST = 8  # segments of one side that wait for the one that tells what is spoken
 PATIENCE_NS = 3_000_000_000  # by then TCP has repeated a lost segment
 
 SMALL = 8192

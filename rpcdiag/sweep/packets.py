@@ -74,6 +74,7 @@ from rpcdiag.sweep.columns import (
     SILENCE_NS,
     SMB,
     SMB_MODE,
+    STOP,
     STREAM,
     SYN,
     SYN_KEPT,
@@ -97,7 +98,7 @@ from rpcdiag.sweep.followed import drop_stream, open_stream
 from rpcdiag.sweep.framing import asks, pdu_length
 from rpcdiag.sweep.pool import pause
 from rpcdiag.sweep.primitives import copy, ends_key, find, ipv4_header, tcp_header, u16, u16_pair
-from rpcdiag.sweep.streams import take_segment
+from rpcdiag.sweep.streams import take_segment, wait_for_first
 
 DNS, KDC = 53, 88
 NAT_TRAVERSAL = 4500  # IPsec in UDP. [RFC3948] 2.1
@@ -180,7 +181,7 @@ def take_ipv4(s: State, b: Any, ip: int, end: int, wire_end: int, number: int, n
     if length < 20 or stop < ip + length:
         return MALFORMED
     if fragment & 0x3FFF != 0:
-        note_fragment(s, b, ip, min(end, stop), number, ns, point)
+        note_fragment(s, b, ip, min(end, stop), protocol, number, ns, point)
         return FRAGMENT
     return take_transport(s, b, ip + length, end, stop, protocol, ip + 12, 4, ttl, ip_id, number, ns, point)
 
@@ -202,7 +203,7 @@ def take_ipv6(s: State, b: Any, ip: int, end: int, wire_end: int, number: int, n
             if at + 8 > end:
                 return CUT
             if u16(b, at + 2)[0] & 0xFFF9 != 0:
-                note_fragment(s, b, ip, min(end, stop), number, ns, point)
+                note_fragment(s, b, ip, min(end, stop), b[at] + 0, number, ns, point)
                 return FRAGMENT
             protocol = b[at] + 0
             at += 8
@@ -265,8 +266,8 @@ def take_transport(
     return NOT_TCP_OR_UDP
 
 
-def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, point: int) -> None:
-    """An IP fragment goes to those who put datagrams together."""
+def note_fragment(s: State, b: Any, ip: int, end: int, protocol: int, number: int, ns: int, point: int) -> None:
+    """An IP fragment goes to those who put datagrams together; one of TCP at once, so that order stays."""
     e, held = s.counters[EVENTS], s.counters[HELD]
     count = min(end - ip, MAX_SEGMENT)
     events = s.numbers
@@ -279,7 +280,10 @@ def note_fragment(s: State, b: Any, ip: int, end: int, number: int, ns: int, poi
     copy(s.store, held, b, ip, count)
     s.counters[HELD] = held + count
     s.counters[EVENTS] = e + EVENT_WIDTH
-    pause(s)
+    if protocol == TCP:
+        s.counters[STOP] = 1
+    else:
+        pause(s)
 
 
 def note_tunnel(s: State, b: Any, at: int, source: int, size: int, number: int, ns: int, point: int) -> None:
@@ -549,6 +553,9 @@ def take_payload(
             flows[o + MATTERS] = YES
             take_channel(s, o, side)
         else:
+            if flows[o + TRIES] == 0 and wait_for_first(s, o, side, b, payload, captured, length, sequence, number, ns):
+                return
+            drop_stream(s, o)
             flows[o + TRIES] += 1
             if flows[o + TRIES] >= MAX_TRIES:
                 flows[o + MATTERS] = NO

@@ -16,11 +16,16 @@ from rpcdiag.sweep.columns import (
     EVENTS_AT,
     EXPIRED_NS,
     HELD,
+    ISN,
+    MATTERS,
+    MAX_BEFORE_FIRST,
     MAX_EVENTS,
+    MAX_SEGMENT,
     MAX_WAITING,
     MAX_WAITING_BYTES,
     MODE,
     NO_ROOM,
+    OWNER,
     PATIENCE_NS,
     PDU_MODE,
     POSITION,
@@ -28,6 +33,7 @@ from rpcdiag.sweep.columns import (
     STREAM_WIDTH,
     STREAMS_AT,
     STREAMS_TOP,
+    UNDECIDED,
     W_CAPTURED,
     W_LENGTH,
     W_NEXT,
@@ -40,7 +46,7 @@ from rpcdiag.sweep.columns import (
     WAITING_COUNT,
     State,
 )
-from rpcdiag.sweep.followed import open_stream, unqueue
+from rpcdiag.sweep.followed import drop_stream, open_stream, unqueue
 from rpcdiag.sweep.framing import end_of_stream, feed, hole
 from rpcdiag.sweep.pool import new_record
 from rpcdiag.sweep.primitives import copy
@@ -112,6 +118,41 @@ def queue(
     s: State, g: int, side: int, b: Any, at: int, captured: int, length: int, start: int, packet: int, ns: int
 ) -> None:
     """The segment waits for the bytes before it."""
+    if wait(s, side, b, at, captured, length, start, packet, ns):
+        return
+    # no room: what waits already is handed on behind its gap, and this segment behind another
+    streams = s.numbers
+    s.counters[NO_ROOM] += 1
+    while streams[side + WAITING] >= 0:
+        give_up(s, g, side, ns)
+    missing = start - streams[side + POSITION]
+    if missing > 0:
+        gap(s, g, side, missing, ns)
+    hand_on(s, g, side, b, at, captured, length, start, packet, ns)
+
+
+def wait_for_first(
+    s: State, o: int, number: int, b: Any, at: int, captured: int, length: int, sequence: int, packet: int, ns: int
+) -> bool:
+    """A segment of side `number` overtook the first one, which alone tells what is spoken: whether it waits for that."""
+    isn = s.flows[o + ISN + number]
+    if isn < 0:
+        return False
+    start = signed(sequence - isn - 1)
+    if start <= 0 or start > MAX_SEGMENT:
+        return False
+    side = open_stream(s, o) + number * SIDE_WIDTH
+    streams = s.numbers
+    streams[side + BASE] = (isn + 1) & 0xFFFFFFFF
+    if streams[side + WAITING_COUNT] >= MAX_BEFORE_FIRST:
+        return False
+    return wait(s, side, b, at, min(captured, MAX_SEGMENT), length, start, packet, ns)
+
+
+def wait(
+    s: State, side: int, b: Any, at: int, captured: int, length: int, start: int, packet: int, ns: int
+) -> bool:  # fmt: skip
+    """Put the segment among those that wait; false where there is no room for it."""
     counters, streams, waiting = s.counters, s.numbers, s.numbers
     slot = take_slot(s, captured)
     if slot < 0 and ns - counters[EXPIRED_NS] > PATIENCE_NS:
@@ -121,15 +162,7 @@ def queue(
     if entry < 0:
         if slot >= 0:
             give_slot(s, slot)
-        # no room: what waits already is handed on behind its gap, and this segment behind another
-        counters[NO_ROOM] += 1
-        while streams[side + WAITING] >= 0:
-            give_up(s, g, side, ns)
-        missing = start - streams[side + POSITION]
-        if missing > 0:
-            gap(s, g, side, missing, ns)
-        hand_on(s, g, side, b, at, captured, length, start, packet, ns)
-        return
+        return False
     waiting[entry + W_START] = start
     waiting[entry + W_SLOT] = slot
     waiting[entry + W_CAPTURED] = captured
@@ -149,6 +182,7 @@ def queue(
         waiting[before + W_NEXT] = entry
     streams[side + WAITING_COUNT] += 1
     streams[side + WAITING_BYTES] += captured
+    return True
 
 
 def expire(s: State, ns: int) -> None:
@@ -163,7 +197,10 @@ def expire(s: State, ns: int) -> None:
                     or counters[HELD] > ARENA_AT + ARENA // 2
                 ):
                     return
-                give_up(s, g, side, ns)
+                if s.flows[streams[g + OWNER] + MATTERS] == UNDECIDED:
+                    drop_stream(s, streams[g + OWNER])
+                else:
+                    give_up(s, g, side, ns)
 
 
 def give_up(s: State, g: int, side: int, ns: int) -> None:
@@ -192,6 +229,9 @@ def ready(s: State, g: int, side: int) -> None:
 def close_stream(s: State, g: int) -> None:
     """The end of the capture: what waits is handed on behind its gaps, and unfinished PDUs as far as they go."""
     streams, waiting = s.numbers, s.numbers
+    if s.flows[streams[g + OWNER] + MATTERS] == UNDECIDED:
+        drop_stream(s, streams[g + OWNER])  # the first segment, which tells what is spoken, never came
+        return
     for side in range(g, g + 2 * SIDE_WIDTH, SIDE_WIDTH):
         while streams[side + WAITING] >= 0:
             first = streams[side + WAITING]

@@ -358,7 +358,7 @@ class Association:
             fates[fate] += 1
             if len(open_calls) < MAX_OPEN_CALLS:
                 interface = self._offered.get(call.context_id)
-                open_calls.append(OpenCall(call.packet, call.time_ns, interface, call.opnum, fate))
+                open_calls.append(OpenCall(call.packet, call.time_ns, interface, call.opnum, fate, call.given_up_ns))
         return Connection(
             pdus=stream.pdus,
             first_pdu=stream.first_pdu,
@@ -429,6 +429,7 @@ class Association:
         if gap is not None and gap >= call.time_ns:
             return Fate.CUT
         closed = flow.fin_from_server is not None and flow.fin_from_server > call.packet
+        closed = closed and (flow.fin_from_client is None or flow.fin_from_client > (flow.fin_from_server or 0))
         if closed or flow.outcome is TcpOutcome.RESET:
             return Fate.REJECTED
         if last_ns - call.time_ns < PATIENCE_NS:

@@ -103,6 +103,7 @@ class OpenCall(NamedTuple):
     interface: Syntax | None
     opnum: int
     fate: Fate
+    given_up_ns: int = 0  # when its client cancelled it, or left it behind; 0 where it did not
 
 
 class CarriedError(NamedTuple):
@@ -240,6 +241,7 @@ class Referral(NamedTuple):
     fragments: int = 1  # PDUs that the answer came in
     wide: bool = False  # in NDR64
     opened: bool = False  # sealed on the wire, opened with keys
+    continues: bool = False  # the client asks for more of what it was told before
 
     @property
     def sure(self) -> bool:

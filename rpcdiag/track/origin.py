@@ -1,12 +1,12 @@
 """Who sent a client to this port: referrals joined to the flows that used them, or tried to."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from rpcdiag.dissect.interfaces import FIXED_TCP_PORTS, IREM_UNKNOWN, IREM_UNKNOWN2, describe, pipe_endpoint
-from rpcdiag.flows.flow import PIPE, TCP, UDP, Flow, TcpOutcome
+from rpcdiag.flows.flow import HTTP, PIPE, TCP, UDP, Flow, TcpOutcome
 from rpcdiag.model.evidence import Confidence
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Connection, Readable, Referral, ReferralKind, Referred
@@ -120,9 +120,9 @@ class Origins:
                 if endpoint.pipe is not None:
                     pipe = pipe_endpoint(endpoint.pipe).lower()
                     self._by_pipe.setdefault((server, client, pipe), []).append(position)
-                if endpoint.port is None or endpoint.protseq not in (TCP, UDP):
+                if endpoint.port is None or endpoint.protseq not in (TCP, UDP, HTTP):
                     continue
-                port = endpoint.port if endpoint.protseq == TCP else -endpoint.port
+                port = -endpoint.port if endpoint.protseq == UDP else endpoint.port
                 for address in (endpoint.address, server, *called(endpoint, client, aliases)):
                     if address is None or (address, port) in seen:
                         continue
@@ -413,13 +413,18 @@ def called(endpoint: Referred, client: Address, aliases: Aliases | None) -> tupl
     return aliases.get((client, endpoint.host), ())
 
 
-def tcp_endpoints(askings: Sequence[Asking], aliases: Aliases | None = None) -> set[tuple[Address, int]]:
-    """Every TCP endpoint that a referral names, the asked server's own address standing for names and 0.0.0.0."""
+def tcp_endpoints(
+    askings: Sequence[Asking], aliases: Aliases | None = None, *, protseqs: Collection[str] = (TCP, HTTP)
+) -> set[tuple[Address, int]]:
+    """Every TCP endpoint that a referral names, the asked server's own address standing for names and 0.0.0.0.
+
+    One of ncacn_http is one too, with a greeting before the PDUs. [MS-RPCH] 2.1.1
+    """
     return {
         (address, endpoint.port)
         for asking in askings
         for endpoint in asking.referral.endpoints
-        if endpoint.port is not None and endpoint.protseq == "ncacn_ip_tcp"
+        if endpoint.port is not None and endpoint.protseq in protseqs
         for address in (
             endpoint.address or asking.teller, asking.teller, *called(endpoint, asking.told, aliases),
         )

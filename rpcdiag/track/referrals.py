@@ -68,6 +68,7 @@ class _Content(NamedTuple):
     asked_address: IPv4Address | None = None
     results: tuple[int, ...] = ()
     authn_hint: int | None = None
+    continues: bool = False
 
 
 def refers(interface: Syntax | None, opnum: int) -> bool:
@@ -96,6 +97,7 @@ def make(asked: Asked, answered: Answered) -> Referral:
         call=SealedCall(asked.interface, asked.opnum, asked.wide) if content.readable is Readable.SEALED else None,
         authn_hint=content.authn_hint,
         operation=(asked.interface.uuid, asked.opnum), fragments=answered.stub.fragments, wide=answered.wide,
+        continues=content.continues,
     )  # fmt: skip
 
 
@@ -170,6 +172,8 @@ def joined(before: Referral, after: Referral) -> Referral | None:
     if before.kind is not after.kind:
         return None
     if before.kind is ReferralKind.EPT_MAP:
+        if after.continues and after.status == epm.NOT_REGISTERED and before.endpoints:
+            return before if before.interface == after.interface else None  # no more of them
         if before.status in (0, None) or before.interface != after.interface or after.readable is Readable.SEALED:
             return None
         return after._replace(
@@ -291,11 +295,14 @@ def _asked_map(asked: Asked) -> _Content:
         return _Content()
     for wide in (asked.wide, not asked.wide):
         try:
-            wanted = epm.wanted_tower(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide))
+            request = epm.wanted(Ndr(asked.stub.data, asked.stub.length, big=asked.big, wide=wide))
         except DecodeError:
             continue
+        wanted = request.tower
         if wanted:
-            return _Content(interface=wanted.interface, asked_address=_known(wanted.address))
+            return _Content(
+                interface=wanted.interface, asked_address=_known(wanted.address), continues=request.continues
+            )
     return _Content()
 
 
@@ -444,7 +451,7 @@ def _is_it(uuid: str, opnum: int, question: Ndr, answer: Ndr | None) -> bool:
     if uuid == IREMOTE_SCM_ACTIVATOR:
         return activation.decode_request(question, opnum).clsid is not None
     if (uuid, opnum) == (EPMAPPER, epm.EPT_MAP):
-        tower = epm.wanted_tower(question)
+        tower = epm.wanted(question).tower
         return tower is not None and tower.interface is not None and tower.transfer is not None
     if answer is None:
         return False

@@ -48,6 +48,11 @@ class PipeOpen(NamedTuple):
     response_packet: int | None
     status: int | None
 
+    @property
+    def short(self) -> str:
+        """Its name in lower case, without the backslash before it."""
+        return (self.name or "").lower().removeprefix("\\")
+
 
 class SmbError(NamedTuple):
     """A refusal on an open pipe."""

@@ -1,6 +1,7 @@
 """Copies of one conversation, recorded at several capture points, brought together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import median_low
 
 from rpcdiag.flows.flow import Flow
 from rpcdiag.model.packets import Endpoint
@@ -37,6 +38,35 @@ def conversations(flows: Sequence[Flow]) -> tuple[tuple[int, ...], ...]:
     groups = _translated(flows, groups)
     ordered = [tuple(sorted(group, key=lambda position: _distance(flows[position]))) for group in groups]
     return tuple(sorted(ordered, key=lambda group: min(group)))
+
+
+def clocks(flows: Sequence[Flow], groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """By how much the clock of each capture is ahead of the first that it shares conversations with, whose SYNs tell."""
+    apart: dict[int, dict[int, list[int]]] = {}
+    for group in groups:
+        for one in group:
+            for other in group:
+                here, there = flows[one], flows[other]
+                if here.capture != there.capture and here.syns and there.syns:
+                    ahead = there.syns[0].time_ns - here.syns[0].time_ns
+                    apart.setdefault(here.capture, {}).setdefault(there.capture, []).append(ahead)
+    found: dict[int, int] = {}
+    for first in sorted(apart):
+        if first in found:
+            continue
+        found[first], reached = 0, [first]
+        for here_ in reached:
+            for there_, differences in sorted(apart[here_].items()):
+                if there_ not in found:
+                    found[there_] = found[here_] + median_low(differences)
+                    reached.append(there_)
+    return found
+
+
+def on_one_clock(flow: Flow, ahead: Mapping[int, int]) -> Flow:
+    """The flow with its beginning and end as the clock of the first capture would have told them."""
+    offset_ns = ahead.get(flow.capture, 0)
+    return flow._replace(start_ns=flow.start_ns - offset_ns, end_ns=flow.end_ns - offset_ns) if offset_ns else flow
 
 
 def _translated(flows: Sequence[Flow], groups: list[list[int]]) -> list[list[int]]:

@@ -10,7 +10,7 @@ Needs: the refused call and, to tell a right from a logon, the bind before it. T
 DistributedCOM event 10016 of the server, with that client and class, proves a refused activation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rpcdiag.case import Case, CaseReferral, CaseSession
 from rpcdiag.diagnose import observe
@@ -22,7 +22,7 @@ from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name,
 from rpcdiag.model.evidence import Confidence, Logged, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
-from rpcdiag.track.sessions import PipeOpen
+from rpcdiag.track.sessions import Tree
 
 ACCESS_DENIED = 0x80070005
 WBEM_DENIED = 0x80041003
@@ -42,12 +42,15 @@ def check(case: Case) -> Iterator[Finding]:
                 continue
             packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
             logon = fault.after_auth3
+            unseen = (
+                near.rpc is not None and not near.rpc.binds and fault.auth_level is None
+            )  # at which level, is not known
             yield Finding(
                 rule=RULE.id,
                 summary=f"{conversation.server} refuses {conversation.client} the call {_call(fault)}: access denied"
                 + ("; it is the first answer after the logon, which may be what failed" if logon else ""),
                 severity=Severity.ERROR,
-                confidence=Confidence.LIKELY if logon else Confidence.ESTABLISHED,
+                confidence=Confidence.LIKELY if logon or unseen else Confidence.ESTABLISHED,
                 client=conversation.client,
                 server=conversation.server,
                 flows=conversation.ids,
@@ -134,12 +137,13 @@ def _in_results(case: Case) -> Iterator[Finding]:
 
 def _at_pipes(case: Case) -> Iterator[Finding]:
     """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
-    opened = {(*_ends(one), _name(pipe)) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
+    yield from _at_shares(case, named)
     for session in case.sessions:
         client, server = _ends(session)
         for pipe in session.said.pipes:
-            name = _name(pipe)
+            name = pipe.short
             if pipe.status != PIPE_DENIED or name not in rpc_pipes() or (client, server, name) in opened:
                 continue
             packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
@@ -164,12 +168,41 @@ def _at_pipes(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _at_shares(case: Case, named: Collection[tuple[Address, Address]]) -> Iterator[Finding]:
+    """The share behind which all pipes are, refused, and not granted to that client before or later."""
+    granted = {_ends(one) for one in case.sessions for tree in one.said.trees if _of_pipes(tree) and tree.status == 0}
+    for session in case.sessions:
+        client, server = _ends(session)
+        tree = next((one for one in session.said.trees if _of_pipes(one) and one.status == PIPE_DENIED), None)
+        if tree is None or (client, server) in granted:
+            continue
+        packets = tuple(packet for packet in (tree.request_packet, tree.response_packet) if packet)
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{server} refuses {client} the share IPC$, and with it all pipes: access denied",
+            severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
+            confidence=Confidence.ESTABLISHED,
+            client=client,
+            server=server,
+            evidence=(
+                Seen(
+                    "the connection to IPC$ is answered by STATUS_ACCESS_DENIED (0xc0000022)",
+                    session.flow.capture, packets,
+                ),
+            ),
+            errors=(ACCESS_DENIED,),
+            subject=Subject(port=session.flow.server.port, status=5),
+            next_observation=f"The Security log of {server} (event 5140 names the account and the share), then who may log on "
+            "there over the network.",
+        )  # fmt: skip
+
+
+def _of_pipes(tree: Tree) -> bool:
+    return tree.name.lower().endswith("\\ipc$")
+
+
 def _ends(session: CaseSession) -> tuple[Address, Address]:
     return session.flow.client.address, session.flow.server.address
-
-
-def _name(pipe: PipeOpen) -> str:
-    return (pipe.name or "").lower().removeprefix("\\")
 
 
 def _next(server: Address, fault: FaultFact) -> str:

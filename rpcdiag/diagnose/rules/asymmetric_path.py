@@ -36,7 +36,9 @@ def _never_goes_on(one: CaseFlow) -> bool:
     flow = one.flow
     if flow.syn_ack is None or flow.last_data_packet is not None or flow.client_bytes or flow.server_bytes:
         return False
-    if flow.reset is not None or flow.fin_from_client is not None or flow.fin_from_server is not None:
+    if flow.reset is not None and flow.reset.from_client:
+        return False  # it does get the answers, and does not want them
+    if flow.fin_from_client is not None or flow.fin_from_server is not None:
         return False
     again = [syn for syn in flow.syns if syn.packet > (flow.syn_ack or 0)]
     return len(again) >= 2 and flow.watched_ns >= observe.SYN_PATIENCE_NS

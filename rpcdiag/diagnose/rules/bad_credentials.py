@@ -1,7 +1,7 @@
 """The server, or its domain, does not take the user and password.
 
-Looks like: bind_nak for the security token, or the first request after the third leg of NTLM is answered by a protocol
-error fault instead of a result; the session setup of SMB is refused; the key distribution centre says that the
+Looks like: bind_nak for the security token, or the first request after the third leg of NTLM is answered by a fault that
+says protocol error or security package error (0x721, as Samba does) instead of a result; the session setup of SMB is refused; the key distribution centre says that the
 pre-authentication failed (24) and gives nothing afterwards.
 Because: a wrong user or password, or an account that is locked, disabled or expired.
 Not this: fault 5 (access-denied), which a wrong password can look like as well; NTLM that is refused whoever it is
@@ -23,6 +23,7 @@ from rpcdiag.track.logons import Logon
 
 LOGON_FAILURE = 0x8007052E
 _ELSEWHERE = frozenset({logon.NTLM_BLOCKED, failed_logons.TIME_DIFFERENCE})  # ntlm-refused, clock-skew
+_FAULTS = {logon.PROTOCOL_ERROR: "nca_proto_error", logon.PACKAGE_ERROR: "RPC_S_SEC_PKG_ERROR"}
 _CENTRE = frozenset({18, 23, 24})  # revoked, key expired, pre-authentication failed. [RFC4120] 7.5.9
 
 
@@ -55,10 +56,10 @@ def _on(conversation: Conversation) -> Iterator[Seen]:
             found = True
             yield Seen("bind_nak: invalid checksum", near.flow.capture, (bind.packet, bind.answer_packet))
     for fault in rpc.faults:
-        if fault.after_auth3 and fault.status == logon.PROTOCOL_ERROR:
+        if fault.after_auth3 and fault.status in _FAULTS:
             found = True
             yield Seen(
-                "the first request after the logon is answered by fault 0x1c01000b (nca_proto_error)",
+                f"the first request after the logon is answered by fault {fault.status:#x} ({_FAULTS[fault.status]})",
                 near.flow.capture,
                 tuple(packet for packet in (fault.request_packet, fault.packet) if packet),
             )

@@ -1,7 +1,7 @@
 """The server does not speak the interface at this port.
 
 Looks like: bind_ack rejects every context of the interface (provider_rejection, abstract syntax not supported), or
-bind_nak comes instead.
+bind_nak comes instead; or the bind is taken, and every call is answered by fault 0x1c010003 (unknown interface).
 Because: another process has the port now, the port was wrong to begin with, or the server is of another version.
 Not this: a rejected NDR32 beside an accepted NDR64, which is how modern Windows answers every bind.
 Needs: the bind and its answer.
@@ -16,9 +16,10 @@ from rpcdiag.dissect.dcerpc import Syntax
 from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.dissect.status import status_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.track.facts import Bind, ReferralKind
+from rpcdiag.track.facts import Bind, Connection, Fate, ReferralKind
 
 UNKNOWN_INTERFACE = 0x800706B5
+NO_SUCH_INTERFACE = 0x1C010003  # nca_s_unk_if
 _OTHER_NAKS = frozenset({1, 2, 8, 9})  # server-busy, provider-unknown, bad-credentials
 
 
@@ -31,7 +32,32 @@ def check(case: Case) -> Iterator[Finding]:
             for interface in _rejected(bind):
                 if any(use.interface == interface and use.accepted for use in near.rpc.interfaces):
                     continue
-                yield _finding(case, conversation, bind, interface)
+                packets = tuple(packet for packet in (bind.packet, bind.answer_packet) if packet)
+                others = bind.alter or any(use.accepted for use in near.rpc.interfaces)
+                yield _finding(
+                    case, conversation, interface, others,
+                    Seen(f"bind of {_name(interface)} is answered: {_answer(bind)}", near.flow.capture, packets),
+                    *observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet),
+                )  # fmt: skip
+        if not observe.is_mapper(conversation):
+            yield from _withdrawn(case, conversation, near.rpc)
+
+
+def _withdrawn(case: Case, conversation: Conversation, rpc: Connection) -> Iterator[Finding]:
+    """Interfaces that were agreed, and whose calls are all refused as unknown: the server has given them up."""
+    fault = next((one for one in rpc.faults if one.status == NO_SUCH_INTERFACE and one.interface is not None), None)
+    if fault is None or fault.interface is None or rpc.fates[Fate.RESPONSE]:
+        return
+    packets = tuple(packet for packet in (fault.request_packet, fault.packet) if packet)
+    says = f"a call of {_name(fault.interface)} is answered by fault {fault.status:#010x} (unknown interface)"
+    yield _finding(
+        case, conversation, fault.interface, False, Seen(says, conversation.near.flow.capture, packets),
+        *observe.said_more(fault.extended, conversation.server, conversation.near.flow.capture, fault.packet),
+    )  # fmt: skip
+
+
+def _name(interface: Syntax) -> str:
+    return interface_name(interface.uuid, interface.version) or interface.uuid
 
 
 def _rejected(bind: Bind) -> list[Syntax]:
@@ -41,12 +67,13 @@ def _rejected(bind: Bind) -> list[Syntax]:
     return list(bind.refused) if bind.answer == "ack" else []
 
 
-def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Syntax) -> Finding:
+def _finding(
+    case: Case, conversation: Conversation, interface: Syntax, others: bool, *refusal: Evidence
+) -> Finding:  # fmt: skip
+    """`others`: the connection serves other interfaces."""
     near = conversation.near
-    name = interface_name(interface.uuid, interface.version) or interface.uuid
-    others = bind.alter or any(use.accepted for use in (near.rpc.interfaces if near.rpc else ()))
+    name = _name(interface)
     referral = case.referral_of(near)
-    packets = tuple(packet for packet in (bind.packet, bind.answer_packet) if packet)
     evidence: list[Evidence] = []
     if referral is not None:
         object_only = referral.referral.kind is ReferralKind.OBJECT_REFERENCE
@@ -56,8 +83,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind, interface: Synt
                 referral.asked_on.flow.capture, (referral.referral.response_packet,),
             )
         )  # fmt: skip
-    evidence.append(Seen(f"bind of {name} is answered: {_answer(bind)}", near.flow.capture, packets))
-    evidence += observe.said_more(bind.extended, conversation.server, near.flow.capture, bind.answer_packet)
+    evidence += refusal
     return Finding(
         rule=RULE.id,
         summary=f"port {near.flow.server.port} of {conversation.server} does not serve {name}",

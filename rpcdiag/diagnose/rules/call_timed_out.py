@@ -1,6 +1,7 @@
 """The client gave the call up: the server had it and was not done.
 
-Looks like: a call without an answer, acknowledged by TCP; the client closes the connection after a round time.
+Looks like: a call without an answer, acknowledged by TCP; the client cancels it (co_cancel, then orphaned), or closes the
+connection, after a round time.
 Because: the method takes longer than the client's time limit: a slow query, a server that waits for something else.
 Not this: a call that TCP never acknowledged (idle-dropped, path-mtu); calls that wait by design, such as notifications; a
 call whose operation has no published name may be one of those (a note).
@@ -44,10 +45,7 @@ def check(case: Case) -> Iterator[Finding]:
             evidence=(
                 Seen(f"the call {name}, acknowledged by TCP", near.flow.capture, (call.packet,)),
                 Missing("no answer", near.flow.capture, call.packet, int(seconds * 1e9)),
-                Seen(
-                    "the client closes the connection", near.flow.capture,
-                    (near.flow.fin_from_client or (near.flow.reset.packet if near.flow.reset else near.flow.last_packet),),
-                ),
+                _gives_up(near, call),
             ),
             errors=(CANCELLED, TIMED_OUT),
             subject=Subject(port=near.flow.server.port, interface=call.interface),
@@ -66,6 +64,9 @@ def _given_up(near: CaseFlow) -> tuple[OpenCall, float] | None:
     calls = [one for one in rpc.open_calls if one.fate in (Fate.UNANSWERED, Fate.REJECTED)]
     if not calls:
         return None
+    cancelled = next((one for one in calls if one.given_up_ns), None)
+    if cancelled is not None:
+        return _worth(cancelled, (cancelled.given_up_ns - cancelled.time_ns) / 1e9)
     call = calls[-1]
     reset, fin = flow.reset, flow.fin_from_client
     if fin is not None and fin > call.packet:
@@ -76,11 +77,24 @@ def _given_up(near: CaseFlow) -> tuple[OpenCall, float] | None:
     if (flow.last_data_packet or 0) > call.packet and flow.last_data_ns is not None:
         return None  # it went on with something else
     waited = flow.silence.lasted_ns if flow.silence and flow.silence.after_packet >= call.packet else 0
-    seconds = waited / 1e9
+    return _worth(call, waited / 1e9)
+
+
+def _worth(call: OpenCall, seconds: float) -> tuple[OpenCall, float] | None:
+    """The two, unless the client was quick or the call waits by design."""
     said = _name(call).lower()
     if seconds < SHORTEST_S or any(word in said for word in _WAIT_BY_DESIGN):
         return None
     return call, seconds
+
+
+def _gives_up(near: CaseFlow, call: OpenCall) -> Seen:
+    flow = near.flow
+    if call.given_up_ns:
+        after_s = (call.given_up_ns - call.time_ns) / 1e9
+        return Seen(f"the client cancels the call after {after_s:.0f} s", flow.capture, (call.packet,))
+    closed = flow.fin_from_client or (flow.reset.packet if flow.reset else flow.last_packet)
+    return Seen("the client closes the connection", flow.capture, (closed,))
 
 
 def _name(call: OpenCall) -> str:

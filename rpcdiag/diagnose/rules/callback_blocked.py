@@ -1,7 +1,8 @@
 """DCOM connects back, and the way from the server to the client is shut.
 
 Looks like: the client uses an object on the server (DCOM); then the server tries to reach the client, port 135 or the
-port of the client's own object, and gets no answer or a refusal. The call that gave it the callback fails or hangs.
+port of the client's own object, and gets no answer or a refusal. The call that gave it the callback fails or hangs. Or
+the call comes back with 0x80040202 (cannot connect), and the server's attempt is not in the capture (a warning).
 Because: the client's firewall admits nothing from the server.
 Not this: a server that connects for reasons of its own, with no DCOM call of the client before.
 Needs: what goes from the server to the client too: no filter for one direction, and 3 s of silence or more.
@@ -13,7 +14,8 @@ from rpcdiag.case import Case, CaseFlow, Conversation
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Direction, Finding, Rule, Subject
 from rpcdiag.flows.flow import FAILED_TO_OPEN, TcpOutcome
-from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
+from rpcdiag.model.evidence import Confidence, Evidence, Missing, Seen, Severity
+from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Fate
 
 SINK_FAILED = 0x80040202
@@ -22,6 +24,7 @@ _ABOUT_CALLBACKS = frozenset({observe.UNAVAILABLE, SINK_FAILED})
 
 
 def check(case: Case) -> Iterator[Finding]:
+    seen: set[tuple[Address, Address]] = set()  # client and server of the forward direction
     for conversation in observe.failed(case, *FAILED_TO_OPEN):
         if conversation.near.flow.outcome is TcpOutcome.UNANSWERED and not observe.silent_long_enough(
             case, conversation
@@ -32,7 +35,41 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         forward = observe.dcom_forward(case, conversation)
         if forward:
+            seen.add((conversation.server, conversation.client))
             yield _finding(case, conversation, forward)
+    for conversation in case.unsettled:
+        if (conversation.client, conversation.server) not in seen:
+            yield from _unseen(conversation)
+
+
+def _unseen(conversation: Conversation) -> Iterator[Finding]:
+    """The server says that it could not connect to the client's object; the capture does not show how it tried."""
+    near, client, server = conversation.near, conversation.client, conversation.server
+    said = [one for one in near.rpc.carried if one.result == SINK_FAILED] if near.rpc is not None else []
+    if not said:
+        return
+    packets = tuple(packet for packet in (said[0].request_packet, said[0].packet) if packet)
+    yield Finding(
+        rule=RULE.id,
+        summary=f"{server} says that it cannot connect to an object of {client}; its attempt is not in the capture",
+        severity=Severity.WARNING,
+        confidence=Confidence.POSSIBLE,
+        client=client,
+        server=server,
+        direction=Direction.SERVER_TO_CLIENT,
+        flows=conversation.ids,
+        evidence=(
+            Seen(f"the client's call comes back with {SINK_FAILED:#010x}", near.flow.capture, packets),
+            Missing(
+                f"no connection of {server} to {client}", near.flow.capture, packets[-1],
+                max(0, near.flow.start_ns + near.flow.watched_ns - said[0].time_ns),
+            ),
+        ),
+        errors=(SINK_FAILED, observe.UNAVAILABLE),
+        subject=Subject(dcom=True),
+        next_observation=f"Capture on {server}, all interfaces, while the client subscribes: does it go to {client}, port 135 "
+        "and then the port of the client's object?",
+    )  # fmt: skip
 
 
 def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) -> Finding:
@@ -50,7 +87,7 @@ def _finding(case: Case, conversation: Conversation, forward: list[CaseFlow]) ->
         client=flow.server.address,
         server=flow.client.address,
         direction=Direction.SERVER_TO_CLIENT,
-        flows=(*conversation.ids, *(used.id for used in forward)),
+        flows=(*conversation.ids, *(copy for used in forward for copy in (used.id, *used.same_as))),
         referrals=(given.id,) if given else (),
         evidence=(
             Seen(

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from rpcdiag.case import Case, CaseReferral, Conversation, LogRow
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.flows.flow import TcpOutcome
+from rpcdiag.flows.flow import UDP, TcpOutcome
 from rpcdiag.model.evidence import Confidence, Missing, Seen, Severity
 from rpcdiag.model.packets import Address
+from rpcdiag.track.facts import Fate
 from rpcdiag.track.origin import OriginKind
 
 _SURE = {
@@ -38,11 +39,28 @@ def check(case: Case) -> Iterator[Finding]:
         if conversation.near.origin.kind is OriginKind.WELL_KNOWN or _address_is_wrong(case, conversation):
             continue
         yield _silent(case, conversation)
+    for conversation in case.conversations:
+        if conversation.near.flow.transport == UDP and _calls_in_vain(case, conversation):
+            yield _silent(case, conversation)
     refused = _refused_on_the_way_out(case)
     for referral in case.referrals if refused else ():
         rows = [] if referral.flows else _never_sent(refused, referral)
         if rows:
             yield _held_back(case, referral, rows)
+
+
+def _calls_in_vain(case: Case, conversation: Conversation) -> bool:
+    """Whether calls over UDP to a port that the mapper named get nothing at all; a client asks again after a second."""
+    flow, rpc = conversation.near.flow, conversation.near.rpc
+    return (
+        flow.outcome is TcpOutcome.UNANSWERED
+        and rpc is not None
+        and rpc.fates[Fate.UNANSWERED] > 0  # others want no answer
+        and not observe.is_mapper(conversation)
+        and case.referral_of(conversation.near) is not None
+        and flow.watched_ns >= observe.ANSWER_PATIENCE_NS
+        and not _address_is_wrong(case, conversation)
+    )
 
 
 def _address_is_wrong(case: Case, conversation: Conversation) -> bool:

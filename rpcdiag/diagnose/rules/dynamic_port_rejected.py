@@ -23,7 +23,7 @@ def check(case: Case) -> Iterator[Finding]:
         port = conversation.near.flow.server.port
         yield refused.finding(
             case, conversation, RULE.id,
-            f"a device in the path refuses {conversation.client} the dynamic port {port} of {conversation.server}",
+            f"{refused.device(conversation)} refuses {conversation.client} the dynamic port {port} of {conversation.server}",
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Looks like: the SYN is answered by an ICMP error that says net or host unreachable, no route, or time exceeded.
 Because: the host is down, its address is wrong, or the routing is.
 Not this: ICMP that says prohibited or port unreachable, which is a rule of a firewall (mapper-rejected,
-dynamic-port-rejected); an address that only a DCOM binding names (binding-unreachable).
+dynamic-port-rejected); a server that takes another connection of the client meanwhile; an address that only a DCOM binding names (binding-unreachable).
 Needs: ICMP and ICMPv6 in the capture: do not filter for TCP alone.
 """
 
@@ -18,7 +18,7 @@ from rpcdiag.model.evidence import Confidence, Severity
 
 def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, TcpOutcome.PROHIBITED):
-        if not observe.no_way(conversation):
+        if not observe.no_way(case, conversation):
             continue
         _, evidence, _ = observe.refuser(case, conversation)
         sender = conversation.near.flow.icmp[0].sender

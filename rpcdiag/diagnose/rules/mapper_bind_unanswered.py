@@ -34,7 +34,7 @@ def check(case: Case) -> Iterator[Finding]:
         )
         if bind.answer is not None or (waited < observe.ANSWER_PATIENCE_NS and not closed_on_it):
             continue
-        if near.rpc.bytes_missing and near.rpc.pdus > 1:
+        if observe.went_on(near.rpc, bind):
             continue
         passed = observe.dcom_passed(case, conversation, bind)
         if not passed and not _names_mapper(bind) and _mapper_answers(case, conversation):

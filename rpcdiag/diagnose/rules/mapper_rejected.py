@@ -18,7 +18,7 @@ def check(case: Case) -> Iterator[Finding]:
         if observe.is_mapper(conversation):
             yield refused.finding(
                 case, conversation, RULE.id,
-                f"a device in the path refuses {conversation.client} the endpoint mapper of {conversation.server}",
+                f"{refused.device(conversation)} refuses {conversation.client} the endpoint mapper of {conversation.server}",
             )  # fmt: skip
 
 

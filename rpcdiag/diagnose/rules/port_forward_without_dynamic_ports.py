@@ -23,7 +23,7 @@ _DCOM = frozenset({ReferralKind.ACTIVATION, ReferralKind.RESOLVE_OXID})
 
 def check(case: Case) -> Iterator[Finding]:
     for conversation in observe.failed(case, *FAILED_TO_OPEN):
-        if observe.is_mapper(conversation) or observe.no_way(conversation):
+        if observe.is_mapper(conversation) or observe.no_way(case, conversation):
             continue
         if conversation.near.flow.outcome is TcpOutcome.UNANSWERED and not observe.silent_long_enough(
             case, conversation

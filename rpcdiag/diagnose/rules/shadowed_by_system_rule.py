@@ -28,6 +28,8 @@ def check(case: Case) -> Iterator[Finding]:
         rpc = conversation.near.rpc
         if not governed or rpc is None or not rpc.binds or rpc.binds[0].answer is not None:
             continue
+        if observe.went_on(rpc, rpc.binds[0]):
+            continue
         if conversation.near.strict.verdict != "violation":
             continue
         yield _finding(case, conversation, governed)

@@ -46,8 +46,8 @@ def _killed(case: Case, flow: CaseFlow) -> Bind | None:
         last = reset.time_ns  # a client that gives up at once has not waited
     if not ended and last - bind.time_ns < observe.ANSWER_PATIENCE_NS:
         return None
-    if rpc.bytes_missing and rpc.pdus > 1:
-        return None  # the answer may lie in the gap
+    if observe.went_on(rpc, bind):
+        return None
     return bind
 
 

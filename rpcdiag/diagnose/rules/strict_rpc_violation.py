@@ -57,6 +57,8 @@ def _is_the_cause(case: Case, flow: CaseFlow) -> bool:
     """Whether a log line says that the violation was what killed the flow: a denial, or a rule of the system policy."""
     if flow.rpc is None or not flow.rpc.binds or flow.rpc.binds[0].answer is not None:
         return False
+    if observe.went_on(flow.rpc, flow.rpc.binds[0]):
+        return False
     rows = case.rows_of(case.conversations[flow.conversation])
     return any(observe.sure(row) and (row.entry.drops or observe.is_system(row.entry.rule or "")) for row in rows)
 

@@ -2,7 +2,7 @@
 
 from tests.build import exchanges, logs, pdus
 from tests.build.conversation import MS, SECOND, Recording, Tcp
-from tests.causes.shown_cause import Shown
+from tests.causes.shown_cause import Build, Shown
 
 C, D, S, ROUTER = "10.0.0.1", "10.0.0.7", "10.0.0.2", "10.0.0.254"
 WMI = "8bc3f05e-d86b-11d0-a075-00c04fb68820"
@@ -156,6 +156,21 @@ def _other_process(recording: Recording) -> None:
     _answers(recording, pdus.bind_ack(((2, 1, pdus.NOTHING), (2, 1, pdus.NOTHING), (3, 3, pdus.NOTHING)), "49670"))
 
 
+def _withdrawn(*, answered: bool = False) -> Build:
+    """A call that the server refuses as one of an interface unknown to it; perhaps after another that it answered."""
+
+    def build(recording: Recording) -> None:
+        named(recording, 49670)
+        tcp = Tcp(recording, C, 50001, S, 49670)
+        tcp.open()
+        exchanges.session(tcp, exchanges.DRSUAPI, 1 if answered else 0)
+        tcp.send(pdus.request(1, bytes(24), call_id=9, context=1))
+        tcp.reply(pdus.fault(0x1C010003, call_id=9))
+        tcp.close()
+
+    return build
+
+
 def _held_back(recording: Recording) -> str:
     named(recording, 49670)
     recording.wait(SECOND)
@@ -235,5 +250,13 @@ SHOWN = (
     Shown(
         "another-process-on-port", "the bind is answered: no such interface here", _other_process, "bind-rejected",
         "established", "F7", twin_of="not-rpc-on-port", never=("not-rpc-on-port",),
+    ),
+    Shown(
+        "interface-withdrawn", "the bind is taken, and the call is answered: no such interface here", _withdrawn(),
+        "bind-rejected", "established", "F7", twin_of="not-rpc-on-port", never=("not-rpc-on-port",),
+    ),
+    Shown(
+        "interface-older", "one call is not known here, others of the interface are answered",
+        _withdrawn(answered=True), None, twin_of="bind-rejected", never=("bind-rejected",),
     ),
 )  # fmt: skip

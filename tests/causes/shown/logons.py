@@ -243,6 +243,10 @@ SHOWN = (
         _first_call(PROTOCOL_ERROR), "bad-credentials", "likely", "P10", "third-leg-lost", never=("third-leg-lost",),
     ),
     Shown(
+        "logon-refused-by-samba", "After the third token the first call is answered by fault 0x721 (security package).",
+        _first_call(0x721), "bad-credentials", "likely", "P10", "third-leg-lost", never=("third-leg-lost",),
+    ),
+    Shown(
         "wrong-password-at-smb", "The session setup that comes before the pipe is refused: STATUS_LOGON_FAILURE.",
         _session(LOGON_FAILURE), "bad-credentials", "established", "P10", "ntlm-refused", never=("ntlm-refused",),
     ),

@@ -362,6 +362,27 @@ def _given_up(interface: tuple[str, str], opnum: int, seconds: int, *, answered:
     return build
 
 
+def _cancelled(seconds: int, *, answered: bool = False) -> Build:
+    """co_cancel after so long; then an answer, or orphaned and another call."""
+
+    def build(recording: Recording) -> None:
+        tcp = _open(recording)
+        exchanges.bind(tcp, SVCCTL, PORT)
+        tcp.send(pdus.request(QUERY, bytes(24), call_id=7, context=1))
+        recording.wait(seconds * SECOND)
+        tcp.send(pdus.pdu(18, b"", call_id=7))
+        if answered:
+            tcp.reply(pdus.response(bytes(24), call_id=7, context=1))
+        else:
+            recording.wait(SECOND)
+            tcp.send(pdus.pdu(19, b"", call_id=7))
+        tcp.send(pdus.request(QUERY, bytes(24), call_id=8, context=1))
+        tcp.reply(pdus.response(bytes(24), call_id=8, context=1))
+        tcp.close()
+
+    return build
+
+
 # --- other nodes
 
 
@@ -567,6 +588,14 @@ SHOWN = (
         "call-timed-out", "The client closes the connection 30 seconds after a call that has no answer.",
         _given_up(SVCCTL, QUERY, 30), "call-timed-out", "likely", "H5", "idle-dropped",
         never=("idle-dropped", "server-reset"),
+    ),
+    Shown(
+        "call-cancelled", "The client cancels a call that has no answer after 30 seconds, and goes on with the next.",
+        _cancelled(30), "call-timed-out", "likely", "H5", "idle-dropped", never=("idle-dropped", "server-reset"),
+    ),
+    Shown(
+        "cancelled-and-answered", "The answer comes when the client cancels the call.",
+        _cancelled(30, answered=True), None, twin_of="call-timed-out", never=("call-timed-out",),
     ),
     Shown(
         "slow-and-answered", "The answer comes after 30 seconds.",

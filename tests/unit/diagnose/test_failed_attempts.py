@@ -213,3 +213,48 @@ def test_a_client_that_gives_up_at_once_has_not_waited(tmp_path: Path) -> None:
     recording.wait(20 * SECOND)
     exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
     assert not [one for one in _diagnosis(tmp_path, recording).findings if one.severity is Severity.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("server_port", "later_s", "rule"),
+    [(49153, 0, "dynamic-port-rejected"), (49153, 60, "host-unreachable"), (None, 0, "host-unreachable")],
+)
+def test_a_host_that_answers_meanwhile_is_not_unreachable(
+    tmp_path: Path, server_port: int | None, later_s: int, rule: str
+) -> None:  # fmt: skip
+    recording = Recording(START)
+    if server_port is not None:
+        exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, server_port)
+    recording.wait(later_s * SECOND)
+    Tcp(recording, CLIENT, 51101, SERVER, server_port or 135).prohibited("10.5.0.1", 3, 1)
+    (finding,) = [one for one in _diagnosis(tmp_path, recording).findings if one.severity is Severity.ERROR]
+    assert finding.rule == rule
+
+
+@pytest.mark.parametrize(("sender", "who"), [(SERVER, f"the firewall of {SERVER} itself"), ("10.5.0.1", "a device")])
+def test_who_refuses_by_icmp_is_named(tmp_path: Path, sender: str, who: str) -> None:
+    recording = Recording(START)
+    exchanges.lookup(recording, CLIENT, 51100, SERVER, exchanges.DRSUAPI, 49153)
+    Tcp(recording, CLIENT, 51101, SERVER, 49153).prohibited(sender, 3, 3)
+    (finding,) = [one for one in _diagnosis(tmp_path, recording).findings if one.severity is Severity.ERROR]
+    assert finding.rule == "dynamic-port-rejected"
+    assert finding.summary.startswith(who)
+
+
+@pytest.mark.parametrize("tried", [False, True])
+def test_a_call_that_says_that_the_clients_object_cannot_be_reached(tmp_path: Path, tried: bool) -> None:
+    recording = Recording(START)
+    tcp = Tcp(recording, CLIENT, 50610, SERVER, 135)
+    tcp.open()
+    exchanges.activator(tcp)
+    exchanges.activate(tcp, "8bc3f05e-d86b-11d0-a075-00c04fb68820", [f"{SERVER}[49670]"])
+    used = Tcp(recording, CLIENT, 50611, SERVER, 49670)
+    used.open()
+    ipid = exchanges.exporter(used)
+    used.send(pdus.request(5, pdus.orpcthis() + bytes(40), call_id=9, instance=ipid))
+    if tried:
+        Tcp(recording, SERVER, 61010, CLIENT, 135).syns()
+    used.reply(pdus.response(pdus.orpcthat() + pack("<I", 0x80040202), call_id=9))
+    found = [one for one in _diagnosis(tmp_path, recording).findings if one.rule == "callback-blocked"]
+    assert [one.severity for one in found] == [Severity.ERROR if tried else Severity.WARNING]
+    assert (str(found[0].client), str(found[0].server), found[0].direction) == (CLIENT, SERVER, "server-to-client")

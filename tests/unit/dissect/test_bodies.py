@@ -161,11 +161,20 @@ def test_oxid_resolution_and_server_alive() -> None:
         ("h", "h", None),
         ("h[99999]", "h", None),
         ("h[\u0663]", "h", None),
+        ("2001:db8::5[49670]", "2001:db8::5", 49670),
+        ("[2001:db8::5][49670]", "2001:db8::5", 49670),
+        ("[2001:db8::5]", "2001:db8::5", None),
+        ("[", "", None),
     ],
 )
 def test_string_bindings(text: str, host: str, port: int | None) -> None:
     strings = dcom.decode_dual_strings(Reader(pdus.dual_strings([text]))).strings
     assert (strings[0].host, strings[0].port) == (host, port)
+
+
+def test_the_zone_of_an_address_is_its_senders_own() -> None:
+    (one,) = dcom.decode_dual_strings(Reader(pdus.dual_strings(["fe80::5%12[49670]"]))).strings
+    assert (str(one.address), one.text) == ("fe80::5", "fe80::5%12[49670]")
 
 
 DECODERS: dict[str, tuple[bytes, Callable[[Ndr], object]]] = {

@@ -262,3 +262,33 @@ def test_a_pipe_of_rpc_that_is_refused(tmp_path: Path, name: str, again: bool, f
     _tcp(recording).say(session.messages)
     findings = analyzed(tmp_path, recording).findings
     assert [one.severity for one in findings if one.rule == "access-denied"] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "again", "found"), [("spoolss", False, ["warning"]), ("spoolss", True, []), ("report.docx", False, [])]
+)
+def test_a_pipe_of_rpc_that_is_not_there(tmp_path: Path, name: str, again: bool, found: list[str]) -> None:
+    recording = Recording(START)
+    session = smb2.logged_on(tokens=TOKENS)
+    tree = session.tree()
+    session.create(tree, name, status=0xC0000034)
+    if again:
+        session.create(tree, name)
+    _tcp(recording).say(session.messages)
+    findings = analyzed(tmp_path, recording).findings
+    assert [one.severity for one in findings if one.rule == "not-registered"] == found
+
+
+@pytest.mark.parametrize(
+    ("share", "again", "found"),
+    [(r"\\SRV\IPC$", False, ["error"]), (r"\\SRV\ipc$", True, []), (r"\\SRV\data", False, [])],
+)
+def test_the_share_of_all_pipes_that_is_refused(tmp_path: Path, share: str, again: bool, found: list[str]) -> None:
+    recording = Recording(START)
+    session = smb2.logged_on(tokens=TOKENS)
+    session.tree(share, status=0xC0000022)
+    if again:
+        session.tree(share)
+    _tcp(recording).say(session.messages)
+    findings = analyzed(tmp_path, recording).findings
+    assert [one.severity for one in findings if one.rule == "access-denied"] == found
