@@ -178,7 +178,8 @@ def summary(counts: Counts) -> Iterator[str]:
         if count
     ]
     yield ""
-    yield f"{counts.rows} rows, {counts.shown} shown{''.join(f', {one}' for one in hidden)}; {counts.drops} of them refused"
+    rows = f"{counts.rows} row{'' if counts.rows == 1 else 's'}"
+    yield f"{rows}, {counts.shown} shown{''.join(f', {one}' for one in hidden)}; {counts.drops} of them refused"
     if counts.first_bad is not None:
         log, line = counts.first_bad
         yield f"{counts.bad} lines could not be read, the first: {clean(log)}, line {line.line}: {clean(line.why)[:200]}"

@@ -109,12 +109,11 @@ def _span(capture: CaptureFacts) -> str:
 
 
 def _log(log: CaseLog) -> str:
-    drops = sum(entry.drops for entry in log.file.entries)
     matched = len({position for match in log.matches for position in match.entries})
     bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
     return (
-        f"{log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, {matched} belong to flows of the "
-        f"capture; clock: {log.clock.why}"
+        f"{log.file.format}, {names.several(log.file.rows, 'row')}{bad}, {names.several(log.file.drops, 'drop')}, {matched} "
+        f"belong{'s' if matched == 1 else ''} to flows of the capture; clock: {log.clock.why}"
     )
 
 

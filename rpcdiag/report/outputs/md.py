@@ -44,7 +44,7 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
         cut = " (cut short)" if capture.cut_short else ""
         yield f"- Capture {code(PurePath(capture.path).name)}: {capture.packets} packets{span}{cut}"
     for log in case.logs:
-        yield f"- Log {code(PurePath(log.file.path).name)}: {len(log.file.entries)} rows, {escaped(log.clock.why)}"
+        yield f"- Log {code(PurePath(log.file.path).name)}: {names.several(log.file.rows, 'row')}, {escaped(log.clock.why)}"
     for finding in serious[:MAX_FINDINGS]:
         yield ""
         yield from _finding(diagnosis, finding)

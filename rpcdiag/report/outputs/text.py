@@ -81,7 +81,9 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         span = ""
         if capture.first_ns is not None and capture.last_ns is not None:
             span = f", {names.day_and_time(capture.first_ns)} UTC, {names.duration(capture.last_ns - capture.first_ns)}"
-        yield from _wrapped(f"{clean(capture.path)}: {capture.format}, {capture.packets} packets{span}", width)
+        yield from _wrapped(
+            f"{clean(capture.path)}: {capture.format}, {names.several(capture.packets, 'packet')}{span}", width
+        )
         if capture.cut_short:
             why = capture.cut_short.removeprefix(f"{capture.path}: ")
             yield from style.bad(_wrapped(f"  cut short: {clean(why)}", width))
@@ -91,8 +93,8 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
         matched = len({position for match in log.matches for position in match.entries})
         yield from _wrapped(
-            f"{clean(log.file.path)}: {log.file.format}, {log.file.rows} rows{bad}, {log.file.drops} drops, "
-            f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
+            f"{clean(log.file.path)}: {log.file.format}, {names.several(log.file.rows, 'row')}{bad}, "
+            f"{names.several(log.file.drops, 'drop')}, {matched} belong{'s' if matched == 1 else ''} to flows of the capture; clock: {clean(log.clock.why)}",
             width,
         )
         for line in log.file.bad[:3]:
@@ -459,12 +461,13 @@ def _timeline(events: list[Event], style: Style, width: int) -> Iterator[str]:
 
 def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
     counts = {severity: sum(finding.severity is severity for finding in diagnosis.findings) for severity in Severity}
-    said = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
+    said = ", ".join(names.several(count, severity) for severity, count in counts.items() if count)
     sums = diagnosis.case.accounting
     skipped = sum(sums.packets_skipped.values())
     yield from wrap(
-        f"{said or 'no findings'}. {sums.packets} packets: {sums.packets_in_flows} in flows, {skipped} counted aside; "
-        f"{len(diagnosis.case.flows)} RPC flows, {len(diagnosis.case.referrals)} referrals, {sums.requests} calls.",
+        f"{said or 'no findings'}. {names.several(sums.packets, 'packet')}: {sums.packets_in_flows} in flows, {skipped} counted "
+        f"aside; {names.several(len(diagnosis.case.flows), 'RPC flow')}, "
+        f"{names.several(len(diagnosis.case.referrals), 'referral')}, {names.several(sums.requests, 'call')}.",
         width,
     )
     options = decode_options(diagnosis.case)
