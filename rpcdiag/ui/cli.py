@@ -74,16 +74,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """What the command runs. The memory of a large case goes back to the system at once, not object by object."""
+    _stand_in()
     code = main()
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
         sys.exit(code)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        sys.exit(code)  # the usual way complains
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        if code != UNREADABLE:  # else it has been said
+            complain(f"standard output: {error.strerror or error}")
+        code = UNREADABLE
     atexit._run_exitfuncs()
     os._exit(code)
+
+
+def _stand_in() -> None:
+    """For standard streams that whoever started us has closed: else a file that is opened would get their numbers.
+
+    Nothing can be written to the one that stands in for the output, which is then said like any other trouble.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  until the end
 
 
 def _parted(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -576,7 +594,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            complain(f"{chosen.file}: {error.strerror or error}")
+            complain(f"{error.filename or chosen.file or 'standard output'}: {error.strerror or error}")
             return UNREADABLE
         if not _for_wireshark(chosen, diagnosis):
             return UNREADABLE

@@ -192,6 +192,29 @@ def test_a_wrong_word_is_a_usage_error_that_says_what_was_meant(arguments: list[
     assert not done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes the stream")
+@pytest.mark.parametrize("command", ["analyze", "endpoints", "rules"])
+def test_output_that_is_closed_is_said_and_a_file_is_written_all_the_same(command: str, tmp_path: Path) -> None:
+    arguments = [] if command == "rules" else [BAD]
+    run = [sys.executable, "-m", "rpcdiag", command, *arguments]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *run], stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"rpcdiag: standard output: Bad file descriptor\n")
+    if command == "analyze":
+        into = ["-T", "json", "-o", str(tmp_path / "x.json")]
+        done = subprocess.run(["sh", "-c", '"$@" >&- 2>&- <&-', "sh", *run, *into], check=False)
+        assert done.returncode == 1
+        assert json.loads((tmp_path / "x.json").read_text())["schema_version"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_behind_the_report_is_said() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rpcdiag", "analyze", BAD], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"rpcdiag: standard output: No space left on device\n")
+
+
 def test_a_name_that_is_not_known_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["interfaces", "zzz"]) == 0
     assert "'zzz'" in capsys.readouterr().err
