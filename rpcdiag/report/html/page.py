@@ -18,6 +18,7 @@ from rpcdiag.report.html.scene import called, day_and_time
 from rpcdiag.report.html.tables import as_json, tables
 from rpcdiag.report.html.timeline import span_of, timeline
 from rpcdiag.report.names import clean
+from rpcdiag.report.overview import overview
 
 TEMPLATES = ("page.html", "case.html", "parts.html")
 MAX_TITLE = 60
@@ -53,6 +54,7 @@ def page(diagnosis: Diagnosis) -> str:
         cases=shown,
         left_out=left_out,
         summary=_summary(diagnosis),
+        overview=overview(diagnosis.findings),
         counts=_counts(diagnosis),
         atlas=atlas(diagnosis, known),
         timeline=timeline(diagnosis),

@@ -23,6 +23,7 @@ from rpcdiag.remedies.remedy import Remedy, Width
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
+from rpcdiag.report.overview import overview
 from rpcdiag.report.style import Style
 from rpcdiag.report.wireshark import decode_options
 from rpcdiag.track.facts import Fate, ReferralKind
@@ -63,15 +64,31 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
         yield from wrap(_nothing(case), options.width)
         yield from _given_up(case, options.width)
         return
+    told = overview(diagnosis.findings)
+    if told:
+        yield ""
+    for number, line in enumerate(told):
+        label = "" if number else "SUMMARY"
+        yield from _labelled(style, label, f"{line.says} [{line.rule}]", options.width, line.severity)
     for pair in stories[:MAX_STORIES]:
         yield ""
         yield from _story(diagnosis, pair, style, options.width)
     if len(stories) > MAX_STORIES:
         yield ""
-        yield f"{len(stories) - MAX_STORIES} more pairs of hosts, without findings as severe: -T json lists them all."
+        yield from wrap(_left_out(diagnosis, stories[MAX_STORIES:]), options.width)
     yield from _under_policy(diagnosis, style, options.width)
     yield ""
     yield from _ending(diagnosis, style, options.width)
+
+
+def _left_out(diagnosis: Diagnosis, pairs: list[Pair]) -> str:
+    """What is said of those that are not told, the worst of which are as bad as the last that is."""
+    worst: dict[Pair, Severity] = {}
+    for finding in diagnosis.findings:
+        worst.setdefault(_pair(finding), finding.severity)
+    counts = {severity: sum(worst.get(pair) is severity for pair in pairs) for severity in Severity}
+    said = ", ".join(f"{count} with {severity}s" for severity, count in counts.items() if count)
+    return f"{len(pairs)} more pairs of hosts ({said or 'without findings'}): -T json and -T csv list them all."
 
 
 def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
