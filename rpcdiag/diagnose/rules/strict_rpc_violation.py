@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rpcdiag.case import Case, CaseFlow, LogRow
 from rpcdiag.diagnose import governed, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.logs.isa_names import is_local_host, is_system
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.strict import Verdict
@@ -58,7 +59,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _fate(row: LogRow, count: int) -> str:
     it = "them" if count > 1 else "it"
     rule = f"the rule '{row.entry.rule}'" if row.entry.rule else "the firewall, as its log shows,"
-    if row.entry.rule and observe.is_system(row.entry.rule):
+    if row.entry.rule and is_system(row.entry.rule):
         return f"did not begin at the endpoint mapper, and {rule}, which enforces strict RPC compliance, ended {it}"
     return f"did not begin at the endpoint mapper, and {rule} refused {it}"
 
@@ -67,7 +68,7 @@ def _subject(case: Case, row: LogRow) -> Subject:
     zones = (row.entry.source_zone or "", row.entry.destination_zone or "") if row.entry.source_zone else None
     return Subject(
         dcom=True, log_rule=row.entry.rule, log_format=case.logs[row.log].file.format, device_zones=zones,
-        local_host=bool(zones and zones[0] == "Local Host"),
+        local_host=bool(zones and is_local_host(zones[0])),
     )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def _cause(case: Case, flow: CaseFlow) -> LogRow | None:
         return None
     rows = case.rows_of(case.conversations[flow.conversation])
     return next(
-        (row for row in rows if observe.sure(row) and (row.entry.drops or observe.is_system(row.entry.rule or ""))),
+        (row for row in rows if observe.sure(row) and (row.entry.drops or is_system(row.entry.rule or ""))),
         None,
     )
 
