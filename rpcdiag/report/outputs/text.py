@@ -230,8 +230,11 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
 
 def _worth_telling(remedies: tuple[Remedy, ...]) -> tuple[list[Remedy], list[Remedy]]:
     """Those that are told in full, and those that are named: what is wide or roundabout, where there is something better."""
-    narrow = [remedy for remedy in remedies if remedy.width < Width.RANGE]
-    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(remedies[:ENOUGH])
+    some = remedies
+    if any(remedy.replay is not None and remedy.replay.cures for remedy in remedies):
+        some = tuple(remedy for remedy in remedies if remedy.replay is None or remedy.replay.cures)
+    narrow = [remedy for remedy in some if remedy.width < Width.RANGE]
+    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(some[:ENOUGH])
     return told, [remedy for remedy in remedies if remedy not in told]
 
 
