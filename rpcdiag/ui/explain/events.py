@@ -31,7 +31,7 @@ EVENTS: tuple[Event, ...] = (
     Event(10009, "DistributedCOM", "the client", "DCOM could not talk to the computer with any protocol (Vista, Server "
           "2008 and 2008 R2).", "Look for SYNs to port 135, or the port it named, without an answer.", (1722,), (),
           ("unable to communicate with the computer", "dcom konnte mit dem computer")),
-    Event(10006, "DistributedCOM", "the client", "The server answered the activation with an error, which the event gives "
+    Event(10006, "DistributedCOM", "the client", "An activation on another computer ended with an error, which the event gives "
           "in decimal.", "2147944122 (0x800706BA): it was not reached, look there. Any other: it was, and the number "
           "decides.", (), (), ("dcom got error...attempting to activate the server",)),
     Event(10010, "DistributedCOM", "the server", "A COM server was started and did not register in time (120 s).",

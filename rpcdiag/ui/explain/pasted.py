@@ -43,11 +43,12 @@ _CONTEXT = re.compile(
     re.I,
 )
 _SAID = re.compile(
-    r"\b(?:got|gets?|gives?|gave|says?|said|shows?|reads?|see|seeing|throws?|reports?|mit|avec|con)\W{1,3}$", re.I
+    r"\b(?:what is|what's|mean(?:s|ing of)?|explain|got|gets?|gives?|gave|says?|said|shows?|reads?|see|seeing|throws?|reports?|mit|avec|con)\W{1,3}$",
+    re.I,
 )
 # where the text has other words and none of these, a number of four or five digits may count anything
 _TROUBLE = re.compile(
-    r"rpc|dcom|wmi|win32|hresult|error|fehler|erreur|erro\b|errore|\bfout|ошибк|错误|錯誤|エラー|오류|err(?:no)?\b|fail|fault|exception|unavail|"
+    r"rpc|dcom|wmi|win32|hresult|error|fehler|erreur|erro\b|errore|błąd|błęd|\bfout|ошибк|错误|錯誤|エラー|오류|err(?:no)?\b|fail|fault|exception|unavail|"
     r"endpoint|cannot|can't|couldn't|could not|unable|denied|refused|time[d-]? ?-?out|replicat|repl\b|certutil|dcdiag|"
     r"repadmin|socket|winsock|status|\bcode\b|result|unreachable",
     re.I,

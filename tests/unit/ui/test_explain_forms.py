@@ -61,6 +61,7 @@ FORMS: list[tuple[str, str]] = [
             "RPC 服务器不可用。",
             "(1722) The RPC server is unavailable.",
             "dcdiag says 1722",
+            "what is 1722?",
             "错误 1722",
             "1722 / 1722",
             "DC2 via RPC\n  Last attempt @ 2024-03-13 08:00:00 was delayed, 1722 (0x6ba):",
