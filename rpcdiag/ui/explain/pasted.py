@@ -43,7 +43,8 @@ _CONTEXT = re.compile(
     re.I,
 )
 _SAID = re.compile(
-    r"\b(?:what is|what's|mean(?:s|ing of)?|explain|got|gets?|gives?|gave|says?|said|shows?|reads?|see|seeing|throws?|reports?|mit|avec|con)\W{1,3}$",
+    r"\b(?:what is|what's|mean(?:s|ing of)?|explain|got|gets?|gives?|gave|says?|said|shows?|reads?|see|seeing|throws?|"
+    r"reports?|mit|avec|con)\W{1,3}$",
     re.I,
 )
 # where the text has other words and none of these, a number of four or five digits may count anything
