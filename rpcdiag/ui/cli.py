@@ -471,8 +471,8 @@ def _tail_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _rows(text: str) -> str:
     """A number of rows, or all."""
-    if text != "all" and int(text) < 0:
-        raise ValueError(text)
+    if text != "all" and not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'all'")
     return text
 
 
@@ -480,7 +480,7 @@ def _probe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", metavar="HOST", help="its name or address: packets are sent to it")
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     parser.add_argument("-w", dest="write", metavar="FILE", help="keep what was sent and what came back (pcapng)")
-    parser.add_argument("--port", type=_count, default=135, help="of its endpoint mapper, where it is not 135")
+    parser.add_argument("--port", type=_port, default=135, help="of its endpoint mapper, where it is not 135")
     parser.set_defaults(run=_probe)
 
 
@@ -504,10 +504,16 @@ def _case(text: str) -> str:
 
 def _count(text: str) -> int:
     """A positive number."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """The number of a TCP port."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535")
+    return int(text)
 
 
 class _Patience:

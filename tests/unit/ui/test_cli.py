@@ -180,6 +180,10 @@ def test_an_interruption_after_the_reading_waits_for_the_report(
         (["tail"], "are required: LOG"),
         ([GOOD], "is a file: name the command first, as in rpcdiag analyze"),
         (["--log", LOG, "analyze", GOOD], "the command comes first, as in rpcdiag analyze CAPTURE --log FILE"),
+        (["analyze", GOOD, "--jobs", "0"], "argument --jobs: '0' is no number from 1 on."),
+        (["probe", "127.0.0.1", "--port", "99999"], "argument --port: '99999' is no port: 1 to 65535."),
+        (["tail", LOG, "-n", "some"], "argument -n: 'some' is neither a number nor 'all'."),
+        (["simulate", GOOD, "--policy", LOG], "looks like a log (windows-firewall): name it after --log; not iptables-save: no"),
         (["rules", "x"], "'x' is too much: rules takes no more"),
     ],
 )  # fmt: skip
