@@ -22,7 +22,7 @@ from rpcdiag.case import (
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge, rules
 from rpcdiag.dissect.dcerpc import PRIVACY
-from rpcdiag.errors import CorruptInput, RpcdiagError
+from rpcdiag.errors import CorruptInput, RpcdiagError, UnknownFormat
 from rpcdiag.flows.flow import FAILED_TO_OPEN, HTTP, TCP, UDP, Flow
 from rpcdiag.flows.table import Attempt, FlowTable, pair_of
 from rpcdiag.intake import Intake, Reading, Taken, Watch, take_in
@@ -121,7 +121,7 @@ def conclude(
     log_format: "LogFormat | None" = None,
 ) -> Diagnosis:
     """What follows from captures that were read; the arguments are those of `analyze`."""
-    troubles = list(intake.troubles)
+    troubles = [_told_apart(one) for one in intake.troubles]
     facts = tuple(_capture_facts(index, taken) for index, taken in enumerate(intake.captures))
     table = FlowTable([taken.flows for taken in intake.captures])
     folded: tuple[Folded, ...] = ()
@@ -136,7 +136,11 @@ def conclude(
     if unsealer is not None:
         troubles += unsealer.troubles
     if logs:
-        case = _with_logs(case, table, lambda wanted: _read_logs(logs, wanted, log_format, troubles), log_offset_ns)
+        files: list[LogFile] = []
+        case = _with_logs(
+            case, table, lambda wanted: _read_logs(files, logs, wanted, log_format, troubles), log_offset_ns
+        )
+        cuts += tuple(CorruptInput(file.path, file.cut) for file in files if file.cut)
     applied = _under(case, policy)
     if policy is not None and policy.cut:
         cuts = (*cuts, CorruptInput(policy.path or policy.name, policy.cut))
@@ -529,12 +533,27 @@ def _accounting(
     )
 
 
+def _told_apart(trouble: RpcdiagError) -> RpcdiagError:
+    """A file that is no capture, with what it is where it is a log."""
+    if not isinstance(trouble, UnknownFormat) or trouble.reasons[0].startswith("looks like"):
+        return trouble
+    from rpcdiag.logs.reader import format_of
+
+    known = format_of(trouble.path)
+    if known is None:
+        return trouble
+    return UnknownFormat(trouble.path, (f"looks like a log ({known}): name it after --log", *trouble.reasons))
+
+
 def _read_logs(
-    paths: Sequence[str], wanted: "Wanted", described: "LogFormat | None", troubles: list[RpcdiagError]
+    files: "list[LogFile]",
+    paths: Sequence[str],
+    wanted: "Wanted",
+    described: "LogFormat | None",
+    troubles: list[RpcdiagError],
 ) -> "list[LogFile]":
     from rpcdiag.logs.reader import read_all, with_rotated
 
-    files: list[LogFile] = []
     for path in with_rotated(paths):
         try:
             files += read_all(path, wanted, described)

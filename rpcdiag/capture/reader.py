@@ -47,6 +47,11 @@ _HINTS = (
     (b"#Version:", "a firewall log: name it after --log"),
     (b"#Software:", "a firewall log: name it after --log"),
     (b"PK\x03\x04", "a zip archive: unpack it first"),
+    (b"MSCF", "a cabinet: unpack it first (expand FILE -F:* .)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (b"BZh", "a file packed with bzip2: unpack it first"),
+    (b"GMBU", "a capture of Network Monitor: convert it with editcap"),
+    (b"XCP\x00", "a capture of NetXRay: convert it with editcap"),
     (b"\x00\x02\x00\x00", "a Windows trace (.etl)? convert it with etl2pcapng"),
     (b"trans", "no capture"),
     (b"snoop\x00", "a snoop file: convert it with editcap"),
@@ -97,6 +102,8 @@ class CaptureReader:
         if reasons[1] is None:
             return pcapng.PcapngFile(self.sweep)
         hints = tuple(f"looks like {what}" for start, what in _HINTS if head.startswith(start))
+        if not hints and self.path.lower().endswith(".etl"):  # its first bytes are the size of its buffers
+            hints = ("looks like a Windows trace (.etl): convert it with etl2pcapng, pktmon etl2pcap",)
         raise UnknownFormat(self.path, (*hints, *(why for why in reasons if why)))
 
     def close(self) -> None:

@@ -594,8 +594,3 @@ def _uses_objects(flow: CaseFlow) -> bool:
 def rule_of(case: Case, conversation: Conversation) -> str | None:
     """The first rule that a log names for the refusal."""
     return next((row.entry.rule for row in case.drops_of(conversation) if row.entry.rule), None)
-
-
-def is_system(rule: str) -> bool:
-    """Whether a TMG or ISA rule is one of the system policy; ISA 2004 writes them without the prefix."""
-    return rule.startswith("[System]") or rule.startswith("Allow RPC from ISA Server to trusted servers")

@@ -20,6 +20,7 @@ from rpcdiag.logs.opening import open_log, why_not
 from rpcdiag.logs.opening import status as status_of
 from rpcdiag.logs.pushed import Pushed
 from rpcdiag.logs.reader import HEAD, read
+from rpcdiag.logs.unpacked import is_packed
 
 CHUNK = 1 << 20  # bytes of one poll
 WINDOW = 4 << 20  # of a larger file only so much of its end is read for the last rows
@@ -28,7 +29,6 @@ MAX_PREAMBLE = 64  # lines of a header
 MAX_ENTRIES = 20_000  # names in a folder among which a renamed file is looked for
 HOLDS = os.name != "nt"  # Windows cannot rename a file that somebody holds open
 _TAIL = 64  # bytes before the place of reading, by which a file is known to be the same
-_GZIP = b"\x1f\x8b"
 _PREALLOCATED = bytes(2)  # more than the last character of UTF-16 ends in
 Say = Callable[[str], None]
 Found = list[LogEntry | BadLine]
@@ -258,7 +258,7 @@ class FollowedFile:
         if not first:
             self._new_part(None)
             return self._appended() or []
-        if head.startswith(_GZIP):
+        if is_packed(head):
             return self._whole()
         head = head.lstrip(b"\x00")
         encoding, mark = encoding_of(head)
@@ -473,15 +473,21 @@ class FollowedStream:
         return self._part.end()
 
 
-def standard_input(say: Say, mapped: LogFormat | None = None) -> FollowedStream:
-    """What comes through standard input, on every system: a thread reads ahead a little."""
+def through_pipe(path: str, say: Say, mapped: LogFormat | None = None) -> FollowedStream:
+    """What comes through a pipe, or standard input (`-`), on every system: a thread reads ahead a little."""
     ahead: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
     def fetch() -> None:
         data = b"-"
+        try:
+            pipe = sys.stdin.fileno() if path == "-" else os.open(path, os.O_RDONLY)  # waits for whoever writes to it
+        except OSError as error:
+            say(f"{path}: {error.strerror or error}")
+            ahead.put(b"")
+            return
         while data:
             try:
-                data = os.read(sys.stdin.fileno(), HEAD)
+                data = os.read(pipe, HEAD)
             except OSError:
                 data = b""
             ahead.put(data)
@@ -493,4 +499,4 @@ def standard_input(say: Say, mapped: LogFormat | None = None) -> FollowedStream:
             return None
 
     threading.Thread(target=fetch, daemon=True).start()
-    return FollowedStream("-", taken, say, mapped)
+    return FollowedStream(path, taken, say, mapped)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from rpcdiag.logs.entry import LogEntry
 from rpcdiag.logs.fields import SECOND, address, endpoint, protocol, unsigned, when
 from rpcdiag.logs.fwx_codes import CODES
+from rpcdiag.logs.isa_names import is_local_host
 
 _ACTIONS = {
     "establish": "open",
@@ -94,6 +95,6 @@ def _value(fields: Mapping[str, str], name: str) -> str | None:
 
 
 def _path(fields: Mapping[str, str]) -> str:
-    if _value(fields, "source network") == "Local Host":
+    if is_local_host(_value(fields, "source network")):
         return "out"
-    return "in" if _value(fields, "destination network") == "Local Host" else "fwd"
+    return "in" if is_local_host(_value(fields, "destination network")) else "fwd"

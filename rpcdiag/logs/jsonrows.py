@@ -39,14 +39,14 @@ def objects(pieces: Iterable[str]) -> Iterator[_Numbered]:
 
 
 def lines(pieces: Iterable[str]) -> Iterator[str]:
-    """The lines of text that is cut anywhere."""
+    """The lines of text that is cut anywhere; of one that is too long its beginning, once."""
     held = ""
     for piece in pieces:
-        *whole, held = (held + _ended(piece)).split("\n")
-        yield from whole
-        if len(held) >= MAX_LINE:
-            yield held
+        *whole, rest = _ended(piece).split("\n")
+        for part in whole:
+            yield held + part[: MAX_LINE - len(held)]
             held = ""
+        held += rest[: MAX_LINE - len(held)]
     if held:
         yield held
 

@@ -1,15 +1,13 @@
 """A log file to entries: opened, decoded, its format told by content."""
 
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BufferedReader
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple
 
 from rpcdiag import plugins
-from rpcdiag.errors import InputError, UnknownFormat, said_of
+from rpcdiag.errors import InputError, UnknownFormat
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
-from rpcdiag.logs.opening import open_log, why_not
+from rpcdiag.logs.unpacked import BROKEN, Source, refuse
 
 HEAD = 64 * 1024
 MAX_LINE = 64 * 1024
@@ -19,9 +17,7 @@ MAX_KEPT = 200_000
 FOR_SURE = 50_000  # of these for rows that have the very ports of a connection, or are about a port or a host
 MAX_UNREAD = 1_000_000  # lines that are shown to the other formats of a file
 MAX_WORDS = 65_536  # distinct texts of a large log that are held once
-_CABINET = "MSCF"
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
-_BROKEN = (OSError, EOFError, zlib.error)  # what reading a file, packed or not, can end in
 
 
 Wanted = Callable[[LogEntry], int]  # 0: no; 1: it may concern the captures; 2: it does, as far as a row can tell
@@ -53,6 +49,7 @@ class LogFile(NamedTuple):
     left_out_drops: int = 0
     kinds: dict[tuple[str, str], Kind] = {}  # noqa: RUF012 (a named tuple's default; nobody writes to it)
     whole: bool = True
+    cut: str = ""  # why it could not be read to its end
 
     @property
     def rows(self) -> int:
@@ -140,8 +137,9 @@ def read(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = Non
         UnknownFormat: no format takes it; holds the reason of each.
         MissingPiece: the package that reads this format is not installed.
     """
-    encoding, head = _head(path)
-    return _read(path, _recognise(path, head, mapped), encoding, _Kept(wanted))
+    with Source(path) as source:
+        encoding, head = _head(source)
+        return _read(source, _recognise(path, head, mapped), encoding, _Kept(wanted))
 
 
 def read_all(path: str, wanted: Wanted | None = None, mapped: LogFormat | None = None) -> tuple[LogFile, ...]:
@@ -153,15 +151,21 @@ def read_all(path: str, wanted: Wanted | None = None, mapped: LogFormat | None =
     Raises:
         InputError, UnknownFormat, MissingPiece: as `read`.
     """
-    encoding, head = _head(path)
+    with Source(path) as source:
+        return _read_all(source, wanted, mapped)
+
+
+def _read_all(source: Source, wanted: Wanted | None, mapped: LogFormat | None) -> tuple[LogFile, ...]:
+    path = source.path
+    encoding, head = _head(source)
     chosen = _recognise(path, head, mapped)
     kept = _Kept(wanted)
     others = _others(chosen, head) if chosen.whole_lines and chosen.parse_file is None else []
     kept.unread = set() if others else None
-    first = _read(path, chosen, encoding, kept)
+    first = _read(source, chosen, encoding, kept)
     parts = []
     for other in others if kept.unread else ():
-        part = _read(path, other, encoding, _Part(wanted, kept.unread or set()))
+        part = _read(source, other, encoding, _Part(wanted, kept.unread or set()))
         if part.rows:
             parts.append(part._replace(notes=(f"lines of {path} that are no {chosen.name}", *part.notes)))
     if not parts or kept.unread is None:
@@ -173,14 +177,17 @@ def read_all(path: str, wanted: Wanted | None = None, mapped: LogFormat | None =
     return first._replace(bad=bad, bad_count=max(len(bad), read_by_others), notes=notes), *parts
 
 
-def _read(path: str, chosen: LogFormat, encoding: str, kept: _Kept) -> LogFile:
+def _read(source: Source, chosen: LogFormat, encoding: str, kept: _Kept) -> LogFile:
+    path = source.path
     notes = _notes_of_rotation(path)
+    cut = ""
     try:
-        with _open(path) as stream:
+        with source.open() as stream:
             for one in _parsed(chosen, stream, encoding, kept):
                 kept.add(one)
-    except _BROKEN as error:
-        notes.append(f"could not be read to its end: {error}")
+    except BROKEN as error:
+        cut = f"could not be read to its end: {error}"
+        notes.append(cut)
     if kept.left_out:
         notes.append(
             f"{kept.left_out} rows were counted and not kept: the log is large, and they concern no host of the captures"
@@ -190,7 +197,7 @@ def _read(path: str, chosen: LogFormat, encoding: str, kept: _Kept) -> LogFile:
         notes.append(f"the firewall says that it lost {kept.lost} rows: a missing row proves nothing")
     return LogFile(
         path, chosen.name, tuple(kept.entries), tuple(kept.bad), kept.bad_count, tuple(notes), chosen.counts,
-        kept.left_out, kept.left_out_drops, kept.kinds(), kept.whole,
+        kept.left_out, kept.left_out_drops, kept.kinds(), kept.whole, cut,
     )  # fmt: skip
 
 
@@ -220,6 +227,15 @@ def _parsed(chosen: LogFormat, stream: IO[bytes], encoding: str, kept: _Kept) ->
     return chosen.parse(_lines(stream, encoding, kept) if chosen.whole_lines else _pieces(stream, encoding))
 
 
+def format_of(path: str) -> str | None:
+    """The name of the format that takes the beginning of a file, where one does."""
+    try:
+        with Source(path) as source:
+            return _recognise(path, _head(source)[1], None).name
+    except InputError:
+        return None
+
+
 def with_rotated(paths: Sequence[str]) -> list[str]:
     """The logs, each preceded by the `.old` that rotation has left beside it, unless that is named anyway."""
     found = []
@@ -240,10 +256,6 @@ def _notes_of_rotation(path: str) -> list[str]:
 
 def _recognise(path: str, head: str, mapped: LogFormat | None) -> LogFormat:
     reasons = []
-    if head.startswith(_CABINET):
-        raise InputError(
-            path, f"is a cabinet: unpack it first (expand {path} -F:* .), and give what was in it", "byte 0"
-        )
     known = plugins.discover("rpcdiag.logs.formats", "FORMAT")
     if mapped is not None:
         known = [mapped, *(one for one in known if one.name != mapped.name)]
@@ -256,64 +268,35 @@ def _recognise(path: str, head: str, mapped: LogFormat | None) -> LogFormat:
     raise UnknownFormat(path, tuple(reasons), "line 1")
 
 
-def _open(path: str) -> IO[bytes]:
-    """The file, unpacked where it is compressed.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    try:
-        if os.path.isdir(path):
-            raise InputError(path, "is a directory")
-        stream = cast("BufferedReader", open_log(path))  # the caller closes it
-    except FileNotFoundError:
-        raise InputError(path, "no such file") from None
-    except OSError as error:
-        raise InputError(path, why_not(path, error)) from None
-    except ValueError as error:  # a name with a NUL in it
-        raise InputError(path, said_of(error)) from None
-    try:
-        packed = stream.peek(2)[:2] == b"\x1f\x8b"
-    except OSError as error:
-        stream.close()
-        raise InputError(path, error.strerror or str(error)) from None
-    if packed:
-        import gzip
-
-        unpacked = gzip.GzipFile(fileobj=stream)
-        unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it
-        return unpacked  # type: ignore[return-value]  # a GzipFile is read like any other file
-    return stream
-
-
-def _head(path: str) -> tuple[str, str]:
+def _head(source: Source) -> tuple[str, str]:
     """The encoding, and the first 64 KiB as text; NUL bytes that a crash has left in front do not count."""
-    raw = b""
-    with _open(path) as stream:
+    path, raw = source.path, b""
+    with source.open() as stream:
         try:
             while len(raw) < HEAD and (piece := stream.read(HEAD)):
                 raw = (raw + piece).lstrip(b"\x00")
-        except _BROKEN as error:
-            raw = raw or _beginning(path)
+        except BROKEN as error:
+            raw = raw or _beginning(source)
             if not raw:
                 raise InputError(path, f"cannot be read: {error}", "byte 0") from None
     raw = raw[:HEAD]
     if not raw.strip(b"\x00\r\n\t "):
         raise InputError(path, "is empty", "byte 0")
+    refuse(path, raw)
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding, raw[len(mark) :].decode(encoding, "replace")
     return "utf-8", raw.decode("utf-8", "replace").replace("\x00", "")
 
 
-def _beginning(path: str) -> bytes:
+def _beginning(source: Source) -> bytes:
     """What can be unpacked of a packed file that is cut or broken."""
     raw = b""
-    with _open(path) as stream:
+    with source.open() as stream:
         try:
             while len(raw) < HEAD and (piece := stream.read(512)):
                 raw = (raw + piece).lstrip(b"\x00")
-        except _BROKEN:
+        except BROKEN:
             pass
     return raw
 

@@ -55,9 +55,15 @@ def _pair() -> re.Pattern[str]:
     return re.compile(r"""([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))?""")
 
 
-def pairs(text: str) -> dict[str, str]:
-    """`name=value name="a value"` as a dictionary; the first of equal names counts."""
-    return {name: quoted or plain for name, quoted, plain in reversed(_pair().findall(text))}
+@cache
+def _pair_behind_a_comma() -> re.Pattern[str]:
+    return re.compile(r"""([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^",]*))""")
+
+
+def pairs(text: str, *, commas: bool = False) -> dict[str, str]:
+    """`name=value name="a value"` as a dictionary; the first of equal names counts. `commas` stand between them."""
+    found = (_pair_behind_a_comma() if commas else _pair()).findall(text)
+    return {name: quoted or plain for name, quoted, plain in reversed(found)}
 
 
 def value(fields: dict[str, str], names: Iterable[str]) -> str | None:

@@ -17,6 +17,10 @@ MAX_FLOWS = 512  # whose change is looked for one by one; the rest take that of 
 MAX_EVENTS = 2048  # of one pair of hosts that are judged again for each change
 MAX_WORK = 8_000_000  # events judged again, times rules, in all: what comes later has no change
 DYNAMIC_FROM = 49152
+_OF_SYSTEM_RULES = (  # of ISA and TMG; they are in no list of rules that could be right-clicked
+    "System Policy Editor > the rule's configuration group (RPC to trusted servers: Authentication Services > Active "
+    "Directory) > Enforce strict RPC compliance"
+)
 EPHEMERAL = Ports(((1024, 65535),))
 _LEARNING = {
     Learns.MAP: "answers of the mapper",
@@ -145,7 +149,7 @@ def _flags(verdict: Verdict, events: Sequence[Event], policy: Policy, product: P
 
 
 def _not_strict(rule: Rule, position: int, product: Product) -> Change:
-    where = rule.setting or product.value("strict_setting")
+    where = rule.setting or (_OF_SYSTEM_RULES if rule.system else product.value("strict_setting"))
     return Change(f"make {words.rule(rule)} not strict" + (f": {where}" if where else ""), position, strict=False)
 
 

@@ -121,9 +121,12 @@ def read_rule_set(text: str, path: str) -> RuleSet:
             if found.cut and not found.rules:
                 raise InputError(path, f"holds no rule that can be read: {found.cut}")
             return found
-        reasons.append(f"{one.name}: {why}")
-    reasons.append("policy: no key 'product' or 'rules' at the beginning of a line")
-    raise UnknownFormat(path, tuple(reasons))
+        reasons.append(f"not {why}" if why.startswith(one.name) else f"not {one.name}: {why}")
+    reasons.append("not a policy: no key 'product' or 'rules' at the beginning of a line")
+    from rpcdiag.logs.reader import format_of
+
+    log = format_of(path)
+    raise UnknownFormat(path, ((f"looks like a log ({log}): name it after --log",) if log else ()) + tuple(reasons))
 
 
 def of_rule_set(found: RuleSet, path: str) -> Policy:

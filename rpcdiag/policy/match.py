@@ -5,6 +5,7 @@ from ntpath import basename
 from typing import NamedTuple
 
 from rpcdiag.dissect.interfaces import EPMAPPER, service_of
+from rpcdiag.logs.isa_names import is_local_host
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.model import Authentication, Keyword, Network, Policy, Ports, Process, Rule, Scope
 from rpcdiag.policy.product import Product
@@ -12,7 +13,6 @@ from rpcdiag.policy.product import Product
 ANYWHERE = frozenset(
     {"any", "*", "anywhere", "all networks", "all networks (and local host)", "all", "0.0.0.0/0", "::/0"}
 )
-LOCAL_HOST = "local host"
 EXTERNAL = "external"
 MAPPER_PORT = 135
 _SHARED = "svchost.exe"
@@ -177,7 +177,7 @@ class Matcher:
         networks = self._zones.get(plain)
         if networks is not None:
             return any(_holds(network, address) for network in networks)
-        if plain == LOCAL_HOST:
+        if is_local_host(plain):
             return address in self._local if self._local else None
         if plain == EXTERNAL and self._zones:
             return address not in self._local and not any(
@@ -258,7 +258,7 @@ def _holds(network: Network, address: Address) -> bool:
 
 
 def _define(names: list[str], address: Address) -> str:
-    if [name.strip().lower() for name in names] == [LOCAL_HOST]:
+    if len(names) == 1 and is_local_host(names[0]):
         return "say the firewall's own addresses (local_host: ...)"
     several = ", ".join(f"'{name}'" for name in names)
     return f"define {several} under zones (does it hold {address}?)"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.flows.flow import FAILED_TO_OPEN
+from rpcdiag.logs.isa_names import is_local_host, is_system
 from rpcdiag.model.packets import Address
 from rpcdiag.policy.engine import judge_flows, product_of
 from rpcdiag.policy.events import Event, Kind, events_of, foreign
@@ -184,11 +185,10 @@ def _implied(s: Situation, change: Simulated, flows: Flows) -> Policy:
 
 def _strict(s: Situation, product: str) -> Policy:
     """A rule that enforces strict RPC before one that allows all; from the firewall itself it is a system rule's."""
-    from rpcdiag.diagnose import observe
 
     named = s.finding.subject.log_rule
     zones = s.finding.subject.device_zones
-    system = bool(named and observe.is_system(named)) or bool(zones and zones[0] == "Local Host")
+    system = bool(named and is_system(named)) or bool(zones and is_local_host(zones[0]))
     first = Rule(
         name=named or (_SYSTEM if system else "the rule that decides"), action=Action.ALLOW, system=system,
         protocols=("tcp",), sources=Scope((single(s.caller),)), ports=Ports(((135, 135),)), alg=True, strict=True,

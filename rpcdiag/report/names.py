@@ -58,3 +58,8 @@ def numbers(values: tuple[int, ...], most: int = 6) -> str:
     """`12, 13, 17`"""
     shown = ", ".join(str(value) for value in values[:most])
     return shown + (", ..." if len(values) > most else "")
+
+
+def several(count: int, what: str) -> str:
+    """`1 row`, `2 rows`"""
+    return f"{count} {what}{'' if count == 1 else 's'}"

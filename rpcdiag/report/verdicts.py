@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rpcdiag.case import Case, CaseFlow
 from rpcdiag.dissect.interfaces import EPMAPPER, class_name
-from rpcdiag.flows.flow import PIPE, UDP
+from rpcdiag.flows.flow import PIPE, UDP, TcpOutcome
 from rpcdiag.model.evidence import Severity
 from rpcdiag.policy import words
 from rpcdiag.policy.engine import product_of
@@ -187,6 +187,17 @@ def _summary(case: Case, applied: Applied, groups: list[_Group], style: Style, w
         yield from _wrapped(f"One change makes {what}: {clean(next(iter(changes)))}.", width)
     elif len(stopped) > 1:
         yield from _wrapped("No one change makes them all pass: what helps stands with each below.", width)
+    silent = [flow for group in groups if group.verdict.passes for flow in group.flows if _was_stopped(flow)]
+    if silent:
+        were = "was" if len(silent) == 1 else "were"
+        yield from _wrapped(
+            f"{_ids(silent)} {were} not answered in the capture: another policy was in force then, or something else stops it.",
+            width,
+        )
+
+
+def _was_stopped(flow: CaseFlow) -> bool:
+    return flow.flow.outcome in (TcpOutcome.UNANSWERED, TcpOutcome.PROHIBITED)
 
 
 def _table(groups: list[_Group], style: Style, width: int) -> Iterator[str]:

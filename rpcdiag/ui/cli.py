@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +36,7 @@ NEED_FOLDER = frozenset({"parquet"})
 NEED_PACKAGES = frozenset({"parquet"})
 
 
+_CAPTURE_HELP = "pcap or pcapng, also .gz .xz .zst; - for stdin"
 _POLICY_HELP = "the firewall in the path: a product ('rpcdiag policies' lists them) or a file with its rules"
 
 
@@ -43,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     gc.disable()  # facts have no cycles: looking for them took a third of a large run
     given, behind = _parted(sys.argv[1:] if arguments is None else arguments)
-    chosen = _parser(given[0] if given and given[0] in _commands() else None).parse_args(given)
+    parser = _parser(given[0] if given and given[0] in _commands() else None)
+    _check_command(parser, given)
+    chosen, unknown = parser.parse_known_args(given)
+    if unknown:
+        chosen.parser.refuse(unknown)
     chosen.expression = behind
     from rpcdiag.errors import InputError, MissingPiece
 
@@ -69,16 +74,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """What the command runs. The memory of a large case goes back to the system at once, not object by object."""
+    _stand_in()
     code = main()
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
         sys.exit(code)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        sys.exit(code)  # the usual way complains
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        if code != UNREADABLE:  # else it has been said
+            complain(f"standard output: {error.strerror or error}")
+        code = UNREADABLE
     atexit._run_exitfuncs()
     os._exit(code)
+
+
+def _stand_in() -> None:
+    """For standard streams that whoever started us has closed: else a file that is opened would get their numbers.
+
+    Nothing can be written to the one that stands in for the output, which is then said like any other trouble.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  until the end
 
 
 def _parted(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -96,19 +119,83 @@ def complain(text: object) -> None:
     print(f"rpcdiag: {clean(str(text))}", file=sys.stderr)  # noqa: T201  the one place that talks to standard error
 
 
-def _parser(command: str | None) -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """A usage error is one line, which says what was meant as far as that can be told."""
+
+    def error(self, message: str) -> NoReturn:
+        from rpcdiag.report.harmless import clean
+
+        end = "" if message.endswith("?") else "."
+        self.exit(UNREADABLE, f"{self.prog}: {clean(message)}{end} See {self.prog} --help\n")
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """What no argument takes."""
+        option = next((one for one in unknown if one.startswith("-")), None)
+        if option is None:
+            self.error(f"{unknown[0]!r} is too much: {self.prog.split()[-1]} takes no more")
+        name = option.partition("=")[0]
+        self.error(f"{name} is no option{_meant(name, self._option_string_actions)}")
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, known, 1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def _check_command(parser: _Parser, given: Sequence[str]) -> None:
+    """The first word is a command, or asks for help."""
+    if not given:
+        parser.print_help(sys.stderr)
+        sys.exit(UNREADABLE)
+    first = given[0]
+    if first in _commands() or first in ("-h", "--help", "--version"):
+        return
+    if first.startswith("-"):
+        parser.error("the command comes first, as in rpcdiag analyze CAPTURE --log FILE")
+    if os.path.exists(first):  # noqa: PTH110  no pathlib here
+        parser.error(f"{first!r} is a file: name the command first, as in rpcdiag analyze")
+    parser.error(f"no command is called {first!r}{_meant(first, _commands())}")
+
+
+_EPILOGS = {
+    "analyze": "example: rpcdiag analyze capture.pcapng --log pfirewall.log --policy windows-firewall. "
+    "Exit: 0 nothing found, 1 findings from --fail-on up, 2 an input cannot be read, 3 an input was cut short, "
+    "4 something is missing, 130 interrupted.",
+    "simulate": "example: rpcdiag simulate capture.pcapng --policy tmg-strict. rpcdiag policies lists the products; "
+    "docs/policies.md and docs/rule-sets.md say what a file may hold.",
+    "explain": "example: rpcdiag explain 0x800706BA --capture capture.pcapng",
+    "endpoints": "example: rpcdiag endpoints capture.pcapng",
+    "query": 'example: rpcdiag analyze capture.pcapng -T json -o report.json; rpcdiag query "SELECT rule, count(*) FROM '
+    'findings GROUP BY rule" report.json',
+    "compare": "example: rpcdiag compare works.pcapng fails.pcapng",
+    "verify": "Needs tshark. Example: rpcdiag verify capture.pcapng",
+    "live": "example: sudo rpcdiag live -i eth0 -w kept.pcapng. Ends at Ctrl-C with what was found.",
+    "probe": "example: rpcdiag probe dc1.contoso.com",
+    "interfaces": "example: rpcdiag interfaces drsuapi",
+    "policies": "example: rpcdiag policies tmg",
+}
+
+
+def _parser(command: str | None) -> _Parser:
     """With the arguments of that command alone, where it is one: those of all take longer than many a command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rpcdiag",
         description="Why does Windows say 'The RPC server is unavailable'? Reads captures and firewall logs and says "
         "which hop failed, in which direction, who had handed out the port, and what to change.",
-        epilog="Exit: 0 nothing found, 1 findings, 2 unreadable input, 3 an input was cut short, 4 something is missing.",
+        epilog="Exit: 0 nothing found, 1 findings, 2 unreadable input, 3 an input was cut short, 4 something is missing. "
+        "rpcdiag COMMAND --help says more of each.",
     )
     parser.add_argument("--version", action="version", version=f"rpcdiag {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (what, fill) in _commands().items():
         if command is None or name == command:
-            fill(commands.add_parser(name, help=what))
+            own = commands.add_parser(
+                name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=_EPILOGS.get(name)
+            )
+            own.set_defaults(parser=own)
+            fill(own)
     return parser
 
 
@@ -149,7 +236,7 @@ def _commands() -> "dict[str, tuple[str, Callable[[argparse.ArgumentParser], Non
 
 
 def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help=_CAPTURE_HELP)
     parser.add_argument("--policy", required=True, metavar="NAME|FILE", help=_POLICY_HELP)
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     _looks(parser)
@@ -157,7 +244,7 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _endpoints_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help=_CAPTURE_HELP)
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     parser.set_defaults(run=_endpoints)
 
@@ -173,13 +260,13 @@ def _query_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _calls_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help=_CAPTURE_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_calls)
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help=_CAPTURE_HELP)
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     parser.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -T json")
     parser.set_defaults(run=_verify)
@@ -191,7 +278,7 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("story", nargs="?", help="one of them; all of them without")
+    parser.add_argument("story", nargs="?", help="one of them, dpm-tmg for instance; all of them without")
     _looks(parser)
     parser.set_defaults(run=_demo)
 
@@ -241,13 +328,31 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_explain)
 
 
+def _fail_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fail-on", choices=("error", "warning", "note", "never"), default="error",
+        help="from which severity on a finding makes the exit code 1 (error)",
+    )  # fmt: skip
+
+
 def _looks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set",
+    )
 
 
 def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="pcap or pcapng, also .gz .xz .zst; - for stdin")
-    parser.add_argument("--log", action="append", default=[], metavar="FILE", help="a firewall log; may be repeated")
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE", help=_CAPTURE_HELP)
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a firewall log, also .gz .xz .bz2; may be repeated; - for stdin",
+    )
     parser.add_argument(
         "--log-map", metavar="FILE", help="how to read logs of separated values that no format knows (YAML or JSON)"
     )
@@ -255,7 +360,9 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
         "--log-offset", type=float, metavar="SECONDS", help="what the log's clock is ahead of the capture's, if known"
     )
     parser.add_argument("--policy", metavar="NAME|FILE", help=_POLICY_HELP)
-    parser.add_argument("-T", dest="output", choices=REPORTS, default="text", help="the kind of report")
+    parser.add_argument(
+        "-T", dest="output", choices=REPORTS, default="text", help="the kind of report (text); docs/outputs.md"
+    )
     parser.add_argument(
         "-o", dest="file", metavar="FILE",
         help="write the report there (csv, mermaid, parquet, zeek: the folder for their files)",
@@ -273,7 +380,7 @@ def _analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decode-as", metavar="FILE", help="write Wireshark's decode_as_entries for the ports that were handed out"
     )
-    parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
+    _fail_on(parser)
     parser.add_argument("--all-flows", action="store_true", help="list every flow, also where many are alike")
     parser.add_argument(
         "--engine", choices=("auto", "python", "compiled"), default="auto",
@@ -321,7 +428,7 @@ def _live_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell findings to a command (JSON on its input) or http://127.0.0.1:PORT/",
     )
     parser.add_argument("--user", help="who to be once the interface is open (with sudo: who called it)")
-    parser.add_argument("--fail-on", choices=("error", "warning", "note", "never"), default="error")
+    _fail_on(parser)
     parser.add_argument("--engine", choices=("auto", "python", "compiled"), default="auto")
     parser.add_argument("--max-flows", type=_count, default=0, metavar="N", help="connections remembered at a time")
     _looks(parser)
@@ -364,8 +471,8 @@ def _tail_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _rows(text: str) -> str:
     """A number of rows, or all."""
-    if text != "all" and int(text) < 0:
-        raise ValueError(text)
+    if text != "all" and not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'all'")
     return text
 
 
@@ -373,7 +480,7 @@ def _probe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", metavar="HOST", help="its name or address: packets are sent to it")
     parser.add_argument("-T", dest="output", choices=OUTPUTS, default="text")
     parser.add_argument("-w", dest="write", metavar="FILE", help="keep what was sent and what came back (pcapng)")
-    parser.add_argument("--port", type=_count, default=135, help="of its endpoint mapper, where it is not 135")
+    parser.add_argument("--port", type=_port, default=135, help="of its endpoint mapper, where it is not 135")
     parser.set_defaults(run=_probe)
 
 
@@ -397,10 +504,16 @@ def _case(text: str) -> str:
 
 def _count(text: str) -> int:
     """A positive number."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """The number of a TCP port."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535")
+    return int(text)
 
 
 class _Patience:
@@ -487,7 +600,7 @@ def _analyzed(chosen: argparse.Namespace, patience: _Patience) -> int:
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            complain(f"{chosen.file}: {error.strerror or error}")
+            complain(f"{error.filename or chosen.file or 'standard output'}: {error.strerror or error}")
             return UNREADABLE
         if not _for_wireshark(chosen, diagnosis):
             return UNREADABLE
@@ -768,7 +881,10 @@ def _list(chosen: argparse.Namespace) -> int:
         case "formats":
             lines = listings.formats()
         case "interfaces":
-            lines = listings.interfaces(chosen.text)
+            found = list(listings.interfaces(chosen.text))
+            if not found:
+                complain(f"no interface or class that is known has {chosen.text!r} in its name, UUID or process")
+            lines = iter(found)
         case _:
             lines = listings.schema(chosen.text)
     write(lines, None)

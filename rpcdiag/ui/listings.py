@@ -44,7 +44,7 @@ def formats() -> Iterator[str]:
     yield "Captures (told by content):"
     yield from (f"    {line}" for line in CAPTURES)
     yield ""
-    yield "Firewall logs (told by content, plain or gzip):"
+    yield "Firewall logs (told by content; plain, packed with gzip, xz or bzip2, or through a pipe):"
     for one in plugins.discover("rpcdiag.logs.formats", "FORMAT"):
         yield f"    {one.name:18} {one.title}"
         for line in (sys.modules[one.parse.__module__].__doc__ or "").strip().splitlines()[2:]:

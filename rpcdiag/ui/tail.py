@@ -20,8 +20,9 @@ from rpcdiag.live.resolve import Names
 from rpcdiag.logs import expression
 from rpcdiag.logs.entry import BadLine, LogEntry, LogFormat
 from rpcdiag.logs.expression import Expression, Subject
-from rpcdiag.logs.follow import CHUNK, WINDOW, Followed, FollowedFile, standard_input
+from rpcdiag.logs.follow import CHUNK, WINDOW, Followed, FollowedFile, through_pipe
 from rpcdiag.logs.opening import rights_kept
+from rpcdiag.logs.unpacked import is_pipe
 from rpcdiag.model.packets import Address
 from rpcdiag.report.names import clean
 from rpcdiag.ui.rights import become, ordinary
@@ -177,7 +178,8 @@ def summary(counts: Counts) -> Iterator[str]:
         if count
     ]
     yield ""
-    yield f"{counts.rows} rows, {counts.shown} shown{''.join(f', {one}' for one in hidden)}; {counts.drops} of them refused"
+    rows = f"{counts.rows} row{'' if counts.rows == 1 else 's'}"
+    yield f"{rows}, {counts.shown} shown{''.join(f', {one}' for one in hidden)}; {counts.drops} of them refused"
     if counts.first_bad is not None:
         log, line = counts.first_bad
         yield f"{counts.bad} lines could not be read, the first: {clean(log)}, line {line.line}: {clean(line.why)[:200]}"
@@ -367,8 +369,8 @@ def _before(chosen: argparse.Namespace) -> int | None:
 
 
 def _followed(path: str, chosen: argparse.Namespace, complain: Say, described: LogFormat | None) -> Followed:
-    if path == "-":
-        return standard_input(complain, described)
+    if is_pipe(path):
+        return through_pipe(path, complain, described)
     whole = _before(chosen) is None
     window = CHUNK if _before(chosen) == 0 else WINDOW
     return FollowedFile(path, complain, from_start=whole, once=chosen.once, window=window, mapped=described)

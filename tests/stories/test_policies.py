@@ -67,6 +67,18 @@ def test_after_the_one_change_everything_passes(dpm: Diagnosis) -> None:
     assert all(verdict.passes for verdict in again.verdicts.values())
 
 
+def test_the_flag_of_a_system_rule_is_in_its_editor_also_where_nobody_says_so(dpm: Diagnosis) -> None:
+    assert dpm.applied is not None
+    first, *others = dpm.applied.policy.rules
+    policy = dpm.applied.policy._replace(rules=(first._replace(setting=None), *others))
+    changes = {one.flips for one in apply(dpm.case, policy).verdicts.values() if not one.passes}
+    (change,) = changes
+    assert change is not None
+    assert change.strict is False
+    assert "System Policy Editor" in change.says
+    assert "Configure RPC protocol" not in change.says
+
+
 def test_the_findings_name_rule_place_setting_and_change(dpm: Diagnosis) -> None:
     findings = {finding.rule: finding for finding in dpm.findings}
     shadowed = findings["shadowed-by-system-rule"]

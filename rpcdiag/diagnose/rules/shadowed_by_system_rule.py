@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rpcdiag.case import Case, Conversation, LogRow
 from rpcdiag.diagnose import governed, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
+from rpcdiag.logs.isa_names import is_local_host, is_system
 from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, Severity
 
 if TYPE_CHECKING:  # loaded only where the policy in force is given
@@ -24,7 +25,7 @@ def check(case: Case) -> Iterator[Finding]:
     for conversation in case.unsettled:
         if not observe.is_mapper(conversation):
             continue
-        governed = [row for row in case.rows_of(conversation) if row.entry.rule and observe.is_system(row.entry.rule)]
+        governed = [row for row in case.rows_of(conversation) if row.entry.rule and is_system(row.entry.rule)]
         rpc = conversation.near.rpc
         if not governed or rpc is None or not rpc.binds or rpc.binds[0].answer is not None:
             continue
@@ -67,7 +68,7 @@ def _finding(case: Case, conversation: Conversation, governed: list[LogRow]) -> 
             log_rule=rule,
             log_format=case.logs[governed[0].log].file.format,
             device_zones=(zones[0] or "", zones[1] or "") if zones else None,
-            local_host=bool(zones and zones[0] == "Local Host"),
+            local_host=bool(zones and is_local_host(zones[0])),
         ),
     )
 
@@ -77,7 +78,7 @@ def _own_rules(case: Case, conversation: Conversation) -> list[Evidence]:
     found: dict[tuple[int, str], list[int]] = {}
     for other in case.between(conversation.server, conversation.client):
         for row in case.rows_of(other):
-            if row.entry.rule and not observe.is_system(row.entry.rule):
+            if row.entry.rule and not is_system(row.entry.rule):
                 found.setdefault((row.log, row.entry.rule), []).append(row.entry.line)
     return [
         Logged(

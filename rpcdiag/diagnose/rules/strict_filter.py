@@ -17,6 +17,7 @@ from rpcdiag.diagnose import observe, size
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.size import Judged, Matter
 from rpcdiag.dissect.interfaces import EPMAPPER, interface_name
+from rpcdiag.logs.isa_names import is_system
 from rpcdiag.model.evidence import Confidence, Evidence, Missing, Seen, Severity
 from rpcdiag.track.facts import Bind
 
@@ -57,7 +58,7 @@ def _finding(case: Case, conversation: Conversation, bind: Bind) -> Finding:
     name = interface_name(uuid) or uuid
     answered = _mapper_answers(case, conversation)
     rows = [row for row in case.rows_of(conversation) if row.entry.drops or row.entry.action in ("open", "close")]
-    system = next((row.entry.rule for row in rows if row.entry.rule and observe.is_system(row.entry.rule)), None)
+    system = next((row.entry.rule for row in rows if row.entry.rule and is_system(row.entry.rule)), None)
     denied = bool(case.drops_of(conversation))
     beyond = list(_bind_beyond(case, conversation))
     confidence = Confidence.ESTABLISHED if answered or beyond else Confidence.LIKELY

@@ -1,6 +1,6 @@
 """FortiGate: traffic logs, pairs of a name and a value.
 
-Told by `srcip=` and `logid=` or `devid=`. A row of a session is written when it ends: close, client-rst, server-rst and
+Told by `srcip=` and `logid=` or `devid=`; blanks between the pairs, or commas (`set format csv`). A row of a session is written when it ends: close, client-rst, server-rst and
 timeout are ends, with the reason; accept is read as of the session's beginning, its duration before. deny is a refusal,
 by policy 0 where no policy admits it. `eventtime` is UTC, in seconds or nanoseconds; date and time are the device's,
 with a zone in newer versions. The dynamic port of an RPC helper's session appears under the policy of its parent.
@@ -25,6 +25,7 @@ _ACTIONS = {
     "ip-conn": "fail",
     "dns": "info",
 }
+_BY_COMMAS = ",srcip="
 _INTERIM = "0020"  # end of the log id of statistics of a session that goes on
 
 
@@ -41,7 +42,7 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
 
 
 def _row(line: int, text: str) -> LogEntry | BadLine:
-    fields = words.pairs(text)
+    fields = words.pairs(text, commas=_BY_COMMAS in text)
     if "action" not in fields and "logid" not in fields:
         return BadLine(line, "no logid= and no action= in it")
     if fields.get("sub") == "packetfilter" or "device_id" in fields:  # of other products, in the same file

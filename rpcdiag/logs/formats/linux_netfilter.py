@@ -2,7 +2,8 @@
 
 Written by iptables and nftables and what stands on them: ufw, firewalld, Shorewall, VyOS. The action is only in the
 prefix that the administrator chose; a prefix without a word for it gives none. Syslog time is local and has no year;
-bare kernel lines count seconds since the machine started; a line that was pasted somewhere may have no time at all.
+bare kernel lines count seconds since the machine started; a line that was pasted somewhere may have no time at all. Of
+`journalctl -o json` the time is that of the row, in UTC.
 Rates are limited in most rule sets: a missing row proves nothing.
 Cannot tell: the action where the prefix has no word for it; how many rows a rate limit has swallowed. With
 `--log-tcp-sequence` (`log flags tcp sequence` in nftables) a row has the sequence number, and then no clock is needed.
@@ -39,7 +40,29 @@ def parse(lines: Iterable[str]) -> Iterator[LogEntry | BadLine]:
 def _row(line: int, text: str) -> LogEntry | BadLine:
     if not all(word in text for word in _NEEDED):
         return BadLine(line, "no IN=, SRC=, DST= and PROTO= in it")
+    if text.startswith("{"):
+        return _of_journal(line, text)
     return _entry(line, text)
+
+
+def _of_journal(line: int, text: str) -> LogEntry | BadLine:
+    """A row of `journalctl -o json`: the message, and when the journal took it."""
+    import json
+
+    try:
+        row = json.loads(text)
+    except RecursionError:
+        row = None
+    message, taken = (row.get("MESSAGE"), row.get("__REALTIME_TIMESTAMP")) if isinstance(row, dict) else (None, None)
+    if not isinstance(message, str) or not all(word in f" {message}" for word in _NEEDED):
+        return BadLine(line, "no row of a journal, or its message is no text")
+    entry, device = _entry(line, message), row.get("_HOSTNAME")
+    if not isinstance(taken, str) or not (taken.isdecimal() and taken.isascii() and len(taken) == 16):
+        return entry
+    return entry._replace(
+        written_ns=int(taken) * 1000, resolution_ns=1000, basis="utc",
+        device=device if isinstance(device, str) else entry.device,
+    )  # fmt: skip
 
 
 def _entry(line: int, text: str) -> LogEntry:

@@ -31,9 +31,9 @@ def make(s: Situation) -> Iterator[Remedy]:
                 f"netsh int ipv4 show excludedportrange protocol=tcp\n"
                 f"reg add {_KEY} /v Ports /t REG_MULTI_SZ /d {first}-{last} /f\n"
                 f"reg add {_KEY} /v PortsInternetAvailable /t REG_SZ /d Y /f\n"
-                f"reg add {_KEY} /v UseInternetPorts /t REG_SZ /d Y /f\n"
-                "shutdown /r /t 0",
+                f"reg add {_KEY} /v UseInternetPorts /t REG_SZ /d Y /f",
             ),
+            Command("steps", f"Restart {s.host} at a time that suits: only then does it take its ports from there."),
             *devices.permit(s, spans),
         ),
         price="an error in these values stops services from registering at all (event NETLOGON 5820, error 87): have them "

@@ -6,7 +6,7 @@ administrator sees. Only new connections feel the change.
 
 from collections.abc import Iterator
 
-from rpcdiag.diagnose import observe
+from rpcdiag.logs.isa_names import is_local_host, is_system
 from rpcdiag.policy.verdict import Change
 from rpcdiag.remedies import devices, shell
 from rpcdiag.remedies.remedy import Advice, Command, Remedy, Simulated, Width
@@ -27,8 +27,8 @@ def make(s: Situation) -> Iterator[Remedy]:
     system = governing is not None and governing.system
     rule = shell.plain(named) if named else None
     zones = s.finding.subject.device_zones
-    from_itself = s.finding.subject.local_host or (zones is not None and zones[0] == "Local Host")
-    if from_itself or system or (named is not None and observe.is_system(named)):
+    from_itself = s.finding.subject.local_host or (zones is not None and is_local_host(zones[0]))
+    if from_itself or system or (named is not None and is_system(named)):
         yield _system_policy(s, rule)
         yield _out_of_its_way(s)
         return

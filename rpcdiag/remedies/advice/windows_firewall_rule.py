@@ -5,7 +5,7 @@ Only the host knows which port a program has: its rule works for sealed answers 
 
 from collections.abc import Iterator
 
-from rpcdiag.policy.model import Keyword
+from rpcdiag.policy.model import Action, Keyword
 from rpcdiag.remedies import shell, windows
 from rpcdiag.remedies.remedy import Advice, Command, Remedy, Simulated, Width
 from rpcdiag.remedies.situation import Reach, Situation
@@ -137,16 +137,19 @@ def _computers(s: Situation) -> Remedy:
     program, service, _ = s.program
     path = program or windows.PROGRAM_PATH
     more = f" -Service {service}" if service else ""
+    blocked = s.governing is not None and s.governing.action is not Action.ALLOW
+    over = " -OverrideBlockRules True" if blocked else ""
     return Remedy(
         id="windows-firewall-computers-rule",
         where=f"Windows Firewall of {s.host} and of its clients, elevated PowerShell or group policy",
-        why="where addresses come from DHCP, a group of computers says better who may come than any subnet",
+        why="where addresses come from DHCP, a group of computers says better who may come than any subnet"
+        + ("; a rule for computers that IPsec authenticates may override the one that blocks" if blocked else ""),
         commands=(
             Command(
                 "powershell",
                 f"New-NetFirewallRule -DisplayName 'RPC for a group of computers' -Direction Inbound -Action Allow `\n"
                 f"    -Profile Domain -Protocol TCP -LocalPort RPC -Program {shell.powershell(path)}{more} `\n"
-                "    -Authentication Required -RemoteMachine 'O:LSD:(A;;CC;;;<SID of the computer group>)'",
+                f"    -Authentication Required{over} -RemoteMachine 'O:LSD:(A;;CC;;;<SID of the computer group>)'",
             ),
             Command(
                 "powershell",

@@ -178,7 +178,7 @@ class _Teller:
             yield Message(Kind.SENT, client, server, says, flow.first_packet, 0, flow.start_ns, flow.first_packet)
             return
         for number, syn in enumerate(flow.syns):
-            says = f"SYN to port {flow.server.port}" if number == 0 else f"SYN again, number {number + 1}"
+            says = f"SYN to {self._port(one)}" if number == 0 else f"SYN again, number {number + 1}"
             from_port = f", from port {flow.client.port}" if number == 0 else ""
             yield Message(Kind.SENT, client, server, says + from_port, syn.packet, 0, syn.time_ns, syn.packet)
         if flow.syn_ack is not None:
@@ -193,6 +193,14 @@ class _Teller:
                 f"ICMP error from {error.sender} (type {error.kind}, code {error.code})", error.packet, 0,
                 error.time_ns, error.packet, weight=0,
             )  # fmt: skip
+
+    def _port(self, one: Conversation) -> str:
+        """The port, and whose it is where an event of the server says that."""
+        owner = self._case.listener(one)
+        if owner is None:
+            return f"port {one.near.flow.server.port}"
+        pid = "" if owner.pid is None else f", pid {owner.pid}"
+        return f"port {one.near.flow.server.port} ({owner.name}{pid})"
 
     def _missing(self, flow: Flow, after: int, says: str, waited_ns: int | None, backwards: bool = False) -> Message:
         known = self._waits.get((flow.capture, after)) or self._waits.get((flow.capture, flow.first_packet))

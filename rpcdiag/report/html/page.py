@@ -18,6 +18,7 @@ from rpcdiag.report.html.scene import called, day_and_time
 from rpcdiag.report.html.tables import as_json, tables
 from rpcdiag.report.html.timeline import span_of, timeline
 from rpcdiag.report.names import clean
+from rpcdiag.report.overview import overview
 
 TEMPLATES = ("page.html", "case.html", "parts.html")
 MAX_TITLE = 60
@@ -53,6 +54,7 @@ def page(diagnosis: Diagnosis) -> str:
         cases=shown,
         left_out=left_out,
         summary=_summary(diagnosis),
+        overview=overview(diagnosis.findings),
         counts=_counts(diagnosis),
         atlas=atlas(diagnosis, known),
         timeline=timeline(diagnosis),
@@ -109,12 +111,11 @@ def _span(capture: CaptureFacts) -> str:
 
 
 def _log(log: CaseLog) -> str:
-    drops = sum(entry.drops for entry in log.file.entries)
     matched = len({position for match in log.matches for position in match.entries})
     bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
     return (
-        f"{log.file.format}, {len(log.file.entries)} rows{bad}, {drops} drops, {matched} belong to flows of the "
-        f"capture; clock: {log.clock.why}"
+        f"{log.file.format}, {names.several(log.file.rows, 'row')}{bad}, {names.several(log.file.drops, 'drop')}, {matched} "
+        f"belong{'s' if matched == 1 else ''} to flows of the capture; clock: {log.clock.why}"
     )
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from rpcdiag.analysis import Diagnosis
 from rpcdiag.case import Case, Conversation, LogRow
 from rpcdiag.diagnose.finding import Finding
+from rpcdiag.logs.isa_names import is_local_host
 from rpcdiag.model.packets import Address
 from rpcdiag.report import names
 
 CLIENT, BETWEEN, SERVER = "client", "between", "server"
-LOCAL_HOST = "Local Host"  # how ISA and TMG call the firewall itself
 
 
 class Pair(NamedTuple):
@@ -77,7 +77,7 @@ def _where(row: LogRow, pair: Pair) -> str:
     """At which end the device is that wrote the row."""
     entry = row.entry
     for zone, address in ((entry.source_zone, entry.source), (entry.destination_zone, entry.destination)):
-        if zone == LOCAL_HOST and address in pair:
+        if is_local_host(zone) and address in pair:
             return CLIENT if address == pair.client else SERVER
     end = {"in": entry.destination, "out": entry.source}.get(entry.path)
     return BETWEEN if end not in pair else CLIENT if end == pair.client else SERVER

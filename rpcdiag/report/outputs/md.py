@@ -44,7 +44,9 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
         cut = " (cut short)" if capture.cut_short else ""
         yield f"- Capture {code(PurePath(capture.path).name)}: {capture.packets} packets{span}{cut}"
     for log in case.logs:
-        yield f"- Log {code(PurePath(log.file.path).name)}: {len(log.file.entries)} rows, {escaped(log.clock.why)}"
+        rows, drops = names.several(log.file.rows, "row"), names.several(log.file.drops, "drop")
+        said = escaped(f"clock: {log.clock.why}")
+        yield f"- Log {code(PurePath(log.file.path).name)}: {rows}, {drops}; {said}"
     for finding in serious[:MAX_FINDINGS]:
         yield ""
         yield from _finding(diagnosis, finding)

@@ -23,6 +23,7 @@ from rpcdiag.remedies.remedy import Remedy, Width
 from rpcdiag.report import names
 from rpcdiag.report.names import clean
 from rpcdiag.report.output import Options, Output
+from rpcdiag.report.overview import overview
 from rpcdiag.report.style import Style
 from rpcdiag.report.wireshark import decode_options
 from rpcdiag.track.facts import Fate, ReferralKind
@@ -63,15 +64,31 @@ def render(diagnosis: Diagnosis, options: Options) -> Iterator[str]:
         yield from wrap(_nothing(case), options.width)
         yield from _given_up(case, options.width)
         return
+    told = overview(diagnosis.findings)
+    if told:
+        yield ""
+    for number, line in enumerate(told):
+        label = "" if number else "SUMMARY"
+        yield from _labelled(style, label, f"{line.says} [{line.rule}]", options.width, line.severity)
     for pair in stories[:MAX_STORIES]:
         yield ""
         yield from _story(diagnosis, pair, style, options.width)
     if len(stories) > MAX_STORIES:
         yield ""
-        yield f"{len(stories) - MAX_STORIES} more pairs of hosts, without findings as severe: -T json lists them all."
+        yield from wrap(_left_out(diagnosis, stories[MAX_STORIES:]), options.width)
     yield from _under_policy(diagnosis, style, options.width)
     yield ""
     yield from _ending(diagnosis, style, options.width)
+
+
+def _left_out(diagnosis: Diagnosis, pairs: list[Pair]) -> str:
+    """What is said of those that are not told, the worst of which are as bad as the last that is."""
+    worst: dict[Pair, Severity] = {}
+    for finding in diagnosis.findings:
+        worst.setdefault(_pair(finding), finding.severity)
+    counts = {severity: sum(worst.get(pair) is severity for pair in pairs) for severity in Severity}
+    said = ", ".join(f"{count} with {severity}s" for severity, count in counts.items() if count)
+    return f"{len(pairs)} more pairs of hosts ({said or 'without findings'}): -T json and -T csv list them all."
 
 
 def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
@@ -81,7 +98,9 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         span = ""
         if capture.first_ns is not None and capture.last_ns is not None:
             span = f", {names.day_and_time(capture.first_ns)} UTC, {names.duration(capture.last_ns - capture.first_ns)}"
-        yield from _wrapped(f"{clean(capture.path)}: {capture.format}, {capture.packets} packets{span}", width)
+        yield from _wrapped(
+            f"{clean(capture.path)}: {capture.format}, {names.several(capture.packets, 'packet')}{span}", width
+        )
         if capture.cut_short:
             why = capture.cut_short.removeprefix(f"{capture.path}: ")
             yield from style.bad(_wrapped(f"  cut short: {clean(why)}", width))
@@ -91,8 +110,8 @@ def inputs(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
         bad = f", {log.file.bad_count} unreadable" if log.file.bad_count else ""
         matched = len({position for match in log.matches for position in match.entries})
         yield from _wrapped(
-            f"{clean(log.file.path)}: {log.file.format}, {log.file.rows} rows{bad}, {log.file.drops} drops, "
-            f"{matched} belong to flows of the capture; clock: {clean(log.clock.why)}",
+            f"{clean(log.file.path)}: {log.file.format}, {names.several(log.file.rows, 'row')}{bad}, "
+            f"{names.several(log.file.drops, 'drop')}, {matched} belong{'s' if matched == 1 else ''} to flows of the capture; clock: {clean(log.clock.why)}",
             width,
         )
         for line in log.file.bad[:3]:
@@ -211,8 +230,11 @@ def _finding(diagnosis: Diagnosis, finding: Finding, shown: set[Remedy], style: 
 
 def _worth_telling(remedies: tuple[Remedy, ...]) -> tuple[list[Remedy], list[Remedy]]:
     """Those that are told in full, and those that are named: what is wide or roundabout, where there is something better."""
-    narrow = [remedy for remedy in remedies if remedy.width < Width.RANGE]
-    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(remedies[:ENOUGH])
+    some = remedies
+    if any(remedy.replay is not None and remedy.replay.cures for remedy in remedies):
+        some = tuple(remedy for remedy in remedies if remedy.replay is None or remedy.replay.cures)
+    narrow = [remedy for remedy in some if remedy.width < Width.RANGE]
+    told = narrow[:MAX_REMEDIES] if len(narrow) > 1 else list(some[:ENOUGH])
     return told, [remedy for remedy in remedies if remedy not in told]
 
 
@@ -460,12 +482,13 @@ def _timeline(events: list[Event], style: Style, width: int) -> Iterator[str]:
 
 def _ending(diagnosis: Diagnosis, style: Style, width: int) -> Iterator[str]:
     counts = {severity: sum(finding.severity is severity for finding in diagnosis.findings) for severity in Severity}
-    said = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
+    said = ", ".join(names.several(count, severity) for severity, count in counts.items() if count)
     sums = diagnosis.case.accounting
     skipped = sum(sums.packets_skipped.values())
     yield from wrap(
-        f"{said or 'no findings'}. {sums.packets} packets: {sums.packets_in_flows} in flows, {skipped} counted aside; "
-        f"{len(diagnosis.case.flows)} RPC flows, {len(diagnosis.case.referrals)} referrals, {sums.requests} calls.",
+        f"{said or 'no findings'}. {names.several(sums.packets, 'packet')}: {sums.packets_in_flows} in flows, {skipped} counted "
+        f"aside; {names.several(len(diagnosis.case.flows), 'RPC flow')}, "
+        f"{names.several(len(diagnosis.case.referrals), 'referral')}, {names.several(sums.requests, 'call')}.",
         width,
     )
     options = decode_options(diagnosis.case)

@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """`codes`: the errors it stands for, where it names none itself. `words` are found in the text, in lower case."""
+    """`codes`: the errors it stands for, where it names none itself.
+
+    `words` are found in the text, in lower case; what stands around `...` has to be there both.
+    """
 
     number: int
     source: str
@@ -24,11 +27,13 @@ _VULNERABLE = "A secure channel that is not sealed (CVE-2020-1472, CVE-2022-3802
 EVENTS: tuple[Event, ...] = (
     Event(10028, "DistributedCOM", "the client", "DCOM could not talk to the computer with any protocol; the event names "
           "the program (PID) that asked.", "It is written about 21 s after the first unanswered SYN: look there.", (1722,),
-          (), ("unable to communicate with the computer", "dcom konnte mit dem computer")),
+          (), ("unable to communicate with the computer...requested by pid", "dcom konnte mit dem computer...pid")),
     Event(10009, "DistributedCOM", "the client", "DCOM could not talk to the computer with any protocol (Vista, Server "
-          "2008 and 2008 R2).", "Look for SYNs to port 135, or the port it named, without an answer.", (1722,)),
-    Event(10006, "DistributedCOM", "the client", "The server answered the activation with an error, which the event gives "
-          "in decimal.", "The server was reached: the number decides."),
+          "2008 and 2008 R2).", "Look for SYNs to port 135, or the port it named, without an answer.", (1722,), (),
+          ("unable to communicate with the computer", "dcom konnte mit dem computer")),
+    Event(10006, "DistributedCOM", "the client", "An activation on another computer ended with an error, which the event gives "
+          "in decimal.", "2147944122 (0x800706BA): it was not reached, look there. Any other: it was, and the number "
+          "decides.", (), (), ("dcom got error...attempting to activate the server",)),
     Event(10010, "DistributedCOM", "the server", "A COM server was started and did not register in time (120 s).",
           "A local time-out; the network had done its part.", (0x80080005,), (),
           ("did not register with dcom within the required timeout",)),
@@ -38,7 +43,8 @@ EVENTS: tuple[Event, ...] = (
     *(Event(number, "DistributedCOM", "the server", "The machine-wide limits deny access.", _LIMITS, (5,))
       for number in (10015, 10017, 10018, 10019, 10027)),
     Event(10005, "DistributedCOM", "the server", "DCOM could not start the service that hosts a COM server.",
-          "The service is disabled or fails at start: no matter of firewalls.", (0x80080005,)),
+          "The service is disabled or fails at start: no matter of firewalls.", (0x80080005,), (),
+          ("dcom got error...attempting to start the service",)),
     Event(10036, "DistributedCOM", "the server", "The server refused an activation below packet integrity "
           "(CVE-2021-26414); the event gives the client's address and account.", _WEAK, (5,), ("dcom-hardening",),
           ("server-side authentication level policy does not allow",)),
@@ -102,7 +108,7 @@ PROGRAMS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )  # fmt: skip
 
 _BY_NUMBER = {one.number: one for one in EVENTS}
-_SOURCES = r"security|distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip"
+_SOURCES = r"security|distributedcom|dcom|netlogon|microsoft-windows-(?:distributedcom|security-auditing)|security-auditing|tcpip|dpm"
 _NAMED = re.compile(
     rf"(?:\b(?:event|ereignis)(?:\s?-?\s?(?:id|kennung|code))?|\b(?:{_SOURCES})(?:\s+(?:event|error))?)"
     r"(?:\s+(?:is|no\.?))?\s*[:=#]?\s*(\d{4,5})\b",
@@ -118,7 +124,9 @@ _FIELDS = {
     "destination_port": re.compile(r"destination port:\s*(\d{1,5})", re.I),
     "program": re.compile(r"application name:\s*(\S.{0,200})", re.I),
     "layer": re.compile(r"layer name:\s*(\S.{0,60})", re.I),
-    "computer": re.compile(r"communicate with the computer\s+\"?([\w.\-]{1,255}?)\"?\s+using any", re.I),
+    "computer": re.compile(
+        r"(?:communicate with|from) the computer\s+\"?([\w.:\-]{1,255}?)\"?\s+(?:using any|when)", re.I
+    ),
     "pid": re.compile(r"requested by pid\s+([0-9a-fx]{1,10})", re.I),
     "client": re.compile(r"from address\s+([0-9a-f.:]{2,45}?)\s+to activate", re.I),
 }
@@ -165,7 +173,9 @@ def numbers(text: str) -> list[tuple[int, int, int]]:
 
 def by_words(folded: str) -> list[Event]:
     """The events whose words a text holds."""
-    return [one for one in EVENTS if any(words in folded for words in one.words)]
+    found = [one for one in EVENTS if any(all(part in folded for part in words.split("...")) for words in one.words)]
+    newer = any(one.number == 10028 for one in found)  # says what 10009 does, and who asked
+    return [one for one in found if not (newer and one.number == 10009)]
 
 
 def programs(folded: str) -> list[tuple[str, tuple[int, ...]]]:

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcdiag.dissect import status
+from rpcdiag.logs.isa_names import is_system
 
 if TYPE_CHECKING:  # loaded only where the text looks like a log
     from rpcdiag.logs.entry import LogEntry
@@ -119,7 +120,7 @@ def _line(group: "list[LogEntry]", format: str) -> Line:
         says.append("The packet does not open a connection: the firewall did not know its beginning.")
     elif entry.flags and "S" in entry.flags and "A" in entry.flags and entry.drops:
         says.append("A SYN-ACK was dropped: the way back does not pass where the SYN had passed.")
-    if entry.rule and entry.rule.startswith("[System]"):
+    if entry.rule and is_system(entry.rule):
         says.append("It is a system policy rule: these decide before any rule of your own, and are hidden by default.")
     if entry.code:
         says.append(_code(entry))

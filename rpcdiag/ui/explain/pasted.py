@@ -42,9 +42,27 @@ _CONTEXT = re.compile(
     r"['\"]?[^\w\n]{0,6}(?:(?:is|was|of|with|no|nr|number|code|value|nummer|error)\b[^\w\n]{0,4}){0,2}$",
     re.I,
 )
-_UNIT = re.compile(r"\s*(?:bytes?|ms|msec|seconds?|sec|s|kb|mb|packets?|times|lines?|port)\b", re.I)
+_SAID = re.compile(
+    r"\b(?:what is|what's|mean(?:s|ing of)?|explain|got|gets?|gives?|gave|says?|said|shows?|reads?|see|seeing|throws?|"
+    r"reports?|mit|avec|con)\W{1,3}$",
+    re.I,
+)
+# where the text has other words and none of these, a number of four or five digits may count anything
+_TROUBLE = re.compile(
+    r"rpc|dcom|wmi|win32|hresult|error|fehler|erreur|erro\b|errore|błąd|błęd|\bfout|ошибк|错误|錯誤|エラー|오류|err(?:no)?\b|fail|fault|exception|unavail|"
+    r"endpoint|cannot|can't|couldn't|could not|unable|denied|refused|time[d-]? ?-?out|replicat|repl\b|certutil|dcdiag|"
+    r"repadmin|socket|winsock|status|\bcode\b|result|unreachable",
+    re.I,
+)
+_UNIT = re.compile(
+    r"\s*(?:people|persons|users?|files?|rows?|e?mails|messages|hours?|minutes?|days?|years?|times|bytes?|ms|msec|seconds?|sec|s|kb|mb|packets?|times|lines?|port)\b",
+    re.I,
+)
 _NOT_AN_ERROR = re.compile(
     r"\b(?:pid|process\s?id|thread\s?id|tid|ports?|line|lines)\b\W{0,8}(?:0x)?[0-9a-f]{1,8}\b"
+    r"|\b(?:room|raum|zimmer|salle|sala|building|suite|floor|office|desk|rack|slot|ext(?:ension)?|phone|tel|fax|ticket|case|"
+    r"incident|change|order|invoice|asset|page|chapter|section|kb|article|vlan|year|since|version|build|badge|street|"
+    r"house|box)\b\W{0,3}(?:(?:no|nr|number|id)\b\W{0,3})?[A-Z]{0,3}-?\d{3,5}\b"
     r"|\bS-1-\d{1,15}(?:-\d{1,10}){1,15}\b|\bhttps?://\S{1,2000}",
     re.I,
 )
@@ -211,7 +229,7 @@ def _numbers(text: str) -> list[tuple[int, Code]]:
         if kerberos and told and 0 < number.code < 0x60 and status.status_name(number.code, "kerberos"):
             found.append((number.start, Code(number.code, "kerberos", number.written)))
         elif _known(number.code):
-            if told or _unmistakable(number, text[number.start + len(number.written) :]):
+            if told or _unmistakable(number, text):
                 found.append((number.start, Code(number.code, None, number.written)))
         elif alone:
             special = [row for row in status.rows(number.code) if row.family in _SPECIAL]
@@ -219,16 +237,18 @@ def _numbers(text: str) -> list[tuple[int, Code]]:
     return found
 
 
-def _unmistakable(number: status.Number, after: str) -> bool:
-    """Whether a number is a code even where no word beside it says so."""
-    if number.code == 0 or _UNIT.match(after):
+def _unmistakable(number: status.Number, text: str) -> bool:
+    """Whether a number is a code even where no word right beside it says so."""
+    if number.code == 0 or _UNIT.match(text, number.start + len(number.written)):
         return False
-    if number.code > 0xFFFF:
+    if number.code > 0xFFFF or ("x" in number.written.lower() and number.code > 0xFF):
         return True
+    if not (1700 <= number.code < 1930 or 10048 <= number.code < 11005):
+        return False
     return (
-        1700 <= number.code < 1930
-        or ("x" in number.written.lower() and number.code > 0xFF)
-        or 10048 <= number.code < 11005
+        not any(map(str.isalpha, text))
+        or _TROUBLE.search(text) is not None
+        or _SAID.search(text, max(0, number.start - 12), number.start) is not None
     )
 
 
@@ -259,7 +279,7 @@ def _symbols(text: str) -> list[tuple[int, Code]]:
 def _spellings(word: str) -> list[str]:
     """`STATUS_X`, `RPC_NT_X` of Samba's `NT_STATUS_X`; `ERROR_X`, `RPC_S_X` of its `WERR_X`.
 
-    And what is meant by Wireshark's `nca_x`, and by MIT's `KRB5KDC_X` and `KRB5KRB_X`.
+    And what is meant by Wireshark's `nca_x`, Samba's `DCERPC_FAULT_X`, and by MIT's `KRB5KDC_X` and `KRB5KRB_X`.
     """
     if word.startswith("NT_STATUS_"):
         bare = word.removeprefix("NT_STATUS_")
@@ -271,6 +291,9 @@ def _spellings(word: str) -> list[str]:
         return [word, word.removeprefix("STATUS_").replace("_", "_NT_", 1)]
     if word.startswith("KRB5"):  # as MIT writes them: KRB5KDC_ERR_X, KRB5KRB_AP_ERR_X
         return [word.removeprefix("KRB5KRB_"), word.removeprefix("KRB5"), f"KRB_{word.removeprefix('KRB5KRB_')}"]
+    if word.startswith("DCERPC_"):  # Samba's dcerpc.idl: DCERPC_FAULT_UNK_IF, later DCERPC_NCA_S_UNKNOWN_IF
+        bare = word.removeprefix("DCERPC_")
+        return [bare, bare.replace("FAULT_", "NCA_S_", 1), bare.replace("FAULT_", "NCA_S_FAULT_", 1)]
     if word.startswith("NCA_"):
         return [word, word.replace("NCA_", "NCA_S_", 1)]
     return [word]

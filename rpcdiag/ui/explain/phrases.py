@@ -11,6 +11,17 @@ PHRASES: tuple[tuple[str, int], ...] = (
     ("rpc-server ist nicht verf", 1722),
     ("serveur rpc n'est pas disponible", 1722),
     ("servidor rpc no esta disponible", 1722),
+    ("servidor rpc nao esta disponivel", 1722),
+    ("server rpc non disponibile", 1722),
+    ("server rpc non e disponibile", 1722),
+    ("rpc-server is niet beschikbaar", 1722),
+    ("serwer rpc jest niedostepny", 1722),
+    ("server rpc neni k dispozici", 1722),
+    ("rpc-servern ar inte tillganglig", 1722),
+    ("rpc-serveren er ikke tilg", 1722),
+    ("rpc-palvelin ei ole kaytettavissa", 1722),
+    ("rpc-kiszolgalo nem erheto el", 1722),
+    ("rpc sunucusu kullan", 1722),
     ("can't find a valid stringbinding", 1722),
     # 1753
     ("no more endpoints available", 1753),
@@ -26,6 +37,8 @@ PHRASES: tuple[tuple[str, int], ...] = (
     ("remoteprozeduraufruf ist fehlgeschlagen", 1726),
     ("appel de procedure distante a echoue", 1726),
     ("error en la llamada a procedimiento remoto", 1726),
+    ("chiamata di procedura remota non riuscita", 1726),
+    ("chamada de procedimento remoto falhou", 1726),
     ("remote procedure call was cancelled", 1818),
     ("rpc server is too busy", 1723),
     ("rpc protocol error", 1728),
@@ -81,6 +94,28 @@ PHRASES: tuple[tuple[str, int], ...] = (
     ("zugriff verweigert", 5),
     ("acces refuse", 5),
     ("acceso denegado", 5),
+    ("accesso negato", 5),
+    ("acesso negado", 5),
+    ("toegang geweigerd", 5),
+    ("odmowa dostepu", 5),
+)
+# as they are written; folded only where a text has other letters than ASCII
+OTHER_SCRIPTS: tuple[tuple[str, int], ...] = (
+    ("сервер rpc недоступен", 1722),
+    ("rpc サーバーを利用できません", 1722),
+    ("rpc 服务器不可用", 1722),
+    ("rpc 伺服器無法使用", 1722),
+    ("rpc 서버를 사용할 수 없습니다", 1722),
+    ("не осталось доступных конечных точек", 1753),
+    ("使用できるエンドポイントはこれ以上ありません", 1753),
+    ("终结点映射器中没有更多的终结点可用", 1753),
+    ("远程过程调用失败且未运行", 1727),
+    ("сбой при удаленном вызове процедуры", 1726),
+    ("リモート プロシージャ コールに失敗しました", 1726),
+    ("远程过程调用失败", 1726),
+    ("отказано в доступе", 5),
+    ("アクセスが拒否されました", 5),
+    ("拒绝访问", 5),
 )
 
 
@@ -97,8 +132,9 @@ def folded(text: str) -> str:
 def said(text: str) -> list[tuple[int, str, int]]:
     """(place in the folded text, phrase, code) of what the text says, each stretch of it once, in its order."""
     whole = folded(text)
+    others = () if whole.isascii() else tuple((folded(phrase), code) for phrase, code in OTHER_SCRIPTS)
     found: list[tuple[int, str, int]] = []
-    for phrase, code in PHRASES:
+    for phrase, code in (*PHRASES, *others):
         at = whole.find(phrase)
         if at >= 0 and not any(place < at + len(phrase) and at < place + len(other) for place, other, _ in found):
             found.append((at, phrase, code))

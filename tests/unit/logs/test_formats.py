@@ -1,5 +1,7 @@
 """Log formats: real lines, and the damage that real files have."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,6 +169,24 @@ def test_a_packet_inside_an_icmp_error_does_not_count() -> None:
     line = f"[    1.000000] X IN=a OUT= SRC=10.0.0.1 DST=10.0.0.2 PROTO=ICMP TYPE=3 CODE=1 {inner}"
     entry = _entry(next(linux_netfilter.parse([line])))
     assert (str(entry.source), entry.protocol, entry.source_port, entry.path) == ("10.0.0.1", "icmp", None, "in")
+
+
+def test_netfilter_rows_of_the_journal_have_its_time() -> None:
+    row = {"__REALTIME_TIMESTAMP": "1710313600123456", "_HOSTNAME": "fw1", "MESSAGE": f"FW-DROP: {KERNEL}"}
+    lines = [
+        json.dumps(row),
+        json.dumps({**row, "__REALTIME_TIMESTAMP": None}),
+        json.dumps({**row, "MESSAGE": [1]}),
+        '{"a IN=',
+    ]
+    first, timeless, *bad = linux_netfilter.parse(
+        [f"{line} SRC= DST= PROTO=" if '"a' in line else line for line in lines]
+    )
+    entry = _entry(first)
+    assert (entry.written_ns, entry.basis, entry.device) == (1_710_313_600_123_456_000, "utc", "fw1")
+    assert (entry.action, entry.rule) == ("drop", "FW-DROP")
+    assert _entry(timeless).written_ns is None
+    assert [isinstance(one, BadLine) for one in bad] == [True, True]
 
 
 def test_a_hostile_netfilter_line_takes_no_longer_than_another() -> None:

@@ -59,3 +59,10 @@ def test_any_text_is_objects_or_bad_lines(lines: list[str]) -> None:
     for line, one in objects(lines):
         assert 1 <= line <= "\n".join(lines).count("\n") + 1
         assert isinstance(one, (dict, BadLine))
+
+
+def test_a_line_that_is_too_long_is_one_line() -> None:
+    long = "x" * (3 * jsonrows.MAX_LINE + 7)
+    text = f"a\n{long}\nb\n"
+    cut = [text[at : at + jsonrows.PIECE] for at in range(0, len(text), jsonrows.PIECE)]
+    assert list(jsonrows.lines(cut)) == ["a", "x" * jsonrows.MAX_LINE, "b"]

@@ -1,6 +1,11 @@
 """Log files as they lie on disks: encoded, packed, cut, rotated."""
 
+import bz2
 import gzip
+import lzma
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,9 @@ DROP = "2011-03-02 10:15:41 DROP TCP 10.20.3.7 10.30.1.5 56626 49154 52 S 271828
 @pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_and_compression(tmp_path: Path, mark: str) -> None:
     data = (logs.PFIREWALL + DROP + "\r\n").encode(mark)
-    for name, written in (("plain.log", data), ("packed.log", gzip.compress(data))):
+    for name, written in (
+        ("plain.log", data), ("packed.log", gzip.compress(data)), ("x.xz", lzma.compress(data)), ("x", bz2.compress(data)),
+    ):  # fmt: skip
         (tmp_path / name).write_bytes(written)
         file = read(str(tmp_path / name))
         assert (file.format, len(file.entries), file.bad_count) == ("windows-firewall", 1, 0)
@@ -98,16 +105,44 @@ def test_bytes_that_are_no_utf_8_are_read_as_latin_1(tmp_path: Path) -> None:
     assert read(str(path)).entries[0].source_zone == "Büro"
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("damage", ["cut", "broken"])
-def test_a_packed_log_gives_what_can_be_unpacked(tmp_path: Path, damage: str) -> None:
+def test_a_packed_log_gives_what_can_be_unpacked(tmp_path: Path, damage: str, pack: Callable[[bytes], bytes]) -> None:
     rows = "".join(DROP.replace("56626", str(port)) + "\n" for port in range(2000, 60000))
-    packed = bytearray(gzip.compress(rows.encode()))
+    packed = bytearray(pack(rows.encode()))
     middle = len(packed) // 2
     path = tmp_path / "x.log.gz"
     path.write_bytes(packed[:middle] if damage == "cut" else packed[:middle] + b"\xff" * 400 + packed[middle + 400 :])
     file = read(str(path))
     assert len(file.entries) > 10_000
     assert file.notes[0].startswith("could not be read to its end")
+    assert file.cut == file.notes[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_says_its_rows_once_and_all_are_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress((DROP + "\n").encode() * 3),))
+    writer.start()
+    file = read(str(pipe))
+    writer.join()
+    assert (file.path, len(file.entries)) == (str(pipe), 3)
+
+
+@pytest.mark.parametrize(
+    ("begins", "says"),
+    [
+        (b"PK\x03\x04", "zip archive: unpack it first"), (b"MSCF", "cabinet"), (b"\x28\xb5\x2f\xfd", "zstd -d"),
+        (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "is a capture: name it without --log"),
+        (b"\n\r\r\n\x1c\x00\x00\x00", "is a capture: name it without --log"),
+    ],
+)  # fmt: skip
+def test_what_is_no_log_is_told_with_what_to_do(tmp_path: Path, begins: bytes, says: str) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(begins + bytes(100))
+    with pytest.raises(InputError, match=says):
+        read(str(path))
 
 
 def test_a_packed_log_cut_at_its_beginning_is_refused(tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ ROWS = [
     Row("fortigate", f'{_FORTI.format(id="0000000013")}action="accept" policyid=7 duration=9', "allow", "tcp", ENDS,
         {"written_ns": (1_771_688_726 - 10) * 10**9, "resolution_ns": 2 * 10**9}),
     Row("fortigate", f'{_FORTI.format(id="0000000020")}action="accept" policyid=7 duration=9', "progress", "tcp", ENDS, {}),
+    Row("fortigate", _FORTI.format(id="0000000013").replace(" ", ",") + 'action="deny",policyid=0,policyname="a, b"', "drop",
+        "tcp", ENDS, {"rule": "a, b", "written_ns": 1_771_688_726_000_000_000}),
     Row("fortigate", f'{_FORTI.format(id="0000000013")}action="client-rst"', "close", "tcp", ENDS, {}),
     Row("fortigate", f'{_FORTI.format(id="0000000013")}action="close"', "close", "tcp", ENDS, {}),
     Row("panos-traffic", _PAN_DENY, "drop", "tcp", ENDS,

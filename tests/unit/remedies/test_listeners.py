@@ -14,6 +14,7 @@ from rpcdiag.analysis import analyze
 from rpcdiag.dissect.interfaces import service_of
 from rpcdiag.model.evidence import Confidence, Logged
 from rpcdiag.policy.model import Action, Keyword, Policy, Ports, Rule
+from rpcdiag.report.html.page import page
 from rpcdiag.report.output import Options
 from tests.build import exchanges
 from tests.build.conversation import Recording, Tcp
@@ -62,6 +63,12 @@ def _as_today(folder: Path, events: Sequence[str], interface: tuple[str, str] = 
         (one.id, one.commands, one.why) for one in without.remedies
     ]
     return same and not _owners(found)
+
+
+def test_the_ladder_names_the_program_at_the_port(tmp_path: Path) -> None:
+    known, unknown = _told(tmp_path, _listens(APP), MAPPER, LATER), _told(tmp_path)
+    assert f"SYN to port {PORT} (app.exe, pid 912)" in page(known.diagnosis)
+    assert f"SYN to port {PORT}, from port" in page(unknown.diagnosis)
 
 
 def test_an_event_names_the_program_that_no_table_knows(tmp_path: Path) -> None:

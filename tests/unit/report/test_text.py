@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpcdiag.analysis import analyze
+from rpcdiag.analysis import Diagnosis, analyze
 from rpcdiag.capture.choice import Engine
 from rpcdiag.report import names
+from rpcdiag.report.html.page import page
 from rpcdiag.report.output import Options
 from rpcdiag.report.outputs import json as json_output
 from rpcdiag.report.outputs import text
@@ -96,3 +97,26 @@ def test_connections_that_were_given_up_are_said(tmp_path: Path) -> None:
     said = " ".join("\n".join(text.render(diagnosis, Options(width=72))).split())
     assert f"{diagnosis.case.accounting.evicted_flows} connections were given up" in said
     assert diagnosis.case.accounting.evicted_flows >= 30
+
+
+def _blocked(folder: Path, clients: int) -> Diagnosis:
+    """So many clients that are told a port of one server, which does not answer there."""
+    recording = Recording(START)
+    for number in range(clients):
+        client = f"10.0.{number // 250}.{1 + number % 250}"
+        exchanges.lookup(recording, client, 50000, "10.9.0.2", exchanges.DRSUAPI, 49670)
+        Tcp(recording, client, 50001, "10.9.0.2", 49670).syns()
+    (folder / "c.pcapng").write_bytes(recording.pcapng())
+    return analyze([str(folder / "c.pcapng")])
+
+
+def test_of_many_pairs_the_first_screen_says_what_is_wrong_with_how_many(tmp_path: Path) -> None:
+    lines = list(text.render(_blocked(tmp_path, 34), Options()))
+    said = " ".join(" ".join(lines[:8]).split())
+    assert "SUMMARY A dynamic RPC port is blocked: 34 pairs of hosts, from 34 clients to 10.9.0.2" in said
+    assert "4 more pairs of hosts (4 with errors): -T json and -T csv list them all." in lines
+    assert "34 pairs of hosts, from 34 clients to 10.9.0.2" in page(_blocked(tmp_path, 34))
+
+
+def test_of_few_pairs_nothing_stands_before_them(tmp_path: Path) -> None:
+    assert not any(line.startswith("SUMMARY") for line in text.render(_blocked(tmp_path, 3), Options()))

@@ -18,7 +18,7 @@ from rpcdiag.case import Case
 from rpcdiag.diagnose.finding import Finding
 from rpcdiag.diagnose.judge import judge
 from rpcdiag.report.schema import SCHEMA
-from rpcdiag.ui.cli import main
+from rpcdiag.ui.cli import _commands, main
 from tests.build import containers
 from tests.build.conversation import Recording
 from tests.build.story import START
@@ -27,6 +27,7 @@ from tests.build.verifying import map_request, map_response, mapper, needs_tshar
 PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 OCS = PCAPS / "ocs-advfirewall"
 GOOD = str(PCAPS / "allowed-lookup" / "capture.pcapng")
+LOG = str(OCS / "pfirewall.log")
 BAD = str(OCS / "capture.pcapng")
 
 
@@ -94,7 +95,11 @@ def _bad_inputs(folder: Path) -> dict[str, tuple[list[str], int, str]]:
         (folder / name).write_bytes(data)
     (folder / "cut.pcapng").write_bytes(Path(GOOD).read_bytes()[:-70])
     (folder / "odd.log").write_text("no log\n")
+    (folder / "cut.log.gz").write_bytes(gzip.compress(Path(LOG).read_bytes())[:-400])
     return {
+        "cut log": ([GOOD, "--log", str(folder / "cut.log.gz")], 3, "cut.log.gz: could not be read to its end"),
+        "log as capture": ([LOG], 2, "name it after --log"),
+        "capture as log": ([GOOD, "--log", GOOD], 2, "is a capture: name it without --log"),
         "missing": ([str(folder / "nowhere")], 2, "nowhere: no such file"),
         "empty": ([str(folder / "empty")], 2, "empty: byte 0: is empty"),
         "directory": ([str(folder)], 2, "is a directory"),
@@ -108,8 +113,10 @@ def _bad_inputs(folder: Path) -> dict[str, tuple[list[str], int, str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["missing", "empty", "directory", "random", "text", "cut", "unknown log", "missing log", "one of two"]
-)
+    "name",
+    ["missing", "empty", "directory", "random", "text", "cut", "unknown log", "missing log", "one of two", "cut log",
+     "log as capture", "capture as log"],
+)  # fmt: skip
 def test_bad_input_is_one_line_with_file_and_place_and_the_rest_is_reported(tmp_path: Path, name: str) -> None:
     arguments, code, words = _bad_inputs(tmp_path)[name]
     done = _run("analyze", *arguments)
@@ -118,7 +125,8 @@ def test_bad_input_is_one_line_with_file_and_place_and_the_rest_is_reported(tmp_
     assert words in said
     assert len(said.splitlines()) == 1
     assert "Traceback" not in said
-    assert bool(done.stdout) == (name in ("cut", "unknown log", "missing log", "one of two"))
+    reported = ("cut", "unknown log", "missing log", "one of two", "cut log", "capture as log")
+    assert bool(done.stdout) == (name in reported)
 
 
 def test_a_capture_without_packets_says_what_that_can_mean(
@@ -160,9 +168,71 @@ def test_an_interruption_after_the_reading_waits_for_the_report(
     assert json.loads(capfdbinary.readouterr().out)["findings"]
 
 
-def test_a_wrong_word_is_a_usage_error() -> None:
-    assert _run("analyse").returncode == 2
-    assert _run("analyze").returncode == 2
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "usage: rpcdiag"),
+        (["analyse", GOOD], "no command is called 'analyse': did you mean analyze? See rpcdiag --help"),
+        (["analyze", GOOD, "--logs", LOG], "--logs is no option: did you mean --log? See rpcdiag analyze --help"),
+        (["analyze", GOOD, "--polcy=tmg"], "--polcy is no option: did you mean --policy?"),
+        (["analyze", GOOD, "-T", "jsn"], "'jsn' (choose from"),
+        (["analyze"], "are required: CAPTURE. See rpcdiag analyze --help"),
+        (["tail"], "are required: LOG"),
+        ([GOOD], "is a file: name the command first, as in rpcdiag analyze"),
+        (["--log", LOG, "analyze", GOOD], "the command comes first, as in rpcdiag analyze CAPTURE --log FILE"),
+        (["analyze", GOOD, "--jobs", "0"], "argument --jobs: '0' is no number from 1 on."),
+        (["probe", "127.0.0.1", "--port", "99999"], "argument --port: '99999' is no port: 1 to 65535."),
+        (["tail", LOG, "-n", "some"], "argument -n: 'some' is neither a number nor 'all'."),
+        (["simulate", GOOD, "--policy", LOG], "looks like a log (windows-firewall): name it after --log; not iptables-save: no"),
+        (["rules", "x"], "'x' is too much: rules takes no more"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_a_usage_error_that_says_what_was_meant(arguments: list[str], words: str) -> None:
+    done = _run(*arguments)
+    said = done.stderr.decode()
+    assert done.returncode == 2
+    assert words in " ".join(said.split())
+    assert not arguments or len(said.splitlines()) == 1
+    assert not done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes the stream")
+@pytest.mark.parametrize("command", ["analyze", "endpoints", "rules"])
+def test_output_that_is_closed_is_said_and_a_file_is_written_all_the_same(command: str, tmp_path: Path) -> None:
+    arguments = [] if command == "rules" else [BAD]
+    run = [sys.executable, "-m", "rpcdiag", command, *arguments]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *run], stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"rpcdiag: standard output: Bad file descriptor\n")
+    if command == "analyze":
+        into = ["-T", "json", "-o", str(tmp_path / "x.json")]
+        done = subprocess.run(["sh", "-c", '"$@" >&- 2>&- <&-', "sh", *run, *into], check=False)
+        assert done.returncode == 1
+        assert json.loads((tmp_path / "x.json").read_text())["schema_version"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_behind_the_report_is_said() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rpcdiag", "analyze", BAD], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"rpcdiag: standard output: No space left on device\n")
+
+
+def test_a_name_that_is_not_known_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["interfaces", "zzz"]) == 0
+    assert "'zzz'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(_commands()))
+def test_the_help_of_every_command_says_what_it_is_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert _commands()[name][0][1:] in said
+    assert f"rpcdiag {name}" in said
+    assert "==SUPPRESS==" not in said
 
 
 def test_a_report_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

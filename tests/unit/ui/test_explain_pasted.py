@@ -173,7 +173,9 @@ def test_the_event_of_a_block_says_which_way(direction: str, port: int, first: s
     "text",
     [
         "Event ID 10005 MsiInstaller", "RestartManager event 10010", "Source: Microsoft-Windows-RestartManager Event ID: 10010",
-        "S-1-5-21-1722-5-1753", "https://example.com/kb/1722",
+        "S-1-5-21-1722-5-1753", "https://example.com/kb/1722", "meeting in room 1753 tomorrow", "room 1722", "Raum 1722",
+        "an error in room 1753", "please call 1722 people", "born in 1753", "ticket INC-1722 cannot be opened",
+        "error log: 1722 users logged on", "the failure of extension 1753", "10053 rows",
     ],
 )  # fmt: skip
 def test_what_is_of_others_is_not_known(text: str) -> None:
