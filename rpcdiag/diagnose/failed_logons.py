@@ -52,12 +52,14 @@ def _refused(case: Case) -> Iterator[RefusedLogon]:
 
 
 def _served(conversation: Conversation) -> bool:
-    """Whether calls of somebody who logged on were answered on it: then that logon did not fail."""
+    """Whether calls of somebody who logged on, or may have, were answered on it: then that logon did not fail."""
     rpc = conversation.near.rpc
     if rpc is None or not rpc.fates.get(Fate.RESPONSE):
         return False
+    if any(bind.cut and not bind.contexts for bind in rpc.binds) or not rpc.binds:
+        return True  # nobody sees for which interface, and how secured, that answer was
     return any(
-        use.auth_level is not None and use.auth_level > 1
+        (use.auth_cut or (use.auth_level is not None and use.auth_level > 1))
         and use.calls > sum(fault.interface == use.interface for fault in rpc.faults)
         + sum(call.interface == use.interface for call in rpc.open_calls)
         for use in rpc.interfaces

@@ -15,7 +15,7 @@ from rpcdiag.diagnose.host_events import as_evidence
 from rpcdiag.diagnose.once import once
 from rpcdiag.diagnose.writers import Writers
 from rpcdiag.flows.flow import Flow
-from rpcdiag.model.evidence import Evidence
+from rpcdiag.model.evidence import Confidence, Evidence
 from rpcdiag.model.packets import Address
 from rpcdiag.track.logons import Logon
 from rpcdiag.track.surroundings import TicketFact
@@ -29,11 +29,12 @@ FAILED, CHECKED = 4625, 4776
 
 
 class Told(NamedTuple):
-    """What logs say of one logon that failed."""
+    """What logs say of one logon that failed; likely where nothing tells whose log it is, nor who logs on."""
 
     code: int
     user: str | None
     evidence: tuple[Evidence, ...]
+    confidence: Confidence = Confidence.PROVEN
 
 
 class FailedLogons:
@@ -74,7 +75,16 @@ class FailedLogons:
             theirs = one.event == FAILED and self._writers.is_by(one, flows[0].server.address)
             if (one.event == CHECKED or theirs) and any(_same_user(one, logon) for logon in logons):
                 found.append(one)
-        return _told(found)
+        told = _told(found)
+        if told is None or any(self._sure(one, flows, logons) for one in found):
+            return told
+        return told._replace(confidence=Confidence.LIKELY)
+
+    def _sure(self, one: "Statement", flows: Sequence[Flow], logons: Sequence[Logon]) -> bool:
+        """Whether it is known that the server, or somebody whom it asks, speaks of this logon."""
+        users = {_bare(known.user) for known in logons if known.user}
+        mine = one.event == CHECKED or (one.user is not None and _bare(one.user) in users)
+        return mine or bool(self._writers.is_by(one, flows[0].server.address))
 
     def of_centre(self, fact: TicketFact) -> tuple[Evidence, ...]:
         """The events of a key distribution centre that tell of the same error for the same client."""

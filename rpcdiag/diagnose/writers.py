@@ -81,13 +81,15 @@ class Writers:
 
     @cached_property
     def _names(self) -> list[tuple[str, Address]]:
-        """These, and those that name services have for them."""
-        answers = {
-            (one.fact.name, address)
-            for one in self._case.names
-            for address in one.fact.addresses
-        }  # fmt: skip
-        return sorted({*_own_names(self._case), *answers}, key=str)
+        """These, and those that name services and clients have for them."""
+        answers = {(one.fact.name, address) for one in self._case.names for address in one.fact.addresses}
+        meant = {(_host(one.logon.spn), one.server) for one in self._case.logons if one.logon.spn}
+        return sorted({*_own_names(self._case), *answers, *meant}, key=str)
+
+
+def _host(spn: str) -> str:
+    """Whom a service principal name is of: `RPCSS/srv.lab.example`, `HTTP/srv:593`."""
+    return spn.partition("/")[2].partition("/")[0].partition("@")[0].partition(":")[0] or spn
 
 
 def _own_names(case: Case) -> Iterator[tuple[str, Address]]:

@@ -119,7 +119,7 @@ def _finding(
         if reason is not None
         else f"the logon of {client} at {server} fails: the network works",
         severity=severity,
-        confidence=confidence if told is None else Confidence.PROVEN,
+        confidence=confidence if told is None else told.confidence,
         client=client,
         server=server,
         flows=flows,

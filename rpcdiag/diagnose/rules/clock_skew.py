@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rpcdiag.case import Case
 from rpcdiag.diagnose import failed_logons, logon
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.model.evidence import Confidence, Severity
+from rpcdiag.model.evidence import Severity
 
 SKEW, CODE = "KRB_AP_ERR_SKEW", 37
 TIME_DIFFERENCE = 0x80090324
@@ -39,7 +39,7 @@ def _said_by_log(one: failed_logons.RefusedLogon) -> Finding:
         rule=RULE.id,
         summary=f"the clocks of {client} and {server} are too far apart for Kerberos: the server's log says so",
         severity=Severity.ERROR,
-        confidence=Confidence.PROVEN,
+        confidence=one.told.confidence,
         client=client,
         server=server,
         flows=one.conversation.ids,

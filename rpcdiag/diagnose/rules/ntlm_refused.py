@@ -27,7 +27,7 @@ def check(case: Case) -> Iterator[Finding]:
         known = told.get(conversation.near.id)
         if known is not None:
             evidence = (*(seen or known.seen), *known.told.evidence)
-            yield _finding(conversation, evidence, Confidence.PROVEN)
+            yield _finding(conversation, evidence, Confidence.PROVEN if seen else known.told.confidence)
         elif seen:
             yield _finding(conversation, tuple(seen), Confidence.ESTABLISHED if sure else Confidence.LIKELY)
     good = {

@@ -29,8 +29,9 @@ _ELSEWHERE = frozenset({EPMAPPER, IACTIVATION, IREMOTE_SCM_ACTIVATOR})
 def check(case: Case) -> Iterator[Finding]:
     logged = {id(one): _logged(case, one) for one in levels.refused(case)} if case.statements else {}
     for one in levels.refused(case):
-        if logged.get(id(one)):
-            yield _proven(one, logged[id(one)])
+        events, sure = logged.get(id(one), ((), False))
+        if events:
+            yield _told(one, events, Confidence.PROVEN if sure else Confidence.LIKELY)
             continue
         near = one.conversation.near
         if near.rpc is None or one.interface.uuid in _ELSEWHERE or len(one.opnums) != 1 or one.opnums[0] is None:
@@ -71,14 +72,17 @@ def check(case: Case) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _logged(case: Case, one: levels.Refused) -> tuple[Logged, ...]:
-    """The server's events of a call that a filter blocked: of that client, port and interface, at that time."""
+def _logged(case: Case, one: levels.Refused) -> tuple[tuple[Logged, ...], bool]:
+    """Events of a call that a filter blocked: of that client, port and interface, at that time.
+
+    And whether it is known that the server wrote one of them.
+    """
     from rpcdiag.logs.host import room
 
     flow = one.conversation.near.flow
     if one.interface.uuid in _ELSEWHERE:
-        return ()
-    writers, found = Writers.of(case), []
+        return (), False
+    writers, found, sure = Writers.of(case), [], False
     for event in HostEvents.of(case).between({MET_A_FILTER}, flow.start_ns - FAR_NS, flow.end_ns + FAR_NS):
         off = room(case.logs[event.log].clock)
         at = (event.written_ns or 0) - (case.logs[event.log].clock.offset_ns or 0)
@@ -92,17 +96,18 @@ def _logged(case: Case, one: levels.Refused) -> tuple[Logged, ...]:
             mine = by is True and abs(at - one.last_ns) <= CLOSE_NS
         if mine:
             found.append(event)
-    return as_evidence(found)
+            sure = sure or by is True
+    return as_evidence(found), sure
 
 
-def _proven(one: levels.Refused, logged: tuple[Logged, ...]) -> Finding:
+def _told(one: levels.Refused, logged: tuple[Logged, ...], confidence: Confidence) -> Finding:
     client, server = one.conversation.client, one.conversation.server
     name = interface_name(one.interface.uuid, one.interface.version) or one.interface.uuid
     return Finding(
         rule=RULE.id,
-        summary=f"an RPC filter of {server} refuses {client} calls of {name}: its Security log says so",
+        summary=f"an RPC filter of {server} refuses {client} calls of {name}: {'its' if confidence is Confidence.PROVEN else 'a'} Security log says so",
         severity=Severity.ERROR,
-        confidence=Confidence.PROVEN,
+        confidence=confidence,
         client=client,
         server=server,
         flows=one.conversation.ids,

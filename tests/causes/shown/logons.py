@@ -418,8 +418,8 @@ SHOWN = (
     ),
     Shown(
         "clock-skew-logged", "A ticket is refused by bind_nak 9; event 4625 says that the clocks differ.",
-        _with_logon_event(_nak(9, kind=logons.KERBEROS, token=tokens.ap_req()), TIME_DIFFERENCE), "clock-skew", "proven",
-        "P5", "bad-credentials", never=("bad-credentials",), log="security.xml",
+        _with_logon_event(_nak(9, kind=logons.KERBEROS, token=tokens.ap_req(server=f"RPCSS/{SRV}")), TIME_DIFFERENCE),
+        "clock-skew", "proven", "P5", "bad-credentials", never=("bad-credentials",), log="security.xml",
     ),
     Shown(
         "failed-logon-of-another-port", "Event 4625 of that second has another source port: it is another connection's.",

@@ -54,7 +54,7 @@ def _again(ports: tuple[int, ...], *, closed: bool = True, pause: int = 30, met:
             tcp = Tcp(recording, C, port, S, 135)
             tcp.open()
             exchanges.bind(tcp, (pdus.EPM, "3.0"), 135)
-            exchanges.ask(tcp, exchanges.DRSUAPI, [])
+            exchanges.ask(tcp, exchanges.DRSUAPI, [pdus.tower(*exchanges.DRSUAPI, 49667, S)])
             if closed:
                 tcp.close()
         recording.wait(pause * SECOND)
