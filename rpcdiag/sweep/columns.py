@@ -305,6 +305,7 @@ ESP = 50
 ICMP = 1
 ICMPV6 = 58
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+OPENS_OR_ENDS = SYN | RST
 
 
 # hash slots of distinct bodies

@@ -92,8 +92,7 @@ def ipv4_header(b: Any, at: int) -> Any:
 
 def usual(b: Any, at: int) -> Any:
     return (
-        octet(b, at + 12) << 8 | octet(b, at + 13),
-        octet(b, at + 14),
+        big(b, at + 12),
         octet(b, at + 16) << 8 | octet(b, at + 17),
         octet(b, at + 18) << 8 | octet(b, at + 19),
         octet(b, at + 20) << 8 | octet(b, at + 21),

@@ -59,6 +59,7 @@ from rpcdiag.sweep.columns import (
     NO,
     NOT_IP,
     NOT_TCP_OR_UDP,
+    OPENS_OR_ENDS,
     OWED,
     PACKETS,
     POSITION,
@@ -465,12 +466,13 @@ def take_tcp(
     mine = o + side  # columns of this side, and of the other
     flows[mine + PACKETS] += 1
     expected = flows[mine + NEXT]
-    if flags & RST != 0:
-        take_reset(s, o, side, number, ns, ttl)
-    elif flags & SYN != 0:
-        take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
+    if flags & OPENS_OR_ENDS != 0:
+        if flags & RST != 0:
+            take_reset(s, o, side, number, ns, ttl)
+        else:
+            take_syn(s, o, side, number, ns, flags, sequence, acknowledged, ttl, ip_id)
     else:
-        if flows[mine + TTL] < 0:
+        if expected < 0 and flows[mine + TTL] < 0:
             flows[mine + TTL] = ttl
         if flows[o + PROBES] != 0 and (flows[o + PROBES] & 1 != side or length > 1):
             flows[o + PROBES] = 0
@@ -490,10 +492,9 @@ def take_tcp(
         if length > 0:
             end = (sequence + length) & 0xFFFFFFFF
             flows[mine + BYTES] += length
-            if expected >= 0 and length == 1 and end == expected:
-                pass  # a keep-alive that has the last byte again
-            elif expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
-                take_repeat(s, o, side, number, ns, end, length)
+            if expected >= 0 and (end == expected or (end - expected) & 0x80000000 != 0):
+                if length > 1 or end != expected:  # else it is a keep-alive that has the last byte again
+                    take_repeat(s, o, side, number, ns, end, length)
             else:
                 flows[mine + NEXT] = end
                 if length > flows[mine + LARGEST]:

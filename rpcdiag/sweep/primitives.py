@@ -21,9 +21,9 @@ enhanced_big = Struct(">IIIII").unpack_from
 enhanced_little = Struct("<IIIII").unpack_from
 tcp_header = Struct(">HHIIBB").unpack_from
 ipv4_header = Struct(">BBHHHBB").unpack_from
-# ethertype, version and length, total length, IP id, fragment, TTL, protocol, both ends, sequence, acknowledged,
-# data offset, flags of an Ethernet frame with IPv4 without options and TCP
-usual = Struct(">12xHBxHHHBB2x12sIIBB").unpack_from
+# ethertype with version and length and service, total length, IP id, fragment, TTL, protocol, both ends, sequence,
+# acknowledged, data offset, flags of an Ethernet frame with IPv4 without options and TCP
+usual = Struct(">12xIHHHBB2x12sIIBB").unpack_from
 
 
 def ends_key(b: Any, source: int, size: int, transport: int) -> Any:

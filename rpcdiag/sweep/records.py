@@ -89,6 +89,7 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
     cooked = link == 276
     number, in_flows = counters[NUMBER], 0
     point, low, high = -1, 0, 0
+    second, second_ns = -1, 0
     why = MORE
     while at + header <= count:
         if big:
@@ -102,7 +103,9 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
                 why = TOO_LONG
                 counters[CLAIMED] = captured
             break
-        ns = seconds * 1000000000 + fraction * scale
+        if seconds != second:
+            second, second_ns = seconds, seconds * 1000000000
+        ns = second_ns + fraction * scale
         number += 1
         here = u32(b, place + 4)[0] << 20 if cooked and captured >= 20 else 0
         if here != point:
@@ -117,12 +120,10 @@ def walk_pcap(s: State, b: Any, at: int, count: int) -> int:
         at = end
         if link == 1 and captured >= 54:
             # nine packets of ten: Ethernet, IPv4 without options, TCP; the same as the long way, in one step
-            kind, version, total, ip_id, fragment, ttl, protocol, key, sequence, acknowledged, offset, flags = usual(
-                b, place
-            )
-            if kind == 0x0800 and version == 0x45 and protocol == 6 and fragment & 0x3FFF == 0:
+            kind, total, ip_id, fragment, ttl, protocol, key, sequence, acknowledged, offset, flags = usual(b, place)
+            if kind >> 8 == 0x080045 and protocol == 6 and fragment & 0x3FFF == 0:
                 stop = place + 14 + total
-                payload = place + 34 + (offset >> 4 << 2)
+                payload = place + 34 + ((offset & 0xF0) >> 2)
                 if total >= 40 and offset >= 0x50 and payload <= stop:
                     in_flows += 1
                     if end > stop:
@@ -216,12 +217,10 @@ def walk_pcapng(s: State, b: Any, at: int, count: int) -> int:
         elif ns < low:
             low = ns
         if link == 1 and captured >= 54:
-            kind, version, total, ip_id, fragment, ttl, protocol, key, sequence, acknowledged, offset, flags = usual(
-                b, place
-            )
-            if kind == 0x0800 and version == 0x45 and protocol == 6 and fragment & 0x3FFF == 0:
+            kind, total, ip_id, fragment, ttl, protocol, key, sequence, acknowledged, offset, flags = usual(b, place)
+            if kind >> 8 == 0x080045 and protocol == 6 and fragment & 0x3FFF == 0:
                 stop = place + 14 + total
-                payload = place + 34 + (offset >> 4 << 2)
+                payload = place + 34 + ((offset & 0xF0) >> 2)
                 if total >= 40 and offset >= 0x50 and payload <= stop:
                     in_flows += 1
                     if end > stop:
