@@ -247,6 +247,6 @@ def test_the_short_way_for_usual_packets_gives_the_rows_of_the_long_way(
     cut = [Frame(START, 0, frame.data[:60], len(frame.data)) for frame in usual]
     path = _write(tmp_path, containers.pcap([*usual, *cut]))
     short = _rows(path)
-    monkeypatch.setattr("rpcdiag.sweep.records.usual", lambda b, at: (0,) * 12)
+    monkeypatch.setattr("rpcdiag.sweep.records.usual", lambda b, at: (0,) * 11)
     assert _rows(path) == short
     assert len(short) == 7
