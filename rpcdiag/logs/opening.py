@@ -185,9 +185,9 @@ def _serve(asked: socket.socket, files: Sequence[tuple[int | None, str]], uid: i
 def _close_others(kept: Sequence[int]) -> None:
     """Packet sockets and pipes are not ours to hold open."""
     nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
+    for standard in {0, 1, 2}.difference(kept):  # where the program began without them, they are what we need
         os.dup2(nothing, standard)
-    edges = sorted({2, *kept})
+    edges = sorted({2, *kept} - {0, 1})
     for low, high in zip(edges, [*edges[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
         os.closerange(low + 1, high)
 

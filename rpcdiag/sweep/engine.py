@@ -65,6 +65,7 @@ MOST_FLOWS = (1 << 30) // FLOW_WIDTH  # the hash table holds twice a place in 32
 WORTH_FOLDING = 4  # the array grows where fewer than one in so many can go
 _FIRST_FLOWS = 1024
 _SEED = int.from_bytes(os.urandom(7), "little")  # no result depends on it
+_WORTH_KEEPING = 1 << 20  # numbers; fewer are copied, for what stays beside them takes hundreds of MB of addresses
 _PIECE = 1 << 16  # numbers of a table that are copied at once: whole slots, and whole pages
 
 
@@ -159,7 +160,8 @@ class Sweep:
         """The capture has been read: keep what its flows need; the rest is for the next pass where there is `more`."""
         counters, wide, flows = self.state.counters, self.state.numbers, self.state.flows
         self._machine, self.state = None, self.state._replace(table={})
-        if more or not _released(wide):
+        used = counters[WAITING_TOP] + counters[STREAMS_TOP] - STREAMS_AT
+        if more or used < _WORTH_KEEPING or not _released(wide):
             records, streams = array("q"), array("q")
             records.frombytes(wide[: counters[WAITING_TOP]].cast("B"))
             streams.frombytes(wide[STREAMS_AT : counters[STREAMS_TOP]].cast("B"))
@@ -177,7 +179,8 @@ class Sweep:
         counters = self.state.counters
         serials = flows[SERIAL_NUMBER : counters[FLOWS_TOP] : FLOW_WIDTH].tolist()
         order = sorted([place for place, serial in enumerate(serials) if serial >= 0], key=serials.__getitem__)
-        if not more and len(order) == len(serials) and order == sorted(order):
+        keeps = not more and counters[FLOWS_TOP] >= _WORTH_KEEPING
+        if keeps and len(order) == len(serials) and order == sorted(order):
             return flows[: counters[FLOWS_TOP]]
         used = array("q")
         whole = memoryview(flows).cast("B")
