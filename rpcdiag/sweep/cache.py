@@ -158,8 +158,9 @@ def can_build() -> bool:
 
 
 def build_aside() -> bool:
-    """Start a process that builds the object for the next run; false where that cannot be or is being done."""
-    if not can_build():
+    """Start a process that builds the object for the next run; false where that cannot be, is being done, or helps nothing."""
+    known = read()
+    if not can_build() or (known is not None and not known[2]):  # an image that the system does not let us run
         return False
     lock = f"{object_path()}.lock"
     try:

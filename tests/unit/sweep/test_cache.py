@@ -1,5 +1,6 @@
 """The compiled pass is machine code: it is run only where nobody else can have written it, and only if it fits."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -204,6 +205,32 @@ def test_one_process_builds_and_no_second_while_it_does(started: list[list[str]]
     (command,) = started
     assert command[:3] == [sys.executable, "-m", "rpcdiag.sweep.compiler"]
     assert Path(command[3]).exists()
+
+
+@pytest.mark.parametrize(("loader", "builds"), [("", False), ("0.0.1", True)])
+def test_an_image_that_may_not_be_run_is_not_built_again(started: list[list[str]], loader: str, builds: bool) -> None:
+    """Where the system forbids it, another would help no more; what another loader wants, is."""
+    cache.write("64", b"code", loader)
+    assert REAL_BUILD_ASIDE() is builds
+    assert len(started) == builds
+
+
+def test_where_memory_may_not_become_code_the_interpreter_reads(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forbidding:
+        """A system whose policy is against it."""
+
+        memcpy = memmove = len
+
+        def mprotect(self, *_: object) -> int:
+            return -1
+
+    known = cache.read()
+    assert known is not None
+    if known[2]:
+        pytest.skip("this processor's object is loaded by llvmlite")
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Forbidding())
+    monkeypatch.setattr(ctypes, "cast", lambda *_: ctypes.c_void_p(1))
+    assert loader.machine() is None
 
 
 def test_a_lock_of_somebody_else_is_respected(started: list[list[str]]) -> None:
