@@ -113,7 +113,7 @@ def aliases(captures: Sequence[Taken], told: Iterable[Asking]) -> dict[tuple[Add
                 wanted.setdefault(asking.told, set()).add(endpoint.host)
     found: dict[tuple[Address, str], tuple[Address, ...]] = {}
     for taken in captures if wanted else ():
-        for fact in taken.surroundings.names(wanted):
+        for fact in taken.surroundings.names(wanted, about=False):
             for host in wanted.get(fact.client, ()):
                 if same_host(host, fact.name):
                     known = found.get((fact.client, host), ())

@@ -107,6 +107,12 @@ class _Noted:
             packet, ns, count = self._numbers[at : at + 3]
             yield key, (packet, ns, count)
 
+    def numbers(self, key: bytes) -> tuple[int, int, int]:
+        """Packet, time and count of one."""
+        at = self._places[key]
+        packet, ns, count = self._numbers[at : at + 3]
+        return packet, ns, count
+
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._places)
 
@@ -204,15 +210,17 @@ class Surroundings:
                 error = self._errors.get((source.address, target.address, target.port))
                 yield NameFact(packet, ns, *one[:3], name, asked, NO_ANSWER, (), count, error=error)
 
-    def names(self, hosts: Collection[Address] | None) -> Iterator[NameFact]:
-        """Every answer about a name that one of the hosts got, or that names one of them, or all; by packet."""
+    def names(self, hosts: Collection[Address] | None, *, about: bool = True) -> Iterator[NameFact]:
+        """Every answer about a name that one of the hosts got, or that is `about` one of them, or all; by packet."""
         from rpcdiag.dissect import dns
 
         packed = {host.packed for host in hosts} if hosts is not None else set()
-        for key, (packet, ns, count) in self._names.items():
-            whole, size = key[:-1], key[-1]
-            if hosts is not None and not _concerns(whole, size, packed):
+        for key in self._names:
+            size = key[-1]
+            if hosts is not None and key[size : 2 * size] not in packed and not (about and _holds(key, size, packed)):
                 continue
+            packet, ns, count = self._names.numbers(key)
+            whole = key[:-1]
             source, target = _ends(whole, size)
             data = whole[2 * size + 4 :]
             try:
@@ -295,18 +303,16 @@ def _asked_by(key: bytes, *, answer: bool) -> tuple[bytes, bytes, bytes]:
     return client, port, key[name : key.find(b"\0", name)].lower()
 
 
-def _concerns(whole: bytes, size: int, packed: set[bytes]) -> bool:
-    """Whether the answer goes to one of these addresses, or holds one of them; nothing is decoded for that."""
-    if whole[size : 2 * size] in packed:
-        return True
+def _holds(key: bytes, size: int, packed: set[bytes]) -> bool:
+    """Whether the answer holds one of these addresses; nothing is decoded for that."""
     for head in (b"\0\x04", b"\0\x10"):  # the length of an address record's data
         width = head[1]
-        at = whole.find(head, 2 * size + 4)
+        at = key.find(head, 2 * size + 4)
         while at >= 0:
-            if whole[at + 2 : at + 2 + width] in packed:
+            if key[at + 2 : at + 2 + width] in packed:
                 return True
-            at = whole.find(head, at + 1)
-    return whole[-4:] in packed  # behind the flags of an answer of NBNS
+            at = key.find(head, at + 1)
+    return key[-5:-1] in packed  # behind the flags of an answer of NBNS
 
 
 def _ends(whole: bytes, size: int) -> tuple[Endpoint, Endpoint]:
