@@ -127,6 +127,11 @@ class CaseSession(NamedTuple):
     sealed: tuple[int | None, int | None]
     pipes: dict[int, str]  # serial number among the capture's flows -> id
 
+    @property
+    def ends(self) -> tuple[Address, Address]:
+        """Client and server."""
+        return self.flow.client.address, self.flow.server.address
+
 
 class CaseLogon(NamedTuple):
     """A logon on a listed flow, or in an SMB session, whose last answer had that status."""

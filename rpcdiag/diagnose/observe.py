@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from rpcdiag.case import Case, CaseFlow, CaseReferral, Conversation, LogRow
+from rpcdiag.case import Case, CaseFlow, CaseReferral, CaseSession, Conversation, LogRow
 from rpcdiag.diagnose.once import once
 from rpcdiag.dissect.exterror import ErrorRecord
-from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR
+from rpcdiag.dissect.interfaces import IACTIVATION, IOBJECT_EXPORTER, IREMOTE_SCM_ACTIVATOR, rpc_pipes
 from rpcdiag.dissect.status import status_name
 from rpcdiag.flows.flow import FAILED_TO_OPEN, UDP, IcmpError, TcpOutcome
 from rpcdiag.logs.entry import UNHEARD, LogEntry
@@ -16,6 +16,7 @@ from rpcdiag.model.evidence import Confidence, Evidence, Logged, Missing, Seen, 
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Bind, Connection, Fate, Readable, ReferralKind
 from rpcdiag.track.origin import MAPPER_PORTS, OriginKind
+from rpcdiag.track.sessions import PipeOpen
 
 if TYPE_CHECKING:  # loaded only where there is a log
     from rpcdiag.logs.host import Statement
@@ -525,6 +526,18 @@ def said_more(records: Sequence[ErrorRecord], server: Address, capture: int, pac
 def is_dynamic(port: int) -> bool:
     """Whether the port lies in a range that Windows hands out from."""
     return port >= DYNAMIC_FROM or port in OLD_DYNAMIC
+
+
+def pipes_not_opened(case: Case, status: int) -> Iterator[tuple[CaseSession, PipeOpen, tuple[int, ...]]]:
+    """Pipes of RPC whose opening is answered by that status, and which that client did not open there before or later.
+
+    With the packets of request and answer.
+    """
+    opened = {(*one.ends, pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
+    for session in case.sessions:
+        for pipe in session.said.pipes:
+            if pipe.status == status and pipe.short in rpc_pipes() and (*session.ends, pipe.short) not in opened:
+                yield session, pipe, tuple([one for one in (pipe.request_packet, pipe.response_packet) if one])
 
 
 def is_mapper(conversation: Conversation) -> bool:

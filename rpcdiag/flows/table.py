@@ -421,7 +421,7 @@ class CaptureFlows:
         quiet = row[SILENCE_NS]
         data = row[LAST_DATA_PACKET + client]
         answered = row[SYN_ACK_PACKET]
-        probes, heard = self._unheard(row) if serial in self.probes else ((), False)
+        probes, heard = self._unheard(row, self.probes[serial]) if serial in self.probes else ((), False)
         return Flow(  # in the order of its fields: names would cost as much again
             self.first + serial,
             self.capture,
@@ -467,11 +467,10 @@ class CaptureFlows:
             heard,
         )
 
-    def _unheard(self, row: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    def _unheard(self, row: Sequence[int], run: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], bool]:
         """The keep-alives of a flow that reach nobody: a RST follows, or their target talks to others meanwhile."""
         side = probing(row)
-        run = self.probes.get(row[SERIAL_NUMBER]) if side is not None else None
-        if side is None or not run:
+        if side is None:
             return (), False
         at = KEY + 2 - 2 * side
         heard = self._heard().get((row[at], row[at + 1], row[KEY + 5]), -1) > run[0][1]

@@ -12,13 +12,13 @@ DistributedCOM event 10016 of the server, with that client and class, proves a r
 
 from collections.abc import Collection, Iterator
 
-from rpcdiag.case import Case, CaseReferral, CaseSession
+from rpcdiag.case import Case, CaseReferral
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.host_events import CLOSE_NS, HostEvents, as_evidence
 from rpcdiag.diagnose.writers import Writers
 from rpcdiag.dissect.auth import level_name
-from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name, rpc_pipes
+from rpcdiag.dissect.interfaces import EPMAPPER, interface_name, operation_name
 from rpcdiag.model.evidence import Confidence, Logged, Seen, Severity
 from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import FaultFact, ReferralKind
@@ -137,42 +137,36 @@ def _in_results(case: Case) -> Iterator[Finding]:
 
 def _at_pipes(case: Case) -> Iterator[Finding]:
     """Pipes of RPC that the server refuses to open, and did not open for that client before or later."""
-    opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and one.logon.user}
     yield from _at_shares(case, named)
-    for session in case.sessions:
-        client, server = _ends(session)
-        for pipe in session.said.pipes:
-            name = pipe.short
-            if pipe.status != PIPE_DENIED or name not in rpc_pipes() or (client, server, name) in opened:
-                continue
-            packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
-            yield Finding(
-                rule=RULE.id,
-                summary=f"{server} refuses {client} the pipe {name}: access denied",
-                severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
-                confidence=Confidence.ESTABLISHED,
-                client=client,
-                server=server,
-                flows=tuple(dict.fromkeys(session.pipes.values())),
-                evidence=(
-                    Seen(
-                        f"the opening of pipe {name} is answered by STATUS_ACCESS_DENIED (0xc0000022)",
-                        session.flow.capture, packets,
-                    ),
+    for session, pipe, packets in observe.pipes_not_opened(case, PIPE_DENIED):
+        client, server = session.ends
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{server} refuses {client} the pipe {pipe.short}: access denied",
+            severity=Severity.ERROR if (client, server) in named else Severity.WARNING,
+            confidence=Confidence.ESTABLISHED,
+            client=client,
+            server=server,
+            flows=tuple(dict.fromkeys(session.pipes.values())),
+            evidence=(
+                Seen(
+                    f"the opening of pipe {pipe.short} is answered by STATUS_ACCESS_DENIED (0xc0000022)",
+                    session.flow.capture, packets,
                 ),
-                errors=(ACCESS_DENIED,),
-                subject=Subject(port=session.flow.server.port, status=5),
-                next_observation=f"The Security log of {server} (event 5145 names the account and the pipe), then the rights "
-                "of that account.",
-            )  # fmt: skip
+            ),
+            errors=(ACCESS_DENIED,),
+            subject=Subject(port=session.flow.server.port, status=5),
+            next_observation=f"The Security log of {server} (event 5145 names the account and the pipe), then the rights "
+            "of that account.",
+        )  # fmt: skip
 
 
 def _at_shares(case: Case, named: Collection[tuple[Address, Address]]) -> Iterator[Finding]:
     """The share behind which all pipes are, refused, and not granted to that client before or later."""
-    granted = {_ends(one) for one in case.sessions for tree in one.said.trees if _of_pipes(tree) and tree.status == 0}
+    granted = {one.ends for one in case.sessions for tree in one.said.trees if _of_pipes(tree) and tree.status == 0}
     for session in case.sessions:
-        client, server = _ends(session)
+        client, server = session.ends
         tree = next((one for one in session.said.trees if _of_pipes(one) and one.status == PIPE_DENIED), None)
         if tree is None or (client, server) in granted:
             continue
@@ -199,10 +193,6 @@ def _at_shares(case: Case, named: Collection[tuple[Address, Address]]) -> Iterat
 
 def _of_pipes(tree: Tree) -> bool:
     return tree.name.lower().endswith("\\ipc$")
-
-
-def _ends(session: CaseSession) -> tuple[Address, Address]:
-    return session.flow.client.address, session.flow.server.address
 
 
 def _next(server: Address, fault: FaultFact) -> str:

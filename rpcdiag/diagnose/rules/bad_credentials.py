@@ -12,7 +12,7 @@ port and time, or the domain controller's (4776, 4771), proves it and says which
 
 from collections.abc import Iterator, Sequence
 
-from rpcdiag.case import Case, CaseSession, Conversation
+from rpcdiag.case import Case, Conversation
 from rpcdiag.diagnose import failed_logons, logon, observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
 from rpcdiag.diagnose.logon_events import FailedLogons, Told
@@ -74,10 +74,10 @@ def _in_sessions(case: Case) -> Iterator[Finding]:
     for one in case.logons if events else ():
         if one.over == "smb":
             logons.setdefault((one.client, one.server), []).append(one.logon)
-    good = {_ends(session) for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
+    good = {session.ends for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
     named = {(one.client, one.server) for one in case.logons if one.over == "smb" and not _guest(one.logon.user)}
     for session in case.sessions:
-        pair = _ends(session)
+        pair = session.ends
         for setup in session.said.setups if pair not in good else ():
             if setup.status not in logon.WRONG or setup.response_packet is None:
                 continue
@@ -92,10 +92,6 @@ def _in_sessions(case: Case) -> Iterator[Finding]:
             if told is not None and told.code in _ELSEWHERE:
                 told = None
             yield _finding(*pair, (seen,), flows, Confidence.ESTABLISHED, severity, told)
-
-
-def _ends(session: CaseSession) -> tuple[Address, Address]:
-    return session.flow.client.address, session.flow.server.address
 
 
 def _guest(user: str | None) -> bool:

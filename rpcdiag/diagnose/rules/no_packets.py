@@ -71,7 +71,7 @@ def _tunnelled(case: Case) -> tuple[Address, Address, str, str, list[Evidence]] 
         packet = next((packet for packet in session.sealed if packet), None)
         if packet is None:
             continue
-        client, server = session.flow.client.address, session.flow.server.address
+        client, server = session.ends
         seen = Seen("encrypted from here on (SMB 3)", session.flow.capture, (packet,))
         return (
             client, server,

@@ -9,12 +9,11 @@ Needs: the lookup and its answer.
 
 from collections.abc import Iterator
 
-from rpcdiag.case import Case, CaseReferral, CaseSession
+from rpcdiag.case import Case, CaseReferral
 from rpcdiag.diagnose import observe
 from rpcdiag.diagnose.finding import Finding, Rule, Subject
-from rpcdiag.dissect.interfaces import interface_name, rpc_pipes
+from rpcdiag.dissect.interfaces import interface_name
 from rpcdiag.model.evidence import Confidence, Evidence, Seen, Severity
-from rpcdiag.model.packets import Address
 from rpcdiag.track.facts import Readable, Referral, ReferralKind
 
 NOT_REGISTERED = 0x800706D9
@@ -52,37 +51,27 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _pipes(case: Case) -> Iterator[Finding]:
     """Pipes of RPC that the server does not have, and did not open for that client before or later."""
-    opened = {(*_ends(one), pipe.short) for one in case.sessions for pipe in one.said.pipes if pipe.status == 0}
-    for session in case.sessions:
-        client, server = _ends(session)
-        for pipe in session.said.pipes:
-            known = pipe.short in rpc_pipes() and (client, server, pipe.short) not in opened
-            if pipe.status != NO_SUCH_PIPE or not known:
-                continue
-            packets = tuple(packet for packet in (pipe.request_packet, pipe.response_packet) if packet)
-            yield Finding(
-                rule=RULE.id,
-                summary=f"{server} has no pipe {pipe.short}: the service behind it does not run there, or listens elsewhere",
-                severity=Severity.WARNING,
-                confidence=Confidence.LIKELY,
-                client=client,
-                server=server,
-                flows=tuple(dict.fromkeys(session.pipes.values())),
-                evidence=(
-                    Seen(
-                        f"the opening of pipe {pipe.short} is answered by STATUS_OBJECT_NAME_NOT_FOUND (0xc0000034)",
-                        session.flow.capture, packets,
-                    ),
+    for session, pipe, packets in observe.pipes_not_opened(case, NO_SUCH_PIPE):
+        client, server = session.ends
+        yield Finding(
+            rule=RULE.id,
+            summary=f"{server} has no pipe {pipe.short}: the service behind it does not run there, or listens elsewhere",
+            severity=Severity.WARNING,
+            confidence=Confidence.LIKELY,
+            client=client,
+            server=server,
+            flows=tuple(dict.fromkeys(session.pipes.values())),
+            evidence=(
+                Seen(
+                    f"the opening of pipe {pipe.short} is answered by STATUS_OBJECT_NAME_NOT_FOUND (0xc0000034)",
+                    session.flow.capture, packets,
                 ),
-                errors=(observe.UNAVAILABLE,),
-                subject=Subject(port=session.flow.server.port, status=NO_SUCH_PIPE),
-                next_observation=f"Does the service run on {server}? Some listen on TCP only, as printing does since Windows "
-                "11 22H2: then the client asks the mapper.",
-            )  # fmt: skip
-
-
-def _ends(session: CaseSession) -> tuple[Address, Address]:
-    return session.flow.client.address, session.flow.server.address
+            ),
+            errors=(observe.UNAVAILABLE,),
+            subject=Subject(port=session.flow.server.port, status=NO_SUCH_PIPE),
+            next_observation=f"Does the service run on {server}? Some listen on TCP only, as printing does since Windows "
+            "11 22H2: then the client asks the mapper.",
+        )  # fmt: skip
 
 
 def _used_soon(case: Case, referral: CaseReferral) -> bool:

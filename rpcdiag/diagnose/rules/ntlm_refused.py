@@ -30,18 +30,14 @@ def check(case: Case) -> Iterator[Finding]:
             yield _finding(conversation, evidence, Confidence.PROVEN if seen else known.told.confidence)
         elif seen:
             yield _finding(conversation, tuple(seen), Confidence.ESTABLISHED if sure else Confidence.LIKELY)
-    good = {
-        (session.flow.client.address, session.flow.server.address)
-        for session in case.sessions
-        if any(setup.status == 0 for setup in session.said.setups)
-    }
+    good = {session.ends for session in case.sessions if any(setup.status == 0 for setup in session.said.setups)}
     for session in case.sessions:
-        if (session.flow.client.address, session.flow.server.address) in good:
+        if session.ends in good:
             continue
         for setup in session.said.setups:
             if setup.status != BLOCKED or setup.response_packet is None:
                 continue
-            client, server = session.flow.client.address, session.flow.server.address
+            client, server = session.ends
             evidence = Seen(
                 "the session setup of SMB is answered by STATUS_NTLM_BLOCKED", session.flow.capture,
                 (setup.request_packet, setup.response_packet),
